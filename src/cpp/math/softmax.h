@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Softmax cross entropy of one row: K coupled margins, class id or probabilities as the label, and the choice of
+// curvature. Float32, sums in class order, called by backends; explog.h arithmetic, so the same bits everywhere.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/host_device.h"
+#include "math/explog.h"
+#include "math/losses.h"
+
+namespace pygbt {
+
+// What softmax_hessian="auto" means: p + q - 2pq, the curvature that neither stalls on soft labels nor lets an
+// unregularised leaf exceed 1. The only place that decides it.
+inline constexpr SoftmaxHessian kDefaultSoftmaxHessian = SoftmaxHessian::kSoft;
+
+PYGBT_HD SoftmaxHessian resolve_hessian(SoftmaxHessian hessian) {
+  return hessian == SoftmaxHessian::kAuto ? kDefaultSoftmaxHessian : hessian;
+}
+
+// Curvature of one class from p, its complement c = 1 - p and the target q. `k_factor` is K / (K - 1).
+PYGBT_HD float softmax_curvature(float p, float c, float q, SoftmaxHessian hessian, float k_factor) {
+  float h = p * c;
+  if (hessian == SoftmaxHessian::kGershgorin) h = 2.0f * h;
+  if (hessian == SoftmaxHessian::kKFactor) h = k_factor * h;
+  if (hessian == SoftmaxHessian::kSoft) h = (1.0f - q) * p + q * c;
+  return h < kMinHessian ? kMinHessian : h;
+}
+
+// Probabilities of a row: p[k * stride]. Returns the index of the first largest score and, in `rest`, the
+// probability of all other classes, which 1 - p would lose to rounding. `p` may be `scores` when stride is 1.
+PYGBT_HD std::int32_t softmax_row(const float* scores, std::int32_t k_classes, float* p, std::ptrdiff_t stride,
+                                  float* rest) {
+  std::int32_t top = 0;
+  for (std::int32_t k = 1; k < k_classes; ++k) top = scores[k] > scores[top] ? k : top;
+  const float shift = scores[top];
+  float others = 0.0f;
+  for (std::int32_t k = 0; k < k_classes; ++k) {
+    const float e = exp_f32(scores[k] - shift);
+    p[k * stride] = e;
+    others += k == top ? 0.0f : e;
+  }
+  const float scale = 1.0f / (1.0f + others);
+  for (std::int32_t k = 0; k < k_classes; ++k) p[k * stride] *= scale;
+  *rest = others * scale;
+  return top;
+}
+
+// g and h of one row, unweighted, at g[k * stride] and h[k * stride]. labels: [K] probabilities (soft) or [1] class
+// id. `hessian` is resolved (not kAuto). g = (1 - q) p - q (1 - p), so |g| <= h under the rule `soft`, bit for bit.
+PYGBT_HD void softmax_gradient(const float* scores, const float* labels, bool soft, std::int32_t k_classes,
+                               SoftmaxHessian hessian, float* g, float* h, std::ptrdiff_t stride) {
+  float rest = 0.0f;
+  const std::int32_t top = softmax_row(scores, k_classes, g, stride, &rest);
+  const float k_factor = static_cast<float>(k_classes) / static_cast<float>(k_classes - 1);
+  for (std::int32_t k = 0; k < k_classes; ++k) {
+    const float p = g[k * stride];
+    const float c = k == top ? rest : 1.0f - p;
+    const float q = soft ? labels[k] : (labels[0] == static_cast<float>(k) ? 1.0f : 0.0f);
+    g[k * stride] = (1.0f - q) * p - q * c;
+    h[k * stride] = softmax_curvature(p, c, q, hessian, k_factor);
+  }
+}
+
+// Cross entropy -sum q log p of one row in float64, for tests and the metric mlogloss.
+template <class Score>
+double softmax_loss(const Score* scores, const float* labels, bool soft, std::int32_t k_classes) {
+  std::int32_t top = 0;
+  for (std::int32_t k = 1; k < k_classes; ++k) top = scores[k] > scores[top] ? k : top;
+  const double shift = static_cast<double>(scores[top]);
+  double others = 0.0;
+  for (std::int32_t k = 0; k < k_classes; ++k) {
+    if (k != top) others += exp_f64(static_cast<double>(scores[k]) - shift);
+  }
+  const double log_sum = log_f64(1.0 + others);
+  double loss = 0.0;
+  for (std::int32_t k = 0; k < k_classes; ++k) {
+    const float q = soft ? labels[k] : (labels[0] == static_cast<float>(k) ? 1.0f : 0.0f);
+    if (q > 0.0f) loss += static_cast<double>(q) * (log_sum - (static_cast<double>(scores[k]) - shift));
+  }
+  return loss;
+}
+
+}  // namespace pygbt
