@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/dataset.h"
+
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "base/error.h"
+#include "base/pool.h"
+#include "comm/communicator.h"
+#include "data/binning.h"
+#include "data/edges.h"
+#include "data/weights.h"
+
+namespace pygbt {
+namespace {
+
+constexpr std::int32_t kMostCategories = 65535;  // a code and the missing bin fit 16 bits
+
+std::string shape(std::int64_t rows, std::size_t columns) {
+  return "(shape=(" + std::to_string(rows) + ", " + std::to_string(columns) + "))";
+}
+
+void check_table(const DatasetInput& input) {
+  const std::size_t n_features = input.columns.size();
+  require(n_features > 0, "X has 0 feature(s) " + shape(input.n_rows, 0) + " while a minimum of 1 is required.");
+  require(input.n_rows > 0,
+          "X has 0 sample(s) " + shape(0, n_features) + " while a minimum of 1 is required.");
+  require(input.n_rows < std::numeric_limits<RowId>::max(),
+          "X has " + std::to_string(input.n_rows) + " rows; at most 4294967294 are supported");
+  require(input.max_bin >= 2 && input.max_bin <= 65536,
+          "max_bin must lie between 2 and 65536, got " + std::to_string(input.max_bin));
+  require(input.n_categories.empty() || input.n_categories.size() == n_features,
+          "n_categories must have one entry a column");
+  for (std::size_t f = 0; f < n_features; ++f) {
+    if (!input.columns[f].categorical) continue;
+    require(!input.n_categories.empty() || input.reference != nullptr, "n_categories is needed for categorical columns");
+    if (input.n_categories.empty()) continue;
+    const std::int32_t n = input.n_categories[f];
+    require(n >= 0 && n <= kMostCategories, "X, column " + std::to_string(f) + ": " + std::to_string(n) +
+                                                " categories; at most 65535 are supported. Leave the column out, "
+                                                "group its rare values, or make it numeric");
+  }
+}
+
+void check_reference(const DatasetInput& input) {
+  const auto& features = input.reference->features;
+  require(features.size() == input.columns.size(), "X has " + std::to_string(input.columns.size()) +
+                                                       " features, but the reference is expecting " +
+                                                       std::to_string(features.size()) + " features as input");
+  for (std::size_t f = 0; f < features.size(); ++f) {
+    require(features[f].categorical == input.columns[f].categorical,
+            "X, column " + std::to_string(f) + " is " + (input.columns[f].categorical ? "categorical" : "numeric") +
+                ", but " + (features[f].categorical ? "categorical" : "numeric") + " in the reference");
+  }
+}
+
+// [n_rows][k] floats, all finite.
+void check_finite(std::span<const float> values, std::int64_t n_rows, std::int32_t k, const std::string& name) {
+  require(k > 0 && values.size() == static_cast<std::size_t>(n_rows) * static_cast<std::size_t>(k),
+          name + " has " + std::to_string(values.size()) + " values, expected " + std::to_string(n_rows) + " rows of " +
+              std::to_string(k));
+  std::size_t bad = 0;
+  std::size_t first = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (!std::isfinite(values[i]) && bad++ == 0) first = i;
+  }
+  require(bad == 0, name + ": " + std::to_string(bad) + " value(s) are NaN or infinite (in float32), the first in row " +
+                        std::to_string(first / static_cast<std::size_t>(k)) + "; drop these rows or fill them in");
+}
+
+std::vector<std::int64_t> group_offsets(const DatasetInput& input) {
+  std::vector<std::int64_t> begin{0};
+  for (std::size_t g = 0; g < input.group_sizes.size(); ++g) {
+    const std::int64_t size = input.group_sizes[g];
+    require(size > 0 && size <= input.n_rows, "group: sizes must be positive and at most the number of rows, got " +
+                                                  std::to_string(size) + " for group " + std::to_string(g));
+    begin.push_back(begin.back() + size);
+    require(begin.back() <= input.n_rows, "group: the sizes add up to more than the " + std::to_string(input.n_rows) +
+                                              " rows (at group " + std::to_string(g) + ")");
+  }
+  require(begin.back() == input.n_rows, "group: the sizes add up to " + std::to_string(begin.back()) + ", but X has " +
+                                            std::to_string(input.n_rows) + " rows");
+  return begin;
+}
+
+CutsPtr find_cuts(const DatasetInput& input, std::span<const std::uint32_t> weights) {
+  auto cuts = std::make_shared<Cuts>();
+  cuts->features.resize(input.columns.size());
+  for (std::size_t f = 0; f < input.columns.size(); ++f) {
+    if (!input.columns[f].categorical) continue;
+    cuts->features[f].categorical = true;
+    cuts->features[f].n_bins = input.n_categories[f] + 1;
+  }
+  Solo solo;
+  find_edges(input.columns, input.n_rows, weights, input.max_bin, solo, input.n_threads, cuts->features);
+  return cuts;
+}
+
+}  // namespace
+
+Dataset make_dataset(const DatasetInput& input) {
+  check_table(input);
+  Dataset data;
+  data.n_rows = input.n_rows;
+  data.first_row = input.first_row;
+  data.total_weight = static_cast<std::uint64_t>(input.n_rows);
+  if (!input.labels.empty() || input.n_labels > 0) {
+    check_finite(input.labels, input.n_rows, input.n_labels, "label");
+    data.labels.assign(input.labels.begin(), input.labels.end());
+    data.n_labels = input.n_labels;
+  }
+  if (!input.base_margin.empty() || input.n_margins > 0) {
+    check_finite(input.base_margin, input.n_rows, input.n_margins, "base_margin");
+    data.base_margin.assign(input.base_margin.begin(), input.base_margin.end());
+    data.n_margins = input.n_margins;
+  }
+  if (!input.group_sizes.empty()) data.group_begin = group_offsets(input);
+  if (!input.weights.empty()) {
+    require(input.weights.size() == static_cast<std::size_t>(input.n_rows),
+            "weight has " + std::to_string(input.weights.size()) + " values, but X has " +
+                std::to_string(input.n_rows) + " rows");
+    FixedWeights fixed = fix_weights(input.weights);
+    data.weights = std::move(fixed.values);
+    data.weight_unit = fixed.unit;
+    data.total_weight = fixed.total;
+  }
+  if (input.reference != nullptr) {
+    check_reference(input);
+    data.cuts = input.reference;
+  } else {
+    data.cuts = find_cuts(input, data.weights);
+  }
+  fill_bins(input.columns, input.n_threads, data);
+  return data;
+}
+
+}  // namespace pygbt

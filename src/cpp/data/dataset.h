@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// The training table: bins in two layouts, labels, weights, margins, groups. Validated once, then immutable.
+// Built by make_dataset; read by backends, metrics and the boosting loop.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/types.h"
+#include "data/column.h"
+#include "data/cuts.h"
+
+namespace pygbt {
+
+// Consecutive features that a histogram kernel visits together: rows of `stride` bins, row-major, so that the
+// block's cells stay in L1. Bins are uint8 unless the block is `two_byte`.
+struct BinBlock {
+  FeatureId first = 0;
+  std::int32_t width = 0;     // features in the block, at most kBlockWidth
+  std::int32_t stride = 0;    // bins from row to row (>= width; padding bins are 0)
+  bool two_byte = false;
+  std::vector<std::uint8_t> bytes;  // [row][stride] of uint8 or uint16
+
+  const std::uint8_t* bins8() const { return bytes.data(); }
+  const std::uint16_t* bins16() const { return reinterpret_cast<const std::uint16_t*>(bytes.data()); }
+};
+
+inline constexpr std::int32_t kBlockWidth = 16;  // 16 features x 256 bins x 8-byte cells = 32 KiB
+
+// The same bins column by column, for the partition and for binned prediction.
+struct BinColumn {
+  const void* data = nullptr;  // [row] uint8 or uint16
+  bool two_byte = false;
+  Bin at(std::int64_t row) const {
+    return two_byte ? static_cast<const std::uint16_t*>(data)[row] : static_cast<const std::uint8_t*>(data)[row];
+  }
+};
+
+class Dataset {
+ public:
+  std::int64_t n_rows = 0;
+  std::int64_t first_row = 0;           // global index of row 0 (rows of earlier workers); keys the row sampling
+  CutsPtr cuts;
+  std::vector<BinBlock> blocks;         // cover all features in order; a feature with > 256 bins sits in a two_byte block
+  std::vector<std::vector<std::uint8_t>> columns;  // [feature] -> [row] uint8 or uint16
+  std::vector<bool> column_two_byte;    // [feature]
+
+  std::int32_t n_labels = 0;            // columns of `labels`
+  std::vector<float> labels;            // [row][n_labels]
+  // Fixed-point weights: weight = weights[row] * weight_unit. Empty = every row weighs 1 (weight_unit 1).
+  // weight_unit is a power of two chosen so that weights that are integers stay exact: weight 2 = the row twice.
+  std::vector<std::uint32_t> weights;   // [row], 0 = the row does not count
+  double weight_unit = 1.0;
+  std::uint64_t total_weight = 0;       // sum of the fixed-point weights (n_rows without weights), < 2^46
+  std::vector<float> base_margin;       // [row][n_margins] or empty
+  std::int32_t n_margins = 0;
+  std::vector<std::int64_t> group_begin;  // [n_groups + 1] row offsets, or empty
+
+  std::int32_t n_features() const { return cuts->n_features(); }
+  BinColumn column(FeatureId f) const { return {columns[static_cast<std::size_t>(f)].data(), column_two_byte[static_cast<std::size_t>(f)]}; }
+  std::uint32_t weight(std::int64_t row) const { return weights.empty() ? 1u : weights[static_cast<std::size_t>(row)]; }
+  double real_weight(std::int64_t row) const { return weight(row) * weight_unit; }
+};
+
+// Everything a caller gives. Spans are [n_rows] or [n_rows][k] row-major; empty = not given.
+struct DatasetInput {
+  std::int64_t n_rows = 0;
+  std::vector<ColumnView> columns;      // [feature]
+  std::vector<std::int32_t> n_categories;  // [feature] number of category codes, ignored for numeric columns
+  std::int32_t max_bin = 256;           // bins a numeric feature may have, the missing bin included: 2 .. 65536
+  std::span<const float> labels;
+  std::int32_t n_labels = 0;
+  std::span<const double> weights;
+  std::span<const float> base_margin;
+  std::int32_t n_margins = 0;
+  std::span<const std::int64_t> group_sizes;
+  CutsPtr reference;                    // share these edges instead of finding new ones
+  std::int64_t first_row = 0;
+  int n_threads = 0;
+};
+
+// Throws InvalidArgument naming the argument: NaN or infinite labels, margins; negative, NaN, infinite or all-zero
+// weights; group sizes that do not add up; column count differing from the reference; empty data.
+Dataset make_dataset(const DatasetInput& input);
+
+}  // namespace pygbt
