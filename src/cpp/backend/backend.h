@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// The seam between the algorithm and the machine. The one grow loop and the boosting loop call these operations,
+// each over all nodes of a step; `cpu`, `naive` (and later `cuda`) own the loops and memory behind them, never a
+// formula. Sums are integers over the rows of all workers (the Communicator adds them up).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tree/split.h"
+#include "base/types.h"
+#include "comm/communicator.h"
+#include "data/dataset.h"
+#include "math/losses.h"
+#include "tree/binned_tree.h"
+
+namespace pygbt {
+
+// What the search for a cut must obey; constant while a tree grows.
+struct SplitRules {
+  double reg_lambda = 1.0;
+  double reg_alpha = 0.0;
+  double max_delta_step = 0.0;         // 0 = unlimited
+  double min_child_weight = 1.0;       // per child: the largest hessian sum of any of the tree's targets
+  std::int64_t min_child_samples = 1;  // per child, rows
+  double min_split_gain = 0.0;
+  std::int32_t max_cat_to_onehot = 4;
+  std::int32_t max_cat_threshold = 64;
+  double cat_smooth = 10.0;
+  double cat_l2 = 10.0;
+  std::vector<std::int8_t> monotone;   // [feature] -1, 0, +1; empty = none
+
+  std::int8_t monotone_of(FeatureId f) const { return monotone.empty() ? std::int8_t{0} : monotone[static_cast<std::size_t>(f)]; }
+  bool counts_needed() const { return min_child_samples > 1; }
+};
+
+// Units of the integers: real gradient = integer * g_unit, likewise h (weight unit included).
+struct CellUnits {
+  double g = 1.0;
+  double h = 1.0;
+};
+
+// One tree to grow: targets [first_target, first_target + width) of the objective, and the rows it sees.
+struct TreeRequest {
+  std::int32_t first_target = 0;
+  std::int32_t width = 1;
+  std::uint64_t seed = 0;
+  std::uint32_t iteration = 0;
+  double subsample = 1.0;          // share of rows drawn by hash of the global row (Draw::kRow)
+  bool wide = false;               // quantise to 31 bits instead of 15 / 16: heavy tails (see math/quantise.h)
+  bool count_rows = false;         // histograms count rows too (min_child_samples > 1)
+};
+
+struct RootStats {
+  std::vector<Cell> sums;          // [width]
+  std::int64_t count = 0;          // rows in the tree
+  std::vector<CellUnits> units;    // [width] of histogram and split sums
+  std::vector<CellUnits> leaf_units;  // [width] of leaf_sums
+};
+
+// One node whose best cut is wanted.
+struct SplitQuery {
+  NodeId node = 0;
+  std::span<const Cell> sums;              // [width]
+  std::int64_t count = 0;
+  std::span<const FeatureId> features;     // allowed features, ascending
+  std::span<const double> lower;           // [width] bounds of the leaf value (monotone constraints); empty = none
+  std::span<const double> upper;
+};
+
+struct SiblingPair {
+  NodeId parent = 0;    // its histogram is given up
+  NodeId built = 0;     // histogram already there
+  NodeId derived = 0;   // becomes parent - built
+};
+
+struct NodeCut {
+  NodeId node = 0;
+  NodeId left = 0;      // ids of the children: left, left + 1
+  const Split* split = nullptr;
+};
+
+struct LossTotals {     // for the choice of narrow or wide quantisation; order-free
+  double max_g = 0.0;   // max |g| over rows with weight
+  double max_h = 0.0;
+  double mean_abs_g = 0.0;  // weighted mean of |g| and h from integer sums
+  double mean_h = 0.0;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  // The training rows. `data` outlives the backend.
+  virtual void load(const Dataset& data, std::int32_t n_targets, Communicator& comm, int n_threads) = 0;
+
+  // Scores (margins) of the training rows, float32 [row][n_targets].
+  virtual void set_scores(std::span<const float> scores) = 0;
+  virtual std::span<const float> scores() const = 0;
+
+  // Unweighted float32 gradients and hessians of every row and target, from the scores and labels, or given.
+  virtual void gradients(const LossSpec& loss) = 0;
+  virtual void set_gradients(std::span<const float> g, std::span<const float> h) = 0;  // [row][n_targets]
+  virtual LossTotals totals(std::int32_t target) = 0;
+
+  // Draws the rows, quantises the gradients; node 0 holds the rows drawn.
+  virtual RootStats begin_tree(const TreeRequest& request) = 0;
+  // Histograms [feature][bin][target] of the nodes, over all bins of all features.
+  virtual void histograms(std::span<const NodeId> nodes) = 0;
+  virtual void subtract(std::span<const SiblingPair> pairs) = 0;
+  virtual void release(std::span<const NodeId> nodes) = 0;  // histograms no longer needed
+  // Best cut of each node; a Split without a feature where there is none. With `shared`, one cut for all nodes
+  // (symmetric trees): maximises the sum of their gains; `left` differs from node to node.
+  virtual void best_splits(const SplitRules& rules, std::span<const SplitQuery> queries, bool shared,
+                           std::span<Split> out) = 0;
+  // Moves the rows of each node to its children, order kept; out_counts[i] = rows of the left child of cut i.
+  virtual void partition(std::span<const NodeCut> cuts, std::span<std::int64_t> out_left_counts) = 0;
+  // Wide integer sums of the leaves, out [leaf][width] in leaf_units.
+  virtual void leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out) = 0;
+  // Exact weighted alpha-quantile of (label - score) of one target over each leaf's rows; out [leaf].
+  virtual void leaf_quantiles(std::span<const NodeId> leaves, std::int32_t target, double alpha,
+                              std::span<float> out) = 0;
+  // scores += leaf values, for the rows of the tree by their leaf and for the rows not drawn by walking the tree.
+  // `leaf_nodes`[i] is the node of leaf i.
+  virtual void add_scores(const BinnedTree& tree, std::span<const NodeId> leaf_nodes) = 0;
+
+  // For tests: the histogram of a node, [feature][bin][width] with features back to back (n_bins each).
+  virtual std::vector<Cell> histogram_of(NodeId node) const = 0;
+  // For tests and sums: rows of a node in their present order.
+  virtual std::vector<RowId> rows_of(NodeId node) const = 0;
+};
+
+std::unique_ptr<Backend> make_cpu_backend();
+std::unique_ptr<Backend> make_naive_backend();
+std::unique_ptr<Backend> make_backend(const std::string& device);  // "cpu", "naive"; throws Unsupported else
+
+// Adds a tree to the scores of a data set that shares the tree's bins, float32 [row][n_targets].
+void add_tree_scores(const BinnedTree& tree, const Dataset& data, std::span<float> scores, std::int32_t n_targets,
+                     int n_threads);
+
+}  // namespace pygbt

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// The CPU backend: state and operations; one file per operation implements them. Loops run as tasks on the pool and
+// add integers, so the number of threads and the order of tasks cannot change a result.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "backend/backend.h"
+#include "backend/kernels.h"
+
+namespace pygbt {
+
+class CpuBackend final : public Backend {
+ public:
+  void load(const Dataset& data, std::int32_t n_targets, Communicator& comm, int n_threads) override;
+  void set_scores(std::span<const float> scores) override;
+  std::span<const float> scores() const override { return scores_; }
+  void gradients(const LossSpec& loss) override;
+  void set_gradients(std::span<const float> g, std::span<const float> h) override;
+  LossTotals totals(std::int32_t target) override;
+  RootStats begin_tree(const TreeRequest& request) override;
+  void histograms(std::span<const NodeId> nodes) override;
+  void subtract(std::span<const SiblingPair> pairs) override;
+  void release(std::span<const NodeId> nodes) override;
+  void best_splits(const SplitRules& rules, std::span<const SplitQuery> queries, bool shared,
+                   std::span<Split> out) override;
+  void partition(std::span<const NodeCut> cuts, std::span<std::int64_t> out_left_counts) override;
+  void leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out) override;
+  void leaf_quantiles(std::span<const NodeId> leaves, std::int32_t target, double alpha, std::span<float> out) override;
+  void add_scores(const BinnedTree& tree, std::span<const NodeId> leaf_nodes) override;
+  std::vector<Cell> histogram_of(NodeId node) const override;
+  std::vector<RowId> rows_of(NodeId node) const override;
+
+ private:
+  // A node's rows: rows_[buffer][begin .. begin + count). Children go to the other buffer, at the same places.
+  struct NodeRows {
+    std::int64_t begin = 0;
+    std::int64_t count = 0;
+    int buffer = 0;
+  };
+  // A node's histogram. cells [feature][bin][width], counts [feature][bin] when the tree counts rows.
+  struct Histogram {
+    std::vector<Cell> cells;
+    std::vector<std::int64_t> counts;
+  };
+
+  const RowId* rows(const NodeRows& node) const { return rows_[node.buffer].data() + node.begin; }
+  NodeRows& rows_at(NodeId node) { return nodes_[static_cast<std::size_t>(node)]; }
+  const NodeRows& rows_at(NodeId node) const { return nodes_[static_cast<std::size_t>(node)]; }
+  Histogram& new_histogram(NodeId node);
+  Histogram& histogram_at(NodeId node) const;
+  void target_extremes(std::int32_t target);
+  void draw_rows(const TreeRequest& request);
+  const void* quantised() const { return wide_ ? static_cast<const void*>(wide_rows_.data()) : narrow_rows_.data(); }
+
+  const Dataset* data_ = nullptr;
+  Communicator* comm_ = nullptr;
+  int n_threads_ = 1;
+  std::int32_t n_targets_ = 1;
+  std::int64_t n_rows_ = 0;
+  std::uint64_t total_weight_ = 0;              // of all workers
+  std::vector<std::int64_t> bin_offset_;        // [n_features + 1] first bin of each feature in a histogram
+
+  std::vector<float> scores_;                   // [row][target]
+  std::vector<float> g_, h_;                    // [target][row]
+  std::vector<double> max_g_, max_h_;           // [target] over rows with weight, of all workers; < 0 = not known
+
+  // The tree being grown.
+  TreeRequest request_;
+  bool wide_ = false;
+  std::vector<NarrowGradient> narrow_rows_;     // [row][width]
+  std::vector<WideGradient> wide_rows_;
+  std::vector<CellUnits> units_, leaf_units_;   // [width]
+  std::vector<RowId> rows_[2];                  // drawn rows, grouped by node
+  std::vector<RowId> not_drawn_;                // the others
+  std::vector<std::uint8_t> side_;              // partition scratch [position]
+  std::vector<NodeRows> nodes_;                 // [node]
+  std::vector<std::unique_ptr<Histogram>> histograms_;  // [node], null = none
+  std::vector<std::unique_ptr<Histogram>> spare_;       // memory of released histograms
+};
+
+}  // namespace pygbt

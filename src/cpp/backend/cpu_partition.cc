@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows of split nodes to their children, all nodes of a step in two dispatches: route (which side, how many), then
+// scatter. Children live in the other row buffer at the place of their parent, so nothing is copied back:
+//
+//   buffer a   ... [ parent: rows in order            ] ...
+//   buffer b   ... [ left child      | right child    ] ...
+#include <algorithm>
+
+#include "backend/cpu_backend.h"
+#include "backend/isa_dispatch.h"
+#include "base/error.h"
+#include "base/pool.h"
+
+namespace pygbt {
+
+namespace {
+
+constexpr std::int64_t kRunRows = 32768;
+
+struct Run {
+  std::size_t cut;
+  std::int64_t begin, end;  // rows of the node
+  std::int64_t n_left = 0;
+};
+
+}  // namespace
+
+void CpuBackend::partition(std::span<const NodeCut> cuts, std::span<std::int64_t> out_left_counts) {
+  std::vector<Run> runs;
+  std::int64_t total = 0;
+  NodeId last = 0;
+  for (std::size_t i = 0; i < cuts.size(); ++i) {
+    const std::int64_t count = rows_at(cuts[i].node).count;
+    const std::int64_t pieces = std::max<std::int64_t>(1, (count + kRunRows - 1) / kRunRows);
+    for (std::int64_t p = 0; p < pieces; ++p) runs.push_back({i, count * p / pieces, count * (p + 1) / pieces});
+    total += count;
+    last = std::max(last, cuts[i].left + 1);
+  }
+  if (nodes_.size() <= static_cast<std::size_t>(last)) nodes_.resize(static_cast<std::size_t>(last) + 1);
+  const int n_threads = total < 4096 ? 1 : n_threads_;
+  const auto n_runs = static_cast<std::int64_t>(runs.size());
+
+  parallel_for(n_threads, n_runs, [&](std::int64_t r, int) {
+    Run& run = runs[static_cast<std::size_t>(r)];
+    const NodeCut& cut = cuts[run.cut];
+    const NodeRows& node = rows_at(cut.node);
+    const BinColumn column = data_->column(cut.split->feature);
+    PartitionTask task;
+    task.column = column.data;
+    task.two_byte = column.two_byte;
+    task.bin = cut.split->bin;
+    task.missing_left = cut.split->missing_left;
+    if (cut.split->categorical) {
+      task.left_bins = cut.split->left_bins.data();
+      task.left_words = static_cast<std::int32_t>(cut.split->left_bins.size());
+    }
+    task.rows = rows(node) + run.begin;
+    task.n = run.end - run.begin;
+    run.n_left = kernels().route(task, side_.data() + node.begin + run.begin);
+  });
+
+  // Runs of a node are consecutive: where each run's left and right rows go.
+  std::vector<std::int64_t> left_at(runs.size()), right_at(runs.size()), n_left(cuts.size(), 0);
+  for (std::size_t r = 0; r < runs.size(); ++r) {
+    left_at[r] = n_left[runs[r].cut];
+    n_left[runs[r].cut] += runs[r].n_left;
+  }
+  for (std::size_t r = 0; r < runs.size(); ++r) right_at[r] = n_left[runs[r].cut] + runs[r].begin - left_at[r];
+
+  parallel_for(n_threads, n_runs, [&](std::int64_t r, int) {
+    const Run& run = runs[static_cast<std::size_t>(r)];
+    const NodeRows& node = rows_at(cuts[run.cut].node);
+    RowId* to = rows_[1 - node.buffer].data() + node.begin;
+    kernels().scatter(rows(node) + run.begin, side_.data() + node.begin + run.begin, run.end - run.begin,
+                      to + left_at[static_cast<std::size_t>(r)], to + right_at[static_cast<std::size_t>(r)]);
+  });
+
+  for (std::size_t i = 0; i < cuts.size(); ++i) {
+    const NodeRows node = rows_at(cuts[i].node);
+    rows_at(cuts[i].left) = {node.begin, n_left[i], 1 - node.buffer};
+    rows_at(cuts[i].left + 1) = {node.begin + n_left[i], node.count - n_left[i], 1 - node.buffer};
+    out_left_counts[i] = n_left[i];
+  }
+  comm_->allreduce_sum(out_left_counts);
+}
+
+}  // namespace pygbt

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Compiled once per instruction set with PYGBT_ISA_NAMESPACE set (CMakeLists.txt). Everything but table() has internal
+// linkage, so code for one level can never be linked in for another.
+#include "backend/kernels.h"
+#include "math/quantise.h"
+#include "math/route.h"
+#include "math/softmax.h"
+
+#if defined(__AVX512F__) && defined(__AVX512BW__)
+#include <immintrin.h>
+#endif
+
+namespace pygbt::PYGBT_ISA_NAMESPACE {
+
+namespace {
+
+#include "backend/isa/gradients.inc"
+#include "backend/isa/histogram.inc"
+#include "backend/isa/partition.inc"
+#include "backend/isa/quantise.inc"
+
+}  // namespace
+
+Kernels table();
+Kernels table() {
+  Kernels k{};
+  k.losses = {loss_loop<SquaredError>, loss_loop<AbsoluteError>, loss_loop<Huber>, loss_loop<Quantile>,
+              loss_loop<Poisson>,      loss_loop<Gamma>,         loss_loop<Tweedie>, loss_loop<LogisticLoss>};
+  k.softmax = softmax_rows;
+  k.histogram_packed = histogram_packed;
+  k.histogram_cells[0][0] = histogram_cells<std::uint8_t, NarrowGradient>;
+  k.histogram_cells[0][1] = histogram_cells<std::uint8_t, WideGradient>;
+  k.histogram_cells[1][0] = histogram_cells<std::uint16_t, NarrowGradient>;
+  k.histogram_cells[1][1] = histogram_cells<std::uint16_t, WideGradient>;
+  k.route = route;
+  k.scatter = scatter;
+  k.quantise_narrow = quantise_rows<NarrowGradient, std::int16_t, std::uint16_t>;
+  k.quantise_wide = quantise_rows<WideGradient, std::int32_t, std::int32_t>;
+  return k;
+}
+
+}  // namespace pygbt::PYGBT_ISA_NAMESPACE

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// _core.Dataset and _core.Cuts.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "bindings/arrays.h"
+#include "data/cuts.h"
+#include "data/dataset.h"
+#include "model/validate.h"
+
+namespace py = pybind11;
+
+namespace {
+
+using namespace pygbt;
+using bindings::RawColumns;
+using bindings::read_columns;
+using bindings::read_span;
+using bindings::to_array;
+
+std::int32_t width_of(const py::object& object, const std::string& what) {
+  if (object.is_none()) return 0;
+  const auto array = py::cast<py::array>(object);
+  if (array.ndim() != 2) throw InvalidArgument(what + " must have shape (n_rows, k)");
+  return static_cast<std::int32_t>(array.shape(1));
+}
+
+CutsPtr reference_cuts(const py::object& reference) {
+  if (reference.is_none()) return nullptr;
+  if (py::isinstance<Dataset>(reference)) return py::cast<const Dataset&>(reference).cuts;
+  return std::const_pointer_cast<const Cuts>(py::cast<std::shared_ptr<Cuts>>(reference));
+}
+
+std::shared_ptr<Dataset> new_dataset(const py::object& columns, const py::object& n_categories, std::int32_t max_bin,
+                                     const py::object& labels, const py::object& weights,
+                                     const py::object& base_margin, const py::object& group_sizes,
+                                     const py::object& reference, std::int64_t first_row, int n_threads) {
+  RawColumns raw = read_columns(columns);  // holds the arrays while building
+  DatasetInput input;
+  input.n_rows = raw.n_rows;
+  input.columns = std::move(raw.views);
+  if (!n_categories.is_none()) input.n_categories = py::cast<std::vector<std::int32_t>>(n_categories);
+  input.max_bin = max_bin;
+  input.labels = read_span<float>(labels, "label");
+  input.n_labels = width_of(labels, "label");
+  input.weights = read_span<double>(weights, "weight");
+  input.base_margin = read_span<float>(base_margin, "base_margin");
+  input.n_margins = width_of(base_margin, "base_margin");
+  input.group_sizes = read_span<std::int64_t>(group_sizes, "group");
+  input.reference = reference_cuts(reference);
+  input.first_row = first_row;
+  input.n_threads = n_threads;
+  const py::gil_scoped_release release;
+  return std::make_shared<Dataset>(make_dataset(input));
+}
+
+// (n_rows, n_features), from the row-major blocks or from the columns.
+py::array_t<std::uint16_t> bins(const Dataset& data, bool by_column) {
+  const std::int64_t n = data.n_rows;
+  const std::int64_t m = data.n_features();
+  std::vector<std::uint16_t> out(static_cast<std::size_t>(n * m));
+  {
+    const py::gil_scoped_release release;
+    for (const BinBlock& block : data.blocks) {
+      for (FeatureId f = block.first; f < block.first + block.width; ++f) {
+        const BinColumn column = data.column(f);
+        for (std::int64_t row = 0; row < n; ++row) {
+          const auto cell = static_cast<std::size_t>(row * block.stride + (f - block.first));
+          const Bin bin = block.two_byte ? block.bins16()[cell] : block.bins8()[cell];
+          out[static_cast<std::size_t>(row * m + f)] = by_column ? column.at(row) : bin;
+        }
+      }
+    }
+  }
+  return to_array(std::move(out), {n, m});
+}
+
+const FeatureCuts& feature(const Cuts& cuts, std::int64_t f) {
+  if (f < 0 || f >= cuts.n_features()) throw py::index_error("feature " + std::to_string(f));
+  return cuts.features[static_cast<std::size_t>(f)];
+}
+
+py::dict cuts_to_arrays(const Cuts& cuts) {
+  std::vector<double> edges;
+  std::vector<std::int64_t> offsets{0};
+  std::vector<std::int32_t> n_bins;
+  std::vector<std::uint8_t> categorical;
+  std::vector<std::uint8_t> wide;
+  for (const FeatureCuts& f : cuts.features) {
+    edges.insert(edges.end(), f.edges.begin(), f.edges.end());
+    offsets.push_back(static_cast<std::int64_t>(edges.size()));
+    n_bins.push_back(f.n_bins);
+    categorical.push_back(f.categorical ? 1 : 0);
+    wide.push_back(f.wide ? 1 : 0);
+  }
+  py::dict out;
+  out["edges"] = to_array(std::move(edges));
+  out["edge_offsets"] = to_array(std::move(offsets));
+  out["n_bins"] = to_array(std::move(n_bins));
+  out["categorical"] = to_array(std::move(categorical));
+  out["wide"] = to_array(std::move(wide));
+  return out;
+}
+
+std::shared_ptr<Cuts> cuts_from_arrays(const py::dict& arrays) {
+  const auto need = [&](const char* name) -> py::object {
+    require(arrays.contains(name), std::string("cuts: array \"") + name + "\" is missing");
+    return arrays[name];
+  };
+  const py::object n_bins_array = need("n_bins");
+  const auto n_bins = read_span<std::int32_t>(n_bins_array, "n_bins");
+  const auto edges = read_span<double>(need("edges"), "edges");
+  const auto offsets = read_span<std::int64_t>(need("edge_offsets"), "edge_offsets");
+  const auto categorical = read_span<std::uint8_t>(need("categorical"), "categorical");
+  const auto wide = read_span<std::uint8_t>(need("wide"), "wide");
+  const std::size_t n = n_bins.size();
+  require(offsets.size() == n + 1 && categorical.size() == n && wide.size() == n && offsets[0] == 0 &&
+              offsets[n] == static_cast<std::int64_t>(edges.size()),
+          "cuts: the arrays differ in length");
+  auto cuts = std::make_shared<Cuts>();
+  for (std::size_t f = 0; f < n; ++f) {
+    require(offsets[f] <= offsets[f + 1] && offsets[f + 1] <= offsets[n], "cuts: edge_offsets must not descend");
+    FeatureCuts one;
+    one.categorical = categorical[f] != 0;
+    one.wide = wide[f] != 0;
+    one.n_bins = n_bins[f];
+    const auto first = static_cast<std::size_t>(offsets[f]);
+    const auto count = static_cast<std::size_t>(offsets[f + 1]) - first;
+    one.edges.assign(edges.data() + first, edges.data() + first + count);
+    cuts->features.push_back(std::move(one));
+  }
+  validate_cuts(*cuts);
+  return cuts;
+}
+
+}  // namespace
+
+void bind_data(py::module_& module) {
+  py::class_<Cuts, std::shared_ptr<Cuts>>(module, "Cuts")
+      .def_property_readonly("n_features", &Cuts::n_features)
+      .def("edges",
+           [](const Cuts& cuts, std::int64_t f) { return to_array(std::vector<double>(feature(cuts, f).edges)); })
+      .def("n_bins", [](const Cuts& cuts, std::int64_t f) { return feature(cuts, f).n_bins; })
+      .def("is_categorical", [](const Cuts& cuts, std::int64_t f) { return feature(cuts, f).categorical; })
+      .def("is_wide", [](const Cuts& cuts, std::int64_t f) { return feature(cuts, f).wide; })
+      .def("to_arrays", &cuts_to_arrays)
+      .def_static("from_arrays", &cuts_from_arrays);
+
+  py::class_<Dataset, std::shared_ptr<Dataset>>(module, "Dataset")
+      .def(py::init(&new_dataset), py::arg("columns"), py::arg("n_categories") = py::none(), py::kw_only(),
+           py::arg("max_bin") = 256, py::arg("labels") = py::none(), py::arg("weights") = py::none(),
+           py::arg("base_margin") = py::none(), py::arg("group_sizes") = py::none(),
+           py::arg("reference") = py::none(), py::arg("first_row") = 0, py::arg("n_threads") = 0)
+      .def_readonly("n_rows", &Dataset::n_rows)
+      .def_property_readonly("n_features", &Dataset::n_features)
+      .def_readonly("n_labels", &Dataset::n_labels)
+      .def_property_readonly("cuts", [](const Dataset& data) { return std::const_pointer_cast<Cuts>(data.cuts); })
+      .def_property_readonly("has_weights", [](const Dataset& data) { return !data.weights.empty(); })
+      .def_readonly("weight_unit", &Dataset::weight_unit)
+      .def("bins", &bins, py::arg("by_column") = false)
+      .def("labels",
+           [](const Dataset& data) {
+             return to_array(std::vector<float>(data.labels), {data.n_labels > 0 ? data.n_rows : 0, data.n_labels});
+           })
+      .def("fixed_weights",
+           [](const Dataset& data) {
+             if (data.weights.empty()) {
+               return to_array(std::vector<std::uint32_t>(static_cast<std::size_t>(data.n_rows), 1u));
+             }
+             return to_array(std::vector<std::uint32_t>(data.weights));
+           });
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Table of contents of pygbt._core: each bind_<noun>.cc adds its part. Errors of the core become Python's.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <exception>
+#include <string>
+
+#include "backend/isa_dispatch.h"
+#include "base/error.h"
+
+namespace py = pybind11;
+
+void bind_params(py::module_& module);
+void bind_data(py::module_& module);
+void bind_model(py::module_& module);
+void bind_trainer(py::module_& module);
+void bind_probe_math(py::module_& probe);
+void bind_probe_backend(py::module_& probe);
+
+namespace {
+
+// std::bad_alloc is pybind11's own: MemoryError. ModelFileError is Python's class, looked up when it is needed.
+void translate(std::exception_ptr error) {
+  if (!error) return;
+  try {
+    std::rethrow_exception(error);
+  } catch (const pygbt::InvalidArgument& e) {
+    py::set_error(PyExc_ValueError, e.what());
+  } catch (const pygbt::CorruptModel& e) {
+    py::set_error(py::module_::import("pygbt.errors").attr("ModelFileError"), e.what());
+  } catch (const pygbt::Unsupported& e) {
+    py::set_error(PyExc_NotImplementedError, e.what());
+  }
+}
+
+py::dict build_info() {
+  py::dict info;
+  info["version"] = PYGBT_VERSION;
+#if defined(__clang__)
+  info["compiler"] = std::string(__VERSION__);
+#else
+  info["compiler"] = std::string("g++ ") + __VERSION__;
+#endif
+  info["isa_levels"] = pygbt::available_isas();
+  info["isa"] = pygbt::active_isa();
+  return info;
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
+  module.doc() = "The C++ core of pygbt. Internal: use the names in pygbt.";
+  py::register_local_exception_translator(translate);
+  module.def("build_info", &build_info, "Version, compiler, and the instruction-set levels this CPU can run.");
+  bind_params(module);
+  bind_data(module);
+  bind_model(module);
+  bind_trainer(module);
+  py::module_ probe = module.def_submodule("probe", "Single operations of the engine, for tests.");
+  bind_probe_math(probe);
+  bind_probe_backend(probe);
+}

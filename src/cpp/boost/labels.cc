@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "boost/labels.h"
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+#include <sstream>
+#include <stdexcept>
+#include <vector>
+
+#include "base/error.h"
+#include "math/links.h"
+
+namespace pygbt {
+namespace {
+
+std::string number(double value) {
+  std::ostringstream text;
+  text << value;
+  return text.str();
+}
+
+[[noreturn]] void bad_label(const LossSpec& spec, std::int64_t row, double value, const std::string& rule) {
+  throw InvalidArgument("label: " + objective_name(spec.objective) + " needs " + rule + "; row " + std::to_string(row) +
+                        " holds " + number(value));
+}
+
+// First cell that `good` refuses.
+template <class Good>
+void check_cells(const LossSpec& spec, const Dataset& data, Good&& good, const std::string& rule) {
+  for (std::int64_t row = 0; row < data.n_rows; ++row) {
+    const float* labels = data.labels.data() + row * data.n_labels;
+    for (std::int32_t k = 0; k < data.n_labels; ++k) {
+      if (!good(labels[k])) bad_label(spec, row, static_cast<double>(labels[k]), rule);
+    }
+  }
+}
+
+void check_class_ids(const LossSpec& spec, const Dataset& data, std::int32_t n_classes) {
+  const std::string range = n_classes == kMostClasses ? std::string("0, 1, 2, ... below 65536")
+                                                      : "0 .. " + std::to_string(n_classes - 1);
+  check_cells(
+      spec, data, [&](float y) { return y >= 0.0f && y < static_cast<float>(n_classes) && y == std::floor(y); },
+      "class numbers " + range + " (or an array of shape (n, K))");
+}
+
+void check_probability_rows(const LossSpec& spec, const Dataset& data) {
+  const std::string rule = "probabilities in [0, 1] where labels have shape (n, K)";
+  check_cells(spec, data, [](float y) { return y >= 0.0f && y <= 1.0f; }, rule);
+  for (std::int64_t row = 0; row < data.n_rows; ++row) {
+    double sum = 0.0;
+    for (std::int32_t k = 0; k < data.n_labels; ++k) sum += static_cast<double>(data.labels[static_cast<std::size_t>(row * data.n_labels + k)]);
+    if (!(std::fabs(sum - 1.0) <= kProbabilitySumTolerance)) {
+      throw InvalidArgument("label: softmax needs rows of probabilities that sum to 1; row " + std::to_string(row) +
+                            " sums to " + number(sum) + " (divide each row by its sum)");
+    }
+  }
+}
+
+// The values the objective can learn from, whatever K is.
+void check_values(const LossSpec& spec, const Dataset& data, std::int32_t n_classes) {
+  switch (spec.objective) {
+    case Objective::kPoisson:
+    case Objective::kTweedie:
+      check_cells(spec, data, [](float y) { return y >= 0.0f && y <= kLargestLabel; }, "values >= 0");
+      break;
+    case Objective::kGamma:
+      check_cells(spec, data, [](float y) { return y > 0.0f && y <= kLargestLabel; }, "values > 0");
+      break;
+    case Objective::kLogistic:
+      check_cells(spec, data, [](float y) { return y >= 0.0f && y <= 1.0f; },
+                  "labels in [0, 1] (0 and 1, or probabilities)");
+      break;
+    case Objective::kSoftmax:
+      if (data.n_labels == 1) {
+        check_class_ids(spec, data, n_classes);
+      } else {
+        check_probability_rows(spec, data);
+      }
+      break;
+    case Objective::kOneVsRest:
+      if (data.n_labels == 1) {
+        check_class_ids(spec, data, n_classes);
+      } else {
+        check_cells(spec, data, [](float y) { return y >= 0.0f && y <= 1.0f; }, "labels in [0, 1]");
+      }
+      break;
+    case Objective::kCustom: break;
+    default:
+      check_cells(spec, data, [](float y) { return std::fabs(y) <= kLargestLabel; },
+                  "labels of magnitude at most 1e30 (rescale them)");
+  }
+}
+
+std::int32_t largest_class(const Dataset& data, Communicator& comm) {
+  float largest = 0.0f;
+  for (const float y : data.labels) largest = std::max(largest, y);
+  double all = static_cast<double>(largest);
+  comm.allreduce_max(std::span<double>(&all, 1));
+  return static_cast<std::int32_t>(all);
+}
+
+std::int32_t count_targets(const LossSpec& spec, std::int32_t n_classes, const Dataset& data, Communicator& comm) {
+  const std::string name = objective_name(spec.objective);
+  const std::int32_t levels = static_cast<std::int32_t>(spec.quantile_alpha.size());
+  switch (spec.objective) {
+    case Objective::kSoftmax:
+    case Objective::kOneVsRest: {
+      if (data.n_labels > 1) {
+        require(n_classes == 0 || n_classes == data.n_labels,
+                "n_classes is " + std::to_string(n_classes) + " but label has " + std::to_string(data.n_labels) + " columns");
+        return data.n_labels;
+      }
+      const std::int32_t k = n_classes > 0 ? n_classes : largest_class(data, comm) + 1;
+      require(k >= 2, "label: " + name + " needs at least two classes, all rows are of class 0");
+      return k;
+    }
+    case Objective::kQuantile:
+      require(levels == 1 || data.n_labels == 1,
+              "label: quantile with several quantile_alpha levels needs one label column, not " + std::to_string(data.n_labels));
+      return levels > 1 ? levels : data.n_labels;
+    case Objective::kCustom: return n_classes > 1 && data.n_labels == 1 ? n_classes : data.n_labels;
+    case Objective::kLogistic:
+      require(n_classes <= 2, "n_classes: logistic has two classes; use objective='softmax' for more");
+      return data.n_labels;
+    default:
+      require(n_classes <= 1, "n_classes belongs to softmax and one_vs_rest; the objective is " + name);
+      return data.n_labels;
+  }
+}
+
+// Weighted rows with a positive label and with a label below 1, for each target, over all workers.
+void check_presence(const LossSpec& spec, const Dataset& data, Communicator& comm) {
+  const auto k_targets = static_cast<std::size_t>(spec.n_targets);
+  const bool ids = has_class_ids(spec, data);
+  const auto n_columns = static_cast<std::size_t>(data.n_labels);
+  std::vector<std::int64_t> positive(ids ? k_targets : n_columns), below_one(positive.size());
+  for (std::int64_t row = 0; row < data.n_rows; ++row) {
+    if (data.weight(row) == 0) continue;
+    const float* labels = data.labels.data() + row * data.n_labels;
+    if (ids) {
+      ++positive[static_cast<std::size_t>(labels[0])];
+      continue;
+    }
+    for (std::size_t k = 0; k < n_columns; ++k) {
+      positive[k] += labels[k] > 0.0f ? 1 : 0;
+      below_one[k] += labels[k] < 1.0f ? 1 : 0;
+    }
+  }
+  comm.allreduce_sum(positive);
+  comm.allreduce_sum(below_one);
+  const std::string name = objective_name(spec.objective);
+  if (ids || spec.objective == Objective::kSoftmax) {
+    const auto seen = std::count_if(positive.begin(), positive.end(), [](std::int64_t n) { return n > 0; });
+    require(seen >= 2, "label: " + name + " needs at least two classes, all rows of positive weight are of one class");
+  }
+  if (spec.objective == Objective::kLogistic && data.n_labels == 1) {
+    require(positive[0] > 0 && below_one[0] > 0,
+            "label: logistic needs two classes, all rows of positive weight hold " + std::string(positive[0] > 0 ? "1" : "0"));
+  }
+  if (link_of(spec.objective) == Link::kExp) {
+    for (std::size_t k = 0; k < n_columns; ++k) {
+      require(positive[k] > 0, "label: " + name + " needs a label above 0, column " + std::to_string(k) + " has none of positive weight");
+    }
+  }
+}
+
+void check_margin_columns(const LossSpec& spec, const Dataset& data) {
+  require(data.n_margins == 0 || data.n_margins == spec.n_targets,
+          "base_margin has " + std::to_string(data.n_margins) + " columns but the model has " +
+              std::to_string(spec.n_targets) + " outputs");
+}
+
+}  // namespace
+
+std::string objective_name(Objective objective) {
+  return std::string(kObjectiveNames[static_cast<std::size_t>(objective)]);
+}
+
+bool has_class_ids(const LossSpec& spec, const Dataset& data) {
+  return data.n_labels == 1 && (spec.objective == Objective::kSoftmax || spec.objective == Objective::kOneVsRest);
+}
+
+void agree_on_argument(Communicator& comm, const std::string& error) {
+  if (comm.size() > 1) {
+    try {
+      comm.agree(error);
+    } catch (const std::runtime_error& e) {
+      throw InvalidArgument(e.what());
+    }
+  }
+  require(error.empty(), error);
+}
+
+LossSpec resolve_labels(LossSpec spec, std::int32_t n_classes, const Dataset& data, Communicator& comm) {
+  std::string error;
+  try {
+    require(data.n_labels > 0, "label: training needs labels, the Dataset has none");
+    require(n_classes <= kMostClasses, "n_classes: at most " + std::to_string(kMostClasses) + " classes");
+    check_values(spec, data, n_classes > 0 ? n_classes : kMostClasses);
+  } catch (const InvalidArgument& e) {
+    error = e.what();
+  }
+  agree_on_argument(comm, error);
+  spec.n_targets = count_targets(spec, n_classes, data, comm);
+  spec.soft_labels = spec.objective == Objective::kSoftmax && data.n_labels > 1;
+  check_margin_columns(spec, data);
+  check_presence(spec, data, comm);
+  return spec;
+}
+
+void check_labels(const LossSpec& spec, const Dataset& data) {
+  const std::string name = objective_name(spec.objective);
+  const std::string targets = std::to_string(spec.n_targets);
+  check_margin_columns(spec, data);
+  require(data.n_labels > 0, "label: this Dataset has no labels");
+  const bool one_label_for_all = data.n_labels == 1 && (has_class_ids(spec, data) || spec.objective == Objective::kCustom ||
+                                                        (spec.objective == Objective::kQuantile && spec.quantile_alpha.size() > 1));
+  require(one_label_for_all || data.n_labels == spec.n_targets,
+          "label has " + std::to_string(data.n_labels) + " columns but " + name + " was set up for " + targets);
+  check_values(spec, data, spec.n_targets);
+}
+
+}  // namespace pygbt

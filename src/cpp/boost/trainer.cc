@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "boost/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "boost/base_score.h"
+#include "boost/labels.h"
+#include "boost/metric.h"
+#include "math/quantise.h"
+#include "tree/binned_tree.h"
+
+namespace pygbt {
+
+namespace {
+
+LossSpec loss_of(const Params& params) {
+  LossSpec loss;
+  loss.objective = params.objective;
+  loss.hessian = params.softmax_hessian;
+  loss.huber_delta = static_cast<float>(params.huber_delta);
+  loss.tweedie_power = static_cast<float>(params.tweedie_variance_power);
+  loss.scale_pos_weight = static_cast<float>(params.scale_pos_weight);
+  loss.quantile_alpha.assign(params.quantile_alpha.begin(), params.quantile_alpha.end());
+  return loss;
+}
+
+void check_init(const Model& init, const LossSpec& loss, const Dataset& data, std::int32_t trees_per_iteration) {
+  require(init.n_features() == data.n_features(),
+          "init_model was trained on " + std::to_string(init.n_features()) + " features, the data has " +
+              std::to_string(data.n_features()));
+  require(init.loss().objective == loss.objective && init.n_outputs() == loss.n_targets,
+          "init_model has objective " + objective_name(init.loss().objective) + " with " +
+              std::to_string(init.n_outputs()) + " outputs, the parameters ask for " + objective_name(loss.objective) +
+              " with " + std::to_string(loss.n_targets) + "; continue with the same objective and classes");
+  require(init.n_trees() == 0 || init.trees_per_iteration() == trees_per_iteration,
+          "init_model was grown with another multi_strategy; continue with the same one");
+}
+
+}  // namespace
+
+Trainer::Trainer(Params params, DatasetPtr data, const Model* init, std::span<const float> init_scores,
+                 std::shared_ptr<Communicator> comm)
+    : params_(std::move(params)), data_(std::move(data)), comm_(std::move(comm)) {
+  validate(params_);
+  validate_features(params_, data_->n_features());
+  require(data_->n_labels > 0 || params_.objective == Objective::kCustom, "the training Dataset has no label");
+  loss_ = resolve_labels(loss_of(params_), params_.n_classes, *data_, *comm_);
+  if (params_.multi_strategy == MultiStrategy::kVectorLeaf) tree_width_ = loss_.n_targets;
+  trees_per_iteration_ = loss_.n_targets / tree_width_;
+  if (init != nullptr) {
+    check_init(*init, loss_, *data_, trees_per_iteration_);
+    base_score_ = init->base_score();
+    trees_ = init->trees();
+  } else {
+    base_score_ = base_scores(loss_, *data_, params_.base_score, *comm_, params_.n_threads);
+  }
+  backend_ = make_backend(std::string(to_string(params_.device)));
+  backend_->load(*data_, loss_.n_targets, *comm_, params_.n_threads);
+  backend_->set_scores(start_scores(*data_, init_scores));
+  grower_ = std::make_unique<Grower>(params_, *data_->cuts);
+}
+
+// Base score or base margin, then every tree in order, in float32: what n iterations in one run leave behind.
+std::vector<float> Trainer::start_scores(const Dataset& data, std::span<const float> init_scores) const {
+  const auto n_outputs = static_cast<std::size_t>(loss_.n_targets);
+  const std::size_t cells = static_cast<std::size_t>(data.n_rows) * n_outputs;
+  if (!init_scores.empty()) {
+    require(init_scores.size() == cells, "init_scores must have one value per row and output");
+    return {init_scores.begin(), init_scores.end()};
+  }
+  std::vector<float> scores(cells);
+  if (data.n_margins > 0) {
+    require(data.n_margins == loss_.n_targets, "base_margin has " + std::to_string(data.n_margins) +
+                                                   " columns, the model has " + std::to_string(n_outputs) + " outputs");
+    std::copy(data.base_margin.begin(), data.base_margin.end(), scores.begin());
+  } else {
+    for (std::size_t i = 0; i < cells; ++i) scores[i] = base_score_[i % n_outputs];
+  }
+  for (const TreePtr& tree : trees_)
+    add_tree_scores(to_bins(tree->tree, *data.cuts), data, scores, loss_.n_targets, params_.n_threads);
+  return scores;
+}
+
+std::int32_t Trainer::add_valid(DatasetPtr data, std::span<const float> init_scores) {
+  require(data->cuts == data_->cuts, "an evaluation set must share the edges of the training set: build it with reference=");
+  check_labels(loss_, *data);
+  EvaluationSet valid;
+  valid.scores = start_scores(*data, init_scores);
+  valid.data = std::move(data);
+  valids_.push_back(std::move(valid));
+  return static_cast<std::int32_t>(valids_.size()) - 1;
+}
+
+// One tree has one precision: wide if any of its targets needs it.
+bool Trainer::wide_needed(std::int32_t first_target, std::int32_t width) {
+  if (params_.histogram_precision != HistogramPrecision::kAuto)
+    return params_.histogram_precision == HistogramPrecision::kWide;
+  std::int64_t total = static_cast<std::int64_t>(data_->total_weight);
+  comm_->allreduce_sum({&total, 1});
+  for (std::int32_t k = 0; k < width; ++k) {
+    const LossTotals totals = backend_->totals(first_target + k);
+    if (!narrow_is_enough(totals.max_g, totals.mean_abs_g, totals.max_h, totals.mean_h, static_cast<std::uint64_t>(total)))
+      return true;
+  }
+  return false;
+}
+
+bool Trainer::add_trees(double learning_rate) {
+  require(std::isfinite(learning_rate) && learning_rate > 0.0, "learning_rate must be a positive finite number");
+  const auto iteration = static_cast<std::uint32_t>(n_iterations());
+  // All trees of an iteration see the gradients of its start, so none is kept unless all are grown.
+  std::vector<GrownTree> grown;
+  std::vector<TreePtr> trees;
+  bool found = false;
+  for (std::int32_t t = 0; t < trees_per_iteration_; ++t) {
+    TreeRequest request;
+    request.first_target = t * tree_width_;
+    request.width = tree_width_;
+    request.seed = params_.seed;
+    request.iteration = iteration;
+    request.subsample = params_.subsample;
+    request.wide = wide_needed(request.first_target, request.width);
+    std::vector<double> levels;
+    for (std::int32_t k = 0; k < tree_width_; ++k) levels.push_back(leaf_quantile_level(loss_, request.first_target + k));
+    if (levels[0] < 0.0) levels.clear();
+    GrownTree tree = grower_->grow(*backend_, request, iteration * static_cast<std::uint32_t>(trees_per_iteration_) +
+                                                           static_cast<std::uint32_t>(t),
+                                   learning_rate, levels);
+    trees.push_back(make_model_tree(to_tree(tree.tree, *data_->cuts)));
+    found = found || tree.tree.nodes.size() > 1;
+    backend_->add_scores(tree.tree, tree.leaf_nodes);
+    grown.push_back(std::move(tree));
+  }
+  for (const GrownTree& tree : grown)
+    for (EvaluationSet& valid : valids_)
+      add_tree_scores(tree.tree, *valid.data, valid.scores, loss_.n_targets, params_.n_threads);
+  trees_.insert(trees_.end(), trees.begin(), trees.end());
+  return found;
+}
+
+bool Trainer::step(double learning_rate) {
+  backend_->gradients(loss_);
+  return add_trees(learning_rate);
+}
+
+bool Trainer::step_custom(double learning_rate, std::span<const float> g, std::span<const float> h) {
+  const auto finite = [](float x) { return std::isfinite(x); };
+  require(std::all_of(g.begin(), g.end(), finite), "objective: the callable returned a gradient that is NaN or infinite");
+  require(std::all_of(h.begin(), h.end(), [](float x) { return std::isfinite(x) && x >= 0.0f; }),
+          "objective: the callable returned a hessian that is negative, NaN or infinite");
+  backend_->set_gradients(g, h);
+  return add_trees(learning_rate);
+}
+
+std::span<const float> Trainer::scores(std::int32_t set) const {
+  return set < 0 ? backend_->scores() : std::span<const float>(valids_.at(static_cast<std::size_t>(set)).scores);
+}
+
+const Dataset& Trainer::dataset(std::int32_t set) const {
+  return set < 0 ? *data_ : *valids_.at(static_cast<std::size_t>(set)).data;
+}
+
+double Trainer::metric(const std::string& name, std::int32_t set) {
+  return evaluate_metric(name, loss_, scores(set), dataset(set), *comm_, params_.n_threads);
+}
+
+Model Trainer::model() const {
+  ModelParts parts;
+  parts.cuts = data_->cuts;
+  parts.loss = loss_;
+  parts.base_score = base_score_;
+  parts.trees_per_iteration = trees_per_iteration_;
+  parts.trees = trees_;
+  return Model(std::move(parts));
+}
+
+}  // namespace pygbt

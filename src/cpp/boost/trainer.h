@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// The boosting loop, one iteration a call: gradients -> trees -> scores of the training and evaluation rows.
+// Callbacks, early stopping and custom objectives live in Python between the calls.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "comm/communicator.h"
+#include "data/dataset.h"
+#include "grow/grower.h"
+#include "math/losses.h"
+#include "model/model.h"
+#include "params/params.h"
+
+namespace pygbt {
+
+using DatasetPtr = std::shared_ptr<const Dataset>;
+
+class Trainer {
+ public:
+  // Continues `init` if given: its trees come first and iterations are numbered on from it, so that k iterations, a
+  // file and n - k iterations are n iterations, byte for byte. init_scores [row][n_outputs] replaces the walk of its
+  // trees over the bins of `data`, where they were grown on other edges.
+  Trainer(Params params, DatasetPtr data, const Model* init, std::span<const float> init_scores,
+          std::shared_ptr<Communicator> comm);
+
+  // An evaluation set that shares the edges of the training set. Returns its index.
+  std::int32_t add_valid(DatasetPtr data, std::span<const float> init_scores);
+
+  // One iteration. False when no tree found a cut (the trees are added all the same).
+  bool step(double learning_rate);
+  // The same with given gradients and hessians [row][n_outputs], unweighted; finite, hessians >= 0.
+  bool step_custom(double learning_rate, std::span<const float> g, std::span<const float> h);
+
+  // Margins [row][n_outputs] of the training rows (-1) or an evaluation set.
+  std::span<const float> scores(std::int32_t set) const;
+  const Dataset& dataset(std::int32_t set) const;
+  double metric(const std::string& name, std::int32_t set);
+  Model model() const;
+
+  std::int32_t n_iterations() const { return static_cast<std::int32_t>(trees_.size()) / trees_per_iteration_; }
+  std::int32_t n_outputs() const { return loss_.n_targets; }
+  const LossSpec& loss() const { return loss_; }
+
+ private:
+  struct EvaluationSet {
+    DatasetPtr data;
+    std::vector<float> scores;
+  };
+  std::vector<float> start_scores(const Dataset& data, std::span<const float> init_scores) const;
+  bool wide_needed(std::int32_t first_target, std::int32_t width);
+  bool add_trees(double learning_rate);
+
+  Params params_;
+  DatasetPtr data_;
+  std::shared_ptr<Communicator> comm_;
+  LossSpec loss_;
+  std::vector<float> base_score_;
+  std::int32_t tree_width_ = 1;             // K for vector leaves
+  std::int32_t trees_per_iteration_ = 1;
+  std::vector<TreePtr> trees_;
+  std::unique_ptr<Backend> backend_;
+  std::unique_ptr<Grower> grower_;
+  std::vector<EvaluationSet> valids_;
+};
+
+}  // namespace pygbt

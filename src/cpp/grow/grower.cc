@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "grow/grower.h"
+
+#include <algorithm>
+#include <deque>
+#include <limits>
+
+#include "base/error.h"
+
+namespace pygbt {
+
+namespace {
+
+SplitRules split_rules(const Params& params, std::int32_t n_features) {
+  SplitRules rules;
+  rules.reg_lambda = params.reg_lambda;
+  rules.reg_alpha = params.reg_alpha;
+  rules.max_delta_step = resolved_max_delta_step(params);
+  rules.min_child_weight = params.min_child_weight;
+  rules.min_child_samples = params.min_child_samples;
+  rules.min_split_gain = params.min_split_gain;
+  rules.max_cat_to_onehot = params.max_cat_to_onehot;
+  rules.max_cat_threshold = params.max_cat_threshold;
+  rules.cat_smooth = params.cat_smooth;
+  rules.cat_l2 = params.cat_l2;
+  require(params.monotone_constraints.empty() ||
+              params.monotone_constraints.size() == static_cast<std::size_t>(n_features),
+          "monotone_constraints must have one value per feature");
+  bool any = false;
+  for (const std::int32_t c : params.monotone_constraints) any = any || c != 0;
+  if (any)
+    for (const std::int32_t c : params.monotone_constraints) rules.monotone.push_back(static_cast<std::int8_t>(c));
+  return rules;
+}
+
+}  // namespace
+
+Grower::Grower(const Params& params, const Cuts& cuts)
+    : params_(params),
+      cuts_(cuts),
+      rules_(split_rules(params, cuts.n_features())),
+      leaf_rule_{params.reg_lambda, params.reg_alpha, resolved_max_delta_step(params)},
+      columns_(params, cuts.n_features()),
+      interactions_(params.interaction_constraints, cuts.n_features()) {
+  for (FeatureId f = 0; f < cuts.n_features(); ++f)
+    require(rules_.monotone_of(f) == 0 || !cuts.features[static_cast<std::size_t>(f)].categorical,
+            "monotone_constraints: feature " + std::to_string(f) + " is categorical and has no order");
+}
+
+// Value the node would have as a leaf, from histogram sums, within its bounds.
+double Grower::weight_of(const Node& node, std::int32_t target) const {
+  const auto k = static_cast<std::size_t>(target);
+  const double w = leaf_weight(static_cast<double>(node.sums[k].g) * root_.units[k].g,
+                               static_cast<double>(node.sums[k].h) * root_.units[k].h, leaf_rule_);
+  return node.bounds.lower.empty() ? w : clamp(w, node.bounds.lower[k], node.bounds.upper[k]);
+}
+
+bool Grower::can_split(const Node& node) const {
+  if (params_.max_depth > 0 && node.depth >= params_.max_depth) return false;
+  if (params_.grow_policy == GrowPolicy::kSymmetric) return true;
+  if (node.count < 2 * rules_.min_child_samples || node.count < 2) return false;
+  double most = 0.0;
+  for (std::size_t k = 0; k < node.sums.size(); ++k)
+    most = std::max(most, static_cast<double>(node.sums[k].h) * root_.units[k].h);
+  return most >= rules_.min_child_weight;
+}
+
+// Best cuts of nodes that have histograms.
+void Grower::evaluate(Backend& backend, const std::vector<NodeId>& nodes) {
+  std::deque<std::vector<FeatureId>> lists;  // queries point into these
+  std::vector<SplitQuery> queries;
+  const bool shared = params_.grow_policy == GrowPolicy::kSymmetric;
+  std::int32_t list_depth = -1;
+  for (const NodeId id : nodes) {
+    const Node& node = nodes_[static_cast<std::size_t>(id)];
+    // Nodes of a level share a list unless each draws or is constrained on its own. A symmetric level is one cut: it
+    // draws for its first node, and all its paths are equal.
+    const bool own = !shared && (columns_.samples_nodes() || interactions_.active());
+    if (own || node.depth != list_depth) lists.push_back(interactions_.allowed(columns_.for_node(node.depth, id), node.path));
+    list_depth = node.depth;
+    SplitQuery query;
+    query.node = id;
+    query.sums = node.sums;
+    query.count = node.count;
+    query.features = lists.back();
+    query.lower = node.bounds.lower;
+    query.upper = node.bounds.upper;
+    queries.push_back(query);
+  }
+  std::vector<Split> splits(nodes.size());
+  backend.best_splits(rules_, queries, shared, splits);
+  for (std::size_t i = 0; i < nodes.size(); ++i) nodes_[static_cast<std::size_t>(nodes[i])].split = std::move(splits[i]);
+}
+
+// Takes the nodes to split now out of the frontier `candidates`; the rest stays for later (lossguide) or is dropped.
+std::vector<NodeId> Grower::choose(std::vector<NodeId>& candidates) const {
+  std::vector<NodeId> able;
+  for (const NodeId id : candidates)
+    if (nodes_[static_cast<std::size_t>(id)].split.valid()) able.push_back(id);
+  const std::int64_t budget = params_.max_leaves > 0 ? params_.max_leaves - n_leaves_ : std::numeric_limits<std::int64_t>::max();
+  const auto by_gain = [&](NodeId a, NodeId b) {
+    const double gain_a = nodes_[static_cast<std::size_t>(a)].split.gain;
+    const double gain_b = nodes_[static_cast<std::size_t>(b)].split.gain;
+    return gain_a != gain_b ? gain_a > gain_b : a < b;
+  };
+  std::vector<NodeId> chosen;
+  if (able.empty() || budget <= 0) {
+    candidates.clear();
+  } else if (params_.grow_policy == GrowPolicy::kLossguide) {
+    const auto best = std::min_element(able.begin(), able.end(), by_gain);
+    chosen.push_back(*best);
+    able.erase(best);
+    candidates = able;
+  } else if (params_.grow_policy == GrowPolicy::kSymmetric) {
+    if (static_cast<std::int64_t>(able.size()) <= budget) chosen = able;
+    candidates.clear();
+  } else {
+    if (static_cast<std::int64_t>(able.size()) > budget) {  // the best of the level, then in node order
+      std::sort(able.begin(), able.end(), by_gain);
+      able.resize(static_cast<std::size_t>(budget));
+      std::sort(able.begin(), able.end());
+    }
+    chosen = able;
+    candidates.clear();
+  }
+  return chosen;
+}
+
+// Writes the cuts into the tree, moves the rows, makes the children. Returns the children that may split further.
+std::vector<NodeId> Grower::split_nodes(Backend& backend, const std::vector<NodeId>& chosen) {
+  std::vector<NodeCut> cuts;
+  for (const NodeId id : chosen) {
+    const auto left = static_cast<NodeId>(tree_.nodes.size());
+    const Split& split = nodes_[static_cast<std::size_t>(id)].split;
+    BinnedNode& node = tree_.nodes[static_cast<std::size_t>(id)];
+    node.left = left;
+    node.feature = split.feature;
+    node.bin = split.bin;
+    node.missing_left = split.missing_left;
+    node.gain = static_cast<float>(split.gain);
+    if (split.categorical) {
+      node.bin = 0;
+      node.cat_begin = static_cast<std::int32_t>(tree_.cat_bits.size());
+      node.cat_words = static_cast<std::int32_t>(split.left_bins.size());
+      tree_.cat_bits.insert(tree_.cat_bits.end(), split.left_bins.begin(), split.left_bins.end());
+    }
+    tree_.nodes.resize(tree_.nodes.size() + 2);
+    nodes_.resize(nodes_.size() + 2);
+  }
+  for (const NodeId id : chosen) {
+    const NodeId left = tree_.nodes[static_cast<std::size_t>(id)].left;
+    cuts.push_back({id, left, &nodes_[static_cast<std::size_t>(id)].split});
+  }
+  std::vector<std::int64_t> left_counts(chosen.size());
+  backend.partition(cuts, left_counts);
+
+  std::vector<NodeId> open;
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    const Node& parent = nodes_[static_cast<std::size_t>(chosen[i])];
+    Node& left = nodes_[static_cast<std::size_t>(cuts[i].left)];
+    Node& right = nodes_[static_cast<std::size_t>(cuts[i].left) + 1];
+    left.depth = right.depth = parent.depth + 1;
+    left.count = left_counts[i];
+    right.count = parent.count - left_counts[i];
+    left.sums = parent.split.left;
+    for (std::size_t k = 0; k < parent.sums.size(); ++k) right.sums.push_back(parent.sums[k] - left.sums[k]);
+    if (!parent.bounds.lower.empty()) {
+      left.bounds = right.bounds = parent.bounds;
+      std::vector<double> left_weight, right_weight;
+      for (std::int32_t k = 0; k < tree_.width; ++k) {
+        left_weight.push_back(weight_of(left, k));
+        right_weight.push_back(weight_of(right, k));
+      }
+      child_bounds(parent.bounds, rules_.monotone_of(parent.split.feature), left_weight, right_weight, left.bounds,
+                   right.bounds);
+    }
+    if (interactions_.active()) {
+      left.path = parent.path;
+      if (std::find(left.path.begin(), left.path.end(), parent.split.feature) == left.path.end())
+        left.path.push_back(parent.split.feature);
+      right.path = left.path;
+    }
+    if (can_split(left)) open.push_back(cuts[i].left);
+    if (can_split(right)) open.push_back(cuts[i].left + 1);
+  }
+  n_leaves_ += static_cast<std::int64_t>(chosen.size());
+  return open;
+}
+
+// Histograms of the children that may split: the smaller sibling is built, the larger is parent - smaller. Nodes that
+// cannot split get none, and the parents' are given back.
+void Grower::make_histograms(Backend& backend, const std::vector<NodeId>& parents) {
+  std::vector<NodeId> built, done;
+  std::vector<SiblingPair> pairs;
+  for (const NodeId id : parents) {
+    const NodeId left = tree_.nodes[static_cast<std::size_t>(id)].left;
+    const Node& a = nodes_[static_cast<std::size_t>(left)];
+    const Node& b = nodes_[static_cast<std::size_t>(left) + 1];
+    const NodeId smaller = a.count <= b.count ? left : left + 1;
+    const NodeId larger = smaller == left ? left + 1 : left;
+    const bool needs_larger = can_split(smaller == left ? b : a);
+    const bool needs_smaller = can_split(smaller == left ? a : b);
+    if (needs_larger || needs_smaller) built.push_back(smaller);
+    if (needs_larger) pairs.push_back({id, smaller, larger});
+    if (needs_larger && !needs_smaller) done.push_back(smaller);
+    if (!needs_larger) done.push_back(id);
+  }
+  backend.histograms(built);
+  backend.subtract(pairs);
+  backend.release(done);
+}
+
+GrownTree Grower::grow(Backend& backend, const TreeRequest& request, std::uint32_t tree_number, double learning_rate,
+                       std::span<const double> quantile_levels) {
+  TreeRequest full = request;
+  full.count_rows = rules_.counts_needed();
+  root_ = backend.begin_tree(full);
+  columns_.begin_tree(tree_number);
+  tree_ = BinnedTree{};
+  tree_.width = request.width;
+  tree_.target = request.first_target;
+  tree_.nodes.resize(1);
+  nodes_.assign(1, Node{});
+  n_leaves_ = 1;
+  nodes_[0].count = root_.count;
+  nodes_[0].sums = root_.sums;
+  if (!rules_.monotone.empty()) {
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    nodes_[0].bounds.lower.assign(static_cast<std::size_t>(request.width), -kInfinity);
+    nodes_[0].bounds.upper.assign(static_cast<std::size_t>(request.width), kInfinity);
+  }
+
+  std::vector<NodeId> frontier;  // nodes with a histogram whose best cut is known
+  if (can_split(nodes_[0])) {
+    backend.histograms(std::vector<NodeId>{0});
+    evaluate(backend, {0});
+    frontier.push_back(0);
+  }
+  while (true) {
+    const std::vector<NodeId> chosen = choose(frontier);
+    if (chosen.empty()) break;
+    const std::vector<NodeId> open = split_nodes(backend, chosen);
+    const bool last = params_.max_leaves > 0 && n_leaves_ >= params_.max_leaves;
+    if (last || open.empty()) {
+      backend.release(chosen);
+      if (last) break;
+      continue;
+    }
+    make_histograms(backend, chosen);
+    evaluate(backend, open);
+    frontier.insert(frontier.end(), open.begin(), open.end());
+  }
+
+  GrownTree grown;
+  grown.tree = std::move(tree_);
+  set_leaf_values(backend, grown, learning_rate, quantile_levels);
+  return grown;
+}
+
+// Numbers the leaves in node order and gives them values; covers and counts are added up from the leaves.
+void Grower::set_leaf_values(Backend& backend, GrownTree& grown, double learning_rate,
+                             std::span<const double> quantile_levels) {
+  BinnedTree& tree = grown.tree;
+  for (NodeId id = 0; id < static_cast<NodeId>(tree.nodes.size()); ++id) {
+    BinnedNode& node = tree.nodes[static_cast<std::size_t>(id)];
+    node.count = nodes_[static_cast<std::size_t>(id)].count;
+    if (node.left >= 0) continue;
+    node.left = ~static_cast<std::int32_t>(grown.leaf_nodes.size());
+    grown.leaf_nodes.push_back(id);
+  }
+  const auto width = static_cast<std::size_t>(tree.width);
+  const std::size_t n_leaves = grown.leaf_nodes.size();
+  std::vector<Cell> sums(n_leaves * width);
+  backend.leaf_sums(grown.leaf_nodes, sums);
+  std::vector<double> values(n_leaves * width);
+  if (!quantile_levels.empty()) {
+    std::vector<float> quantiles(n_leaves);
+    std::vector<double> of_target(n_leaves);
+    for (std::size_t k = 0; k < width; ++k) {
+      backend.leaf_quantiles(grown.leaf_nodes, tree.target + static_cast<std::int32_t>(k), quantile_levels[k], quantiles);
+      std::copy(quantiles.begin(), quantiles.end(), of_target.begin());
+      if (!rules_.monotone.empty()) enforce_monotone(tree, rules_.monotone, of_target);
+      for (std::size_t leaf = 0; leaf < n_leaves; ++leaf) values[leaf * width + k] = of_target[leaf];
+    }
+  } else {
+    for (std::size_t leaf = 0; leaf < n_leaves; ++leaf) {
+      const Node& node = nodes_[static_cast<std::size_t>(grown.leaf_nodes[leaf])];
+      for (std::size_t k = 0; k < width; ++k) {
+        const Cell& sum = sums[leaf * width + k];
+        double w = leaf_weight(static_cast<double>(sum.g) * root_.leaf_units[k].g,
+                               static_cast<double>(sum.h) * root_.leaf_units[k].h, leaf_rule_);
+        if (!node.bounds.lower.empty()) w = clamp(w, node.bounds.lower[k], node.bounds.upper[k]);
+        values[leaf * width + k] = w;
+      }
+    }
+  }
+  tree.leaf_value.resize(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) tree.leaf_value[i] = static_cast<float>(learning_rate * values[i]);
+
+  std::vector<Cell> below(tree.nodes.size() * width);
+  for (std::size_t i = tree.nodes.size(); i-- > 0;) {
+    BinnedNode& node = tree.nodes[i];
+    for (std::size_t k = 0; k < width; ++k) {
+      Cell& sum = below[i * width + k];
+      if (node.left < 0) {
+        sum = sums[static_cast<std::size_t>(~node.left) * width + k];
+      } else {
+        const std::size_t child = static_cast<std::size_t>(node.left) * width + k;
+        sum = below[child] + below[child + width];
+      }
+      node.cover += static_cast<double>(sum.h) * root_.leaf_units[k].h;
+    }
+  }
+}
+
+}  // namespace pygbt

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// The grow loop: one tree from the gradients a backend holds. The only loop there is, for every backend, growth
+// policy and number of targets. Called by the Trainer once a tree.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "backend/backend.h"
+#include "grow/column_sampler.h"
+#include "grow/constraints.h"
+#include "params/params.h"
+#include "tree/binned_tree.h"
+
+namespace pygbt {
+
+struct GrownTree {
+  BinnedTree tree;
+  std::vector<NodeId> leaf_nodes;  // [leaf] node of each leaf
+};
+
+class Grower {
+ public:
+  Grower(const Params& params, const Cuts& cuts);
+
+  // tree_number counts the trees of the whole model: it keys the column draws. quantile_levels [width] sets the leaf
+  // values by those quantiles of the residuals; empty: by gradient sums.
+  GrownTree grow(Backend& backend, const TreeRequest& request, std::uint32_t tree_number, double learning_rate,
+                 std::span<const double> quantile_levels);
+
+ private:
+  struct Node {
+    std::int32_t depth = 0;
+    std::int64_t count = 0;
+    std::vector<Cell> sums;            // [width] in histogram units
+    ValueBounds bounds;                // empty without monotone constraints
+    std::vector<FeatureId> path;       // features cut above, with interaction constraints
+    Split split;                       // best cut, not valid = leaf
+  };
+
+  bool can_split(const Node& node) const;
+  void evaluate(Backend& backend, const std::vector<NodeId>& nodes);
+  std::vector<NodeId> choose(std::vector<NodeId>& candidates) const;
+  std::vector<NodeId> split_nodes(Backend& backend, const std::vector<NodeId>& chosen);
+  void make_histograms(Backend& backend, const std::vector<NodeId>& parents);
+  double weight_of(const Node& node, std::int32_t target) const;
+  void set_leaf_values(Backend& backend, GrownTree& grown, double learning_rate, std::span<const double> quantile_levels);
+
+  const Params& params_;
+  const Cuts& cuts_;
+  SplitRules rules_;
+  LeafRule leaf_rule_;
+  ColumnSampler columns_;
+  InteractionSets interactions_;
+
+  // The tree being grown.
+  std::vector<Node> nodes_;
+  BinnedTree tree_;
+  RootStats root_;
+  std::int64_t n_leaves_ = 1;
+};
+
+}  // namespace pygbt
