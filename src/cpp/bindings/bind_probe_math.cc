@@ -92,7 +92,8 @@ auto on_workers(const Array<float>& labels, const Weights& weights, int n_worker
   const std::int64_t n = labels.shape(0);
   using Result = decltype(f(std::declval<const Dataset&>(), std::int64_t{0}, std::declval<Communicator&>()));
   std::vector<Dataset> parts;
-  for (int w = 0; w < n_workers; ++w) parts.push_back(label_table(labels, weights, n * w / n_workers, n * (w + 1) / n_workers));
+  for (int w = 0; w < n_workers; ++w)
+    parts.push_back(label_table(labels, weights, n * w / n_workers, n * (w + 1) / n_workers));
   py::gil_scoped_release release;
   if (n_workers == 1) {
     Solo solo;
@@ -181,16 +182,18 @@ py::array_t<float> link_values(const py::dict& loss, const Array<float>& margins
   const auto n_targets = static_cast<std::int32_t>(margins.shape(1));
   py::array_t<float> out({margins.shape(0), margins.shape(1)});
   std::copy(margins.data(), margins.data() + margins.size(), out.mutable_data());
-  for (py::ssize_t row = 0; row < margins.shape(0); ++row) apply_link(link, out.mutable_data() + row * n_targets, n_targets);
+  for (py::ssize_t row = 0; row < margins.shape(0); ++row)
+    apply_link(link, out.mutable_data() + row * n_targets, n_targets);
   return out;
 }
 
 std::tuple<std::int32_t, bool> label_facts(const py::dict& loss, const Array<float>& labels, const Weights& weights,
                                            std::int32_t n_classes, int n_workers) {
   const LossSpec given = spec_from(loss);
-  const LossSpec spec = on_workers(labels, weights, n_workers, [&](const Dataset& data, std::int64_t, Communicator& comm) {
-    return resolve_labels(given, n_classes, data, comm);
-  });
+  const LossSpec spec =
+      on_workers(labels, weights, n_workers, [&](const Dataset& data, std::int64_t, Communicator& comm) {
+        return resolve_labels(given, n_classes, data, comm);
+      });
   return {spec.n_targets, spec.soft_labels};
 }
 
@@ -251,13 +254,13 @@ void bind_probe_math(py::module_& probe) {
   probe.def("default_metric", [](const py::dict& loss) { return default_metric(spec_from(loss)); });
   probe.def("check_metric", [](const std::string& name, const py::dict& loss) { check_metric(name, spec_from(loss)); });
   probe.def("exact_sum", &exact_sum, "values"_a, "weights"_a = py::none());
-  probe.def("quantile_rank", [](double alpha, std::uint64_t total) { return quantile_rank(quantile_level(alpha), total); });
+  probe.def("quantile_rank",
+            [](double alpha, std::uint64_t total) { return quantile_rank(quantile_level(alpha), total); });
   probe.def("philox", [](const std::array<std::uint32_t, 4>& c, const std::array<std::uint32_t, 2>& k) {
     const Philox out = philox4x32(c[0], c[1], c[2], c[3], k[0], k[1]);
     return std::array<std::uint32_t, 4>{out.x[0], out.x[1], out.x[2], out.x[3]};
   });
-  probe.def("random_bits", [](std::uint64_t seed, std::uint32_t purpose, std::uint32_t iteration, std::uint64_t id,
-                              std::uint32_t sub) {
-    return random_bits(seed, static_cast<Draw>(purpose), iteration, id, sub);
-  });
+  probe.def("random_bits",
+            [](std::uint64_t seed, std::uint32_t purpose, std::uint32_t iteration, std::uint64_t id,
+               std::uint32_t sub) { return random_bits(seed, static_cast<Draw>(purpose), iteration, id, sub); });
 }

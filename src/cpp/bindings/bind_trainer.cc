@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "bindings/arrays.h"
 #include "boost/metric.h"
+#include "boost/metric.h"
 #include "boost/trainer.h"
 #include "math/links.h"
 
@@ -24,17 +25,14 @@ using pygbt::Model;
 using pygbt::Params;
 using pygbt::Trainer;
 
-std::unique_ptr<Trainer> make_trainer(const Params& params, std::shared_ptr<Dataset> data, const Model* init,
-                                      const py::object& init_scores) {
-  const auto scores = pygbt::bindings::read_span<float>(init_scores, "init_scores");
+std::unique_ptr<Trainer> make_trainer(const Params& params, std::shared_ptr<Dataset> data, const Model* init) {
   const py::gil_scoped_release free;
-  return std::make_unique<Trainer>(params, std::move(data), init, scores, std::make_shared<pygbt::Solo>());
+  return std::make_unique<Trainer>(params, std::move(data), init, std::make_shared<pygbt::Solo>());
 }
 
-std::int32_t add_valid(Trainer& trainer, std::shared_ptr<Dataset> data, const py::object& init_scores) {
-  const auto scores = pygbt::bindings::read_span<float>(init_scores, "init_scores");
+std::int32_t add_valid(Trainer& trainer, std::shared_ptr<Dataset> data) {
   const py::gil_scoped_release free;
-  return trainer.add_valid(std::move(data), scores);
+  return trainer.add_valid(std::move(data));
 }
 
 bool step_custom(Trainer& trainer, double learning_rate, const py::object& gradient, const py::object& hessian) {
@@ -44,22 +42,12 @@ bool step_custom(Trainer& trainer, double learning_rate, const py::object& gradi
   return trainer.step_custom(learning_rate, g, h);
 }
 
-// A copy: the trainer goes on changing its scores.
-py::array_t<float> scores(const Trainer& trainer, std::int32_t set) {
-  const auto values = trainer.scores(set);
+// A copy (n_rows, n_outputs): the trainer goes on changing its scores.
+template <class Floats>
+py::array_t<float> as_matrix(const Trainer& trainer, const Floats& values) {
   const auto n_outputs = static_cast<py::ssize_t>(trainer.n_outputs());
   py::array_t<float> out({static_cast<py::ssize_t>(values.size()) / n_outputs, n_outputs});
   std::copy(values.begin(), values.end(), out.mutable_data());
-  return out;
-}
-
-// The scores in units of the label, for metrics written in Python.
-py::array_t<float> values(const Trainer& trainer, std::int32_t set) {
-  py::array_t<float> out = scores(trainer, set);
-  const pygbt::Link link = pygbt::link_of(trainer.loss().objective);
-  const std::int32_t n_outputs = trainer.n_outputs();
-  float* const first = out.mutable_data();
-  for (py::ssize_t row = 0; row < out.shape(0); ++row) pygbt::apply_link(link, first + row * n_outputs, n_outputs);
   return out;
 }
 
@@ -67,25 +55,27 @@ py::array_t<float> values(const Trainer& trainer, std::int32_t set) {
 
 void bind_trainer(py::module_& module) {
   const auto free = py::call_guard<py::gil_scoped_release>();
+  module.def("metric_names", &pygbt::metric_names);
+  module.def("metric_larger_is_better", &pygbt::metric_larger_is_better, py::arg("name"));
   py::class_<Trainer>(module, "Trainer", "Grows a model one iteration at a time.")
-      .def(py::init(&make_trainer), py::arg("params"), py::arg("dataset"), py::arg("init_model") = nullptr,
-           py::arg("init_scores") = py::none())
-      .def("add_valid", &add_valid, py::arg("dataset"), py::arg("init_scores") = py::none(),
+      .def(py::init(&make_trainer), py::arg("params"), py::arg("dataset"), py::arg("init_model") = nullptr)
+      .def("add_valid", &add_valid, py::arg("dataset"),
            "Adds an evaluation set that shares the training edges; returns its index.")
-      .def("step", &Trainer::step, py::arg("learning_rate"), free,
-           "One iteration; False when no tree found a cut.")
+      .def("step", &Trainer::step, py::arg("learning_rate"), free, "One iteration; False when no tree found a cut.")
       .def("step_custom", &step_custom, py::arg("learning_rate"), py::arg("gradient"), py::arg("hessian"),
            "One iteration from float32 gradients and hessians (n_rows, n_outputs).")
-      .def("scores", &scores, py::arg("set") = -1, "Margins (n_rows, n_outputs): -1 training rows, else a set.")
-      .def("values", &values, py::arg("set") = -1, "The same in units of the label, by the objective's link.")
+      .def(
+          "scores", [](const Trainer& trainer, std::int32_t set) { return as_matrix(trainer, trainer.scores(set)); },
+          py::arg("set") = -1, "Margins (n_rows, n_outputs): -1 training rows, else an evaluation set.")
+      .def(
+          "values", [](const Trainer& trainer, std::int32_t set) { return as_matrix(trainer, trainer.values(set)); },
+          py::arg("set") = -1, "The same in units of the label.")
       .def("metric", &Trainer::metric, py::arg("name"), py::arg("set") = -1, free)
+      .def("check_metric", [](const Trainer& trainer, const std::string& name) { pygbt::check_metric(name, trainer.loss()); },
+           py::arg("name"), "Raises ValueError where the metric has no meaning for the objective.")
       .def("model", &Trainer::model, free, "The trees so far as an immutable model.")
-      .def("check_metric", [](const Trainer& trainer, const std::string& name) {
-        pygbt::check_metric(name, trainer.loss());
-      }, py::arg("name"), "Raises where the metric has no meaning for the objective.")
       .def_property_readonly("default_metric",
                              [](const Trainer& trainer) { return pygbt::default_metric(trainer.loss()); })
       .def_property_readonly("n_iterations", &Trainer::n_iterations)
       .def_property_readonly("n_outputs", &Trainer::n_outputs);
-  module.def("metric_larger_is_better", &pygbt::metric_larger_is_better, py::arg("name"));
 }

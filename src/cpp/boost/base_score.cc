@@ -49,7 +49,8 @@ float user_margin(const LossSpec& spec, double user) {
   require(std::isfinite(user), "base_score must be finite");
   if (link == Link::kSoftmax) return 0.0f;  // one constant shifts all classes alike: nothing changes
   if (link == Link::kSigmoid) {
-    require(user > 0.0 && user < 1.0, "base_score is a probability for " + name + ": it must lie between 0 and 1, exclusive");
+    require(user > 0.0 && user < 1.0,
+            "base_score is a probability for " + name + ": it must lie between 0 and 1, exclusive");
   }
   if (link == Link::kExp) require(user > 0.0, "base_score is a mean for " + name + ": it must be above 0");
   return static_cast<float>(inverse_link(link, user));
@@ -59,10 +60,14 @@ float user_margin(const LossSpec& spec, double user) {
 double mean_margin(const LossSpec& spec, double sum, double total) {
   const double mean = sum / total;
   switch (link_of(spec.objective)) {
-    case Link::kIdentity: return mean;
-    case Link::kExp: return log_f64(mean);
-    case Link::kSoftmax: return log_f64(std::max(mean, kLeastShare));
-    default: break;
+    case Link::kIdentity:
+      return mean;
+    case Link::kExp:
+      return log_f64(mean);
+    case Link::kSoftmax:
+      return log_f64(std::max(mean, kLeastShare));
+    default:
+      break;
   }
   const double positive = std::max(mean, kLeastShare);
   const double negative = std::max((total - sum) / total, kLeastShare);
@@ -97,8 +102,8 @@ float label_quantile(const Dataset& data, std::int32_t column, double alpha, Com
   return 0.0f;
 }
 
-std::vector<float> base_scores(const LossSpec& spec, const Dataset& data, std::optional<double> user, Communicator& comm,
-                               int n_threads) {
+std::vector<float> base_scores(const LossSpec& spec, const Dataset& data, std::optional<double> user,
+                               Communicator& comm, int n_threads) {
   const auto k_targets = static_cast<std::size_t>(spec.n_targets);
   if (user) return std::vector<float>(k_targets, user_margin(spec, *user));
   std::vector<float> margins(k_targets, 0.0f);

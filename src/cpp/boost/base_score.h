@@ -22,8 +22,8 @@ inline constexpr double kLeastShare = 1e-7;
 // softmax the log of the class shares, custom 0. With `user` (a value, not a margin): its inverse link for every target;
 // softmax starts at 0. Throws InvalidArgument naming base_score where the link cannot reach the value.
 // `spec` comes from resolve_labels.
-std::vector<float> base_scores(const LossSpec& spec, const Dataset& data, std::optional<double> user, Communicator& comm,
-                               int n_threads);
+std::vector<float> base_scores(const LossSpec& spec, const Dataset& data, std::optional<double> user,
+                               Communicator& comm, int n_threads);
 
 // The smallest label of a column whose cumulative fixed-point weight reaches alpha of the whole.
 float label_quantile(const Dataset& data, std::int32_t column, double alpha, Communicator& comm);

@@ -51,7 +51,8 @@ double ExactSum::value() const {
   // The three highest limbs hold at least 65 significant bits; what lies below only matters as "not zero".
   const int lowest = std::max(0, top - 2);
   UInt128 head = 0;
-  for (int i = top; i >= lowest; --i) head = (head << 32) | static_cast<std::uint64_t>(sum.limbs_[static_cast<std::size_t>(i)]);
+  for (int i = top; i >= lowest; --i)
+    head = (head << 32) | static_cast<std::uint64_t>(sum.limbs_[static_cast<std::size_t>(i)]);
   for (int i = 0; i < lowest; ++i) head |= sum.limbs_[static_cast<std::size_t>(i)] != 0 ? 1u : 0u;
   const double magnitude = std::ldexp(static_cast<double>(head), 32 * lowest - 1074);
   return negative ? -magnitude : magnitude;

@@ -11,7 +11,6 @@
 
 #include "base/pool.h"
 #include "base/types.h"
-#include "base/types.h"
 #include "comm/communicator.h"
 
 namespace pygbt {
@@ -47,8 +46,8 @@ class ExactSum {
   double value() const;
 
  private:
-  static constexpr std::int32_t kLimbs = 69;               // 2^-1074 .. 2^1024, and 2^100 of headroom
-  static constexpr std::int32_t kMostPending = 1 << 29;    // additions before limbs could overflow
+  static constexpr std::int32_t kLimbs = 69;             // 2^-1074 .. 2^1024, and 2^100 of headroom
+  static constexpr std::int32_t kMostPending = 1 << 29;  // additions before limbs could overflow
   void carry();  // to limbs in [0, 2^32), the last one signed: one representation a value
 
   std::array<std::int64_t, kLimbs> limbs_{};  // sum = sum of limbs[i] * 2^(32 i - 1074)

@@ -37,8 +37,8 @@ void check_cells(const LossSpec& spec, const Dataset& data, Good&& good, const s
 }
 
 void check_class_ids(const LossSpec& spec, const Dataset& data, std::int32_t n_classes) {
-  const std::string range = n_classes == kMostClasses ? std::string("0, 1, 2, ... below 65536")
-                                                      : "0 .. " + std::to_string(n_classes - 1);
+  const std::string range =
+      n_classes == kMostClasses ? std::string("0, 1, 2, ... below 65536") : "0 .. " + std::to_string(n_classes - 1);
   check_cells(
       spec, data, [&](float y) { return y >= 0.0f && y < static_cast<float>(n_classes) && y == std::floor(y); },
       "class numbers " + range + " (or an array of shape (n, K))");
@@ -49,7 +49,8 @@ void check_probability_rows(const LossSpec& spec, const Dataset& data) {
   check_cells(spec, data, [](float y) { return y >= 0.0f && y <= 1.0f; }, rule);
   for (std::int64_t row = 0; row < data.n_rows; ++row) {
     double sum = 0.0;
-    for (std::int32_t k = 0; k < data.n_labels; ++k) sum += static_cast<double>(data.labels[static_cast<std::size_t>(row * data.n_labels + k)]);
+    for (std::int32_t k = 0; k < data.n_labels; ++k)
+      sum += static_cast<double>(data.labels[static_cast<std::size_t>(row * data.n_labels + k)]);
     if (!(std::fabs(sum - 1.0) <= kProbabilitySumTolerance)) {
       throw InvalidArgument("label: softmax needs rows of probabilities that sum to 1; row " + std::to_string(row) +
                             " sums to " + number(sum) + " (divide each row by its sum)");
@@ -68,8 +69,8 @@ void check_values(const LossSpec& spec, const Dataset& data, std::int32_t n_clas
       check_cells(spec, data, [](float y) { return y > 0.0f && y <= kLargestLabel; }, "values > 0");
       break;
     case Objective::kLogistic:
-      check_cells(spec, data, [](float y) { return y >= 0.0f && y <= 1.0f; },
-                  "labels in [0, 1] (0 and 1, or probabilities)");
+      check_cells(
+          spec, data, [](float y) { return y >= 0.0f && y <= 1.0f; }, "labels in [0, 1] (0 and 1, or probabilities)");
       break;
     case Objective::kSoftmax:
       if (data.n_labels == 1) {
@@ -85,10 +86,12 @@ void check_values(const LossSpec& spec, const Dataset& data, std::int32_t n_clas
         check_cells(spec, data, [](float y) { return y >= 0.0f && y <= 1.0f; }, "labels in [0, 1]");
       }
       break;
-    case Objective::kCustom: break;
+    case Objective::kCustom:
+      break;
     default:
-      check_cells(spec, data, [](float y) { return std::fabs(y) <= kLargestLabel; },
-                  "labels of magnitude at most 1e30 (rescale them)");
+      check_cells(
+          spec, data, [](float y) { return std::fabs(y) <= kLargestLabel; },
+          "labels of magnitude at most 1e30 (rescale them)");
   }
 }
 
@@ -107,8 +110,9 @@ std::int32_t count_targets(const LossSpec& spec, std::int32_t n_classes, const D
     case Objective::kSoftmax:
     case Objective::kOneVsRest: {
       if (data.n_labels > 1) {
-        require(n_classes == 0 || n_classes == data.n_labels,
-                "n_classes is " + std::to_string(n_classes) + " but label has " + std::to_string(data.n_labels) + " columns");
+        require(n_classes == 0 || n_classes == data.n_labels, "n_classes is " + std::to_string(n_classes) +
+                                                                  " but label has " + std::to_string(data.n_labels) +
+                                                                  " columns");
         return data.n_labels;
       }
       const std::int32_t k = n_classes > 0 ? n_classes : largest_class(data, comm) + 1;
@@ -117,9 +121,11 @@ std::int32_t count_targets(const LossSpec& spec, std::int32_t n_classes, const D
     }
     case Objective::kQuantile:
       require(levels == 1 || data.n_labels == 1,
-              "label: quantile with several quantile_alpha levels needs one label column, not " + std::to_string(data.n_labels));
+              "label: quantile with several quantile_alpha levels needs one label column, not " +
+                  std::to_string(data.n_labels));
       return levels > 1 ? levels : data.n_labels;
-    case Objective::kCustom: return n_classes > 1 && data.n_labels == 1 ? n_classes : data.n_labels;
+    case Objective::kCustom:
+      return n_classes > 1 && data.n_labels == 1 ? n_classes : data.n_labels;
     case Objective::kLogistic:
       require(n_classes <= 2, "n_classes: logistic has two classes; use objective='softmax' for more");
       return data.n_labels;
@@ -156,19 +162,21 @@ void check_presence(const LossSpec& spec, const Dataset& data, Communicator& com
   }
   if (spec.objective == Objective::kLogistic && data.n_labels == 1) {
     require(positive[0] > 0 && below_one[0] > 0,
-            "label: logistic needs two classes, all rows of positive weight hold " + std::string(positive[0] > 0 ? "1" : "0"));
+            "label: logistic needs two classes, all rows of positive weight hold " +
+                std::string(positive[0] > 0 ? "1" : "0"));
   }
   if (link_of(spec.objective) == Link::kExp) {
     for (std::size_t k = 0; k < n_columns; ++k) {
-      require(positive[k] > 0, "label: " + name + " needs a label above 0, column " + std::to_string(k) + " has none of positive weight");
+      require(positive[k] > 0, "label: " + name + " needs a label above 0, column " + std::to_string(k) +
+                                   " has none of positive weight");
     }
   }
 }
 
 void check_margin_columns(const LossSpec& spec, const Dataset& data) {
-  require(data.n_margins == 0 || data.n_margins == spec.n_targets,
-          "base_margin has " + std::to_string(data.n_margins) + " columns but the model has " +
-              std::to_string(spec.n_targets) + " outputs");
+  require(data.n_margins == 0 || data.n_margins == spec.n_targets, "base_margin has " + std::to_string(data.n_margins) +
+                                                                       " columns but the model has " +
+                                                                       std::to_string(spec.n_targets) + " outputs");
 }
 
 }  // namespace
@@ -214,8 +222,9 @@ void check_labels(const LossSpec& spec, const Dataset& data) {
   const std::string targets = std::to_string(spec.n_targets);
   check_margin_columns(spec, data);
   require(data.n_labels > 0, "label: this Dataset has no labels");
-  const bool one_label_for_all = data.n_labels == 1 && (has_class_ids(spec, data) || spec.objective == Objective::kCustom ||
-                                                        (spec.objective == Objective::kQuantile && spec.quantile_alpha.size() > 1));
+  const bool one_label_for_all =
+      data.n_labels == 1 && (has_class_ids(spec, data) || spec.objective == Objective::kCustom ||
+                             (spec.objective == Objective::kQuantile && spec.quantile_alpha.size() > 1));
   require(one_label_for_all || data.n_labels == spec.n_targets,
           "label has " + std::to_string(data.n_labels) + " columns but " + name + " was set up for " + targets);
   check_values(spec, data, spec.n_targets);

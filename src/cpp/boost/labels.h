@@ -12,7 +12,7 @@
 
 namespace pygbt {
 
-inline constexpr float kLargestLabel = 1e30f;             // regression: squares and products stay finite in float32
+inline constexpr float kLargestLabel = 1e30f;  // regression: squares and products stay finite in float32
 inline constexpr std::int32_t kMostClasses = 65536;
 inline constexpr double kProbabilitySumTolerance = 1e-4;  // rows of probabilities sum to 1 within this
 

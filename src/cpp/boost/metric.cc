@@ -52,19 +52,22 @@ void require_fit(const Metric& metric, const LossSpec& spec) {
   const std::string refusal = "eval_metric: " + std::string(metric.name) + " has no meaning for objective '" +
                               objective_name(objective) + "'; it needs ";
   switch (metric.fits) {
-    case Fits::kAny: return;
+    case Fits::kAny:
+      return;
     case Fits::kLogMean:
       require(custom || link_of(objective) == Link::kExp, refusal + "poisson, gamma or tweedie");
       return;
     case Fits::kLogit:
-      require(custom || link_of(objective) == Link::kSigmoid,
-              refusal + "logistic or one_vs_rest (for softmax use " + (metric.name == "error" ? "merror" : "mlogloss") + ")");
+      require(custom || link_of(objective) == Link::kSigmoid, refusal + "logistic or one_vs_rest (for softmax use " +
+                                                                  (metric.name == "error" ? "merror" : "mlogloss") +
+                                                                  ")");
       return;
     case Fits::kClasses:
     case Fits::kArgmax:
-      require((custom && spec.n_targets > 1) || objective == Objective::kSoftmax ||
-                  (metric.fits == Fits::kArgmax && objective == Objective::kOneVsRest),
-              refusal + "several classes (for logistic use " + (metric.fits == Fits::kArgmax ? "error" : "logloss") + ")");
+      require(
+          (custom && spec.n_targets > 1) || objective == Objective::kSoftmax ||
+              (metric.fits == Fits::kArgmax && objective == Objective::kOneVsRest),
+          refusal + "several classes (for logistic use " + (metric.fits == Fits::kArgmax ? "error" : "logloss") + ")");
       return;
   }
 }
@@ -94,15 +97,23 @@ bool metric_larger_is_better(const std::string& name) { return find_metric(name)
 std::string default_metric(const LossSpec& spec) {
   switch (spec.objective) {
     case Objective::kAbsoluteError:
-    case Objective::kHuber: return "mae";
-    case Objective::kQuantile: return "quantile";
-    case Objective::kPoisson: return "poisson_deviance";
-    case Objective::kGamma: return "gamma_deviance";
-    case Objective::kTweedie: return "tweedie_deviance";
+    case Objective::kHuber:
+      return "mae";
+    case Objective::kQuantile:
+      return "quantile";
+    case Objective::kPoisson:
+      return "poisson_deviance";
+    case Objective::kGamma:
+      return "gamma_deviance";
+    case Objective::kTweedie:
+      return "tweedie_deviance";
     case Objective::kLogistic:
-    case Objective::kOneVsRest: return "logloss";
-    case Objective::kSoftmax: return "mlogloss";
-    default: return "rmse";
+    case Objective::kOneVsRest:
+      return "logloss";
+    case Objective::kSoftmax:
+      return "mlogloss";
+    default:
+      return "rmse";
   }
 }
 

@@ -28,8 +28,9 @@ void check_custom_labels(const MetricRows& rows, Good&& good, const std::string&
 bool soft_classes(const MetricRows& rows) {
   const auto n_classes = static_cast<float>(rows.n_targets());
   if (rows.data.n_labels > 1) return true;
-  check_custom_labels(rows, [=](float y) { return y >= 0.0f && y < n_classes && y == std::floor(y); },
-                      "class numbers 0 .. " + std::to_string(rows.n_targets() - 1));
+  check_custom_labels(
+      rows, [=](float y) { return y >= 0.0f && y < n_classes && y == std::floor(y); },
+      "class numbers 0 .. " + std::to_string(rows.n_targets() - 1));
   return false;
 }
 
@@ -37,16 +38,14 @@ bool soft_classes(const MetricRows& rows) {
 
 double metric_poisson_deviance(const MetricRows& rows) {
   check_custom_labels(rows, [](float y) { return y >= 0.0f; }, "values >= 0");
-  return mean_over_cells(rows, [](double z, double y, std::int32_t) {
-    return 2.0 * (x_log_x(y) - y * z - y + exp_f64(z));
-  });
+  return mean_over_cells(rows,
+                         [](double z, double y, std::int32_t) { return 2.0 * (x_log_x(y) - y * z - y + exp_f64(z)); });
 }
 
 double metric_gamma_deviance(const MetricRows& rows) {
   check_all_labels(rows, [](float y) { return y > 0.0f; }, "values > 0");  // poisson and tweedie have zeros
-  return mean_over_cells(rows, [](double z, double y, std::int32_t) {
-    return 2.0 * (z - log_f64(y) + y * exp_f64(-z) - 1.0);
-  });
+  return mean_over_cells(
+      rows, [](double z, double y, std::int32_t) { return 2.0 * (z - log_f64(y) + y * exp_f64(-z) - 1.0); });
 }
 
 double metric_tweedie_deviance(const MetricRows& rows) {
@@ -67,9 +66,7 @@ double metric_logloss(const MetricRows& rows) {
 // Share of cells whose predicted class (margin > 0) is wrong; a soft label is wrong to the extent of the other class.
 double metric_error(const MetricRows& rows) {
   check_custom_labels(rows, [](float y) { return y >= 0.0f && y <= 1.0f; }, "labels in [0, 1]");
-  return mean_over_cells(rows, [](double z, double y, std::int32_t) {
-    return z > 0.0 ? 1.0 - y : y;
-  });
+  return mean_over_cells(rows, [](double z, double y, std::int32_t) { return z > 0.0 ? 1.0 - y : y; });
 }
 
 double metric_mlogloss(const MetricRows& rows) {

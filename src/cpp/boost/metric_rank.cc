@@ -48,7 +48,8 @@ std::vector<RankedRow> gather(const std::vector<RankedRow>& mine, Communicator& 
   const auto rank = static_cast<std::size_t>(comm.rank());
   counts[rank] = static_cast<std::int64_t>(mine.size());
   comm.allreduce_sum(counts);
-  const auto before = static_cast<std::size_t>(std::accumulate(counts.begin(), counts.begin() + comm.rank(), std::int64_t{0}));
+  const auto before =
+      static_cast<std::size_t>(std::accumulate(counts.begin(), counts.begin() + comm.rank(), std::int64_t{0}));
   const auto all = static_cast<std::size_t>(std::accumulate(counts.begin(), counts.end(), std::int64_t{0}));
   std::vector<std::int64_t> packed(2 * all);
   for (std::size_t i = 0; i < mine.size(); ++i) {
@@ -86,7 +87,8 @@ std::vector<ScoreGroup> score_groups(const MetricRows& rows, std::int32_t target
     if (!(label >= 0.0 && label <= 1.0)) ++bad_label;
     if (!std::isfinite(score)) ++bad_score;
     if (bad_label + bad_score > 0) continue;
-    ranked.push_back({key_of(score), weight, static_cast<std::uint32_t>(label * static_cast<double>(kLabelUnits) + 0.5)});
+    ranked.push_back(
+        {key_of(score), weight, static_cast<std::uint32_t>(label * static_cast<double>(kLabelUnits) + 0.5)});
   }
   agree_on_argument(rows.comm, bad_label > 0 ? "label: auc and aucpr need labels in [0, 1]" : "");
   rows.comm.allreduce_sum(std::span<std::int64_t>(&bad_score, 1));

@@ -62,25 +62,25 @@ double metric_r2(const MetricRows& rows) {
   const Dataset& data = rows.data;
   const auto k_targets = static_cast<std::size_t>(rows.n_targets());
   const Link link = link_of(rows.spec.objective);
-  const auto label_sums = exact_sums(data.n_rows, rows.n_targets() + 1, rows.comm, rows.n_threads,
-                                     [&](std::int64_t row, ExactSum* sum) {
-                                       for (std::int32_t k = 0; k < rows.n_targets(); ++k) sum[k].add(rows.label(row, k), data.weight(row));
-                                       sum[k_targets].add(1.0, data.weight(row));
-                                     });
+  const auto label_sums =
+      exact_sums(data.n_rows, rows.n_targets() + 1, rows.comm, rows.n_threads, [&](std::int64_t row, ExactSum* sum) {
+        for (std::int32_t k = 0; k < rows.n_targets(); ++k) sum[k].add(rows.label(row, k), data.weight(row));
+        sum[k_targets].add(1.0, data.weight(row));
+      });
   std::vector<double> means(k_targets);
   for (std::size_t k = 0; k < k_targets; ++k) means[k] = label_sums[k].value() / label_sums[k_targets].value();
-  const auto squares = exact_sums(data.n_rows, 2 * rows.n_targets(), rows.comm, rows.n_threads,
-                                  [&](std::int64_t row, ExactSum* sum) {
-                                    thread_local std::vector<float> values;
-                                    values.assign(rows.margins_of(row), rows.margins_of(row) + k_targets);
-                                    if (link == Link::kSoftmax) apply_link(link, values.data(), rows.n_targets());
-                                    for (std::size_t k = 0; k < k_targets; ++k) {
-                                      const double y = rows.label(row, static_cast<std::int32_t>(k));
-                                      const double residual = link_value(link, static_cast<double>(values[k])) - y;
-                                      sum[2 * k].add(residual * residual, data.weight(row));
-                                      sum[2 * k + 1].add((y - means[k]) * (y - means[k]), data.weight(row));
-                                    }
-                                  });
+  const auto squares =
+      exact_sums(data.n_rows, 2 * rows.n_targets(), rows.comm, rows.n_threads, [&](std::int64_t row, ExactSum* sum) {
+        thread_local std::vector<float> values;
+        values.assign(rows.margins_of(row), rows.margins_of(row) + k_targets);
+        if (link == Link::kSoftmax) apply_link(link, values.data(), rows.n_targets());
+        for (std::size_t k = 0; k < k_targets; ++k) {
+          const double y = rows.label(row, static_cast<std::int32_t>(k));
+          const double residual = link_value(link, static_cast<double>(values[k])) - y;
+          sum[2 * k].add(residual * residual, data.weight(row));
+          sum[2 * k + 1].add((y - means[k]) * (y - means[k]), data.weight(row));
+        }
+      });
   double total = 0.0;
   for (std::size_t k = 0; k < k_targets; ++k) {
     const double residual = squares[2 * k].value();

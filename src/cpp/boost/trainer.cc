@@ -8,6 +8,7 @@
 #include "boost/base_score.h"
 #include "boost/labels.h"
 #include "boost/metric.h"
+#include "math/links.h"
 #include "math/quantise.h"
 #include "tree/binned_tree.h"
 
@@ -40,8 +41,7 @@ void check_init(const Model& init, const LossSpec& loss, const Dataset& data, st
 
 }  // namespace
 
-Trainer::Trainer(Params params, DatasetPtr data, const Model* init, std::span<const float> init_scores,
-                 std::shared_ptr<Communicator> comm)
+Trainer::Trainer(Params params, DatasetPtr data, const Model* init, std::shared_ptr<Communicator> comm)
     : params_(std::move(params)), data_(std::move(data)), comm_(std::move(comm)) {
   validate(params_);
   validate_features(params_, data_->n_features());
@@ -58,18 +58,14 @@ Trainer::Trainer(Params params, DatasetPtr data, const Model* init, std::span<co
   }
   backend_ = make_backend(std::string(to_string(params_.device)));
   backend_->load(*data_, loss_.n_targets, *comm_, params_.n_threads);
-  backend_->set_scores(start_scores(*data_, init_scores));
+  backend_->set_scores(start_scores(*data_));
   grower_ = std::make_unique<Grower>(params_, *data_->cuts);
 }
 
 // Base score or base margin, then every tree in order, in float32: what n iterations in one run leave behind.
-std::vector<float> Trainer::start_scores(const Dataset& data, std::span<const float> init_scores) const {
+std::vector<float> Trainer::start_scores(const Dataset& data) const {
   const auto n_outputs = static_cast<std::size_t>(loss_.n_targets);
   const std::size_t cells = static_cast<std::size_t>(data.n_rows) * n_outputs;
-  if (!init_scores.empty()) {
-    require(init_scores.size() == cells, "init_scores must have one value per row and output");
-    return {init_scores.begin(), init_scores.end()};
-  }
   std::vector<float> scores(cells);
   if (data.n_margins > 0) {
     require(data.n_margins == loss_.n_targets, "base_margin has " + std::to_string(data.n_margins) +
@@ -83,11 +79,11 @@ std::vector<float> Trainer::start_scores(const Dataset& data, std::span<const fl
   return scores;
 }
 
-std::int32_t Trainer::add_valid(DatasetPtr data, std::span<const float> init_scores) {
+std::int32_t Trainer::add_valid(DatasetPtr data) {
   require(data->cuts == data_->cuts, "an evaluation set must share the edges of the training set: build it with reference=");
   check_labels(loss_, *data);
   EvaluationSet valid;
-  valid.scores = start_scores(*data, init_scores);
+  valid.scores = start_scores(*data);
   valid.data = std::move(data);
   valids_.push_back(std::move(valid));
   return static_cast<std::int32_t>(valids_.size()) - 1;
@@ -160,6 +156,15 @@ std::span<const float> Trainer::scores(std::int32_t set) const {
 
 const Dataset& Trainer::dataset(std::int32_t set) const {
   return set < 0 ? *data_ : *valids_.at(static_cast<std::size_t>(set)).data;
+}
+
+std::vector<float> Trainer::values(std::int32_t set) const {
+  const auto margins = scores(set);
+  std::vector<float> values(margins.begin(), margins.end());
+  const Link link = link_of(loss_.objective);
+  for (std::size_t at = 0; at < values.size(); at += base_score_.size())
+    apply_link(link, values.data() + at, loss_.n_targets);
+  return values;
 }
 
 double Trainer::metric(const std::string& name, std::int32_t set) {

@@ -24,13 +24,11 @@ using DatasetPtr = std::shared_ptr<const Dataset>;
 class Trainer {
  public:
   // Continues `init` if given: its trees come first and iterations are numbered on from it, so that k iterations, a
-  // file and n - k iterations are n iterations, byte for byte. init_scores [row][n_outputs] replaces the walk of its
-  // trees over the bins of `data`, where they were grown on other edges.
-  Trainer(Params params, DatasetPtr data, const Model* init, std::span<const float> init_scores,
-          std::shared_ptr<Communicator> comm);
+  // file and n - k iterations are n iterations, byte for byte. `data` must be binned with the edges of `init`.
+  Trainer(Params params, DatasetPtr data, const Model* init, std::shared_ptr<Communicator> comm);
 
   // An evaluation set that shares the edges of the training set. Returns its index.
-  std::int32_t add_valid(DatasetPtr data, std::span<const float> init_scores);
+  std::int32_t add_valid(DatasetPtr data);
 
   // One iteration. False when no tree found a cut (the trees are added all the same).
   bool step(double learning_rate);
@@ -39,7 +37,8 @@ class Trainer {
 
   // Margins [row][n_outputs] of the training rows (-1) or an evaluation set.
   std::span<const float> scores(std::int32_t set) const;
-  const Dataset& dataset(std::int32_t set) const;
+  // The same as values: the link of the objective applied.
+  std::vector<float> values(std::int32_t set) const;
   double metric(const std::string& name, std::int32_t set);
   Model model() const;
 
@@ -52,7 +51,8 @@ class Trainer {
     DatasetPtr data;
     std::vector<float> scores;
   };
-  std::vector<float> start_scores(const Dataset& data, std::span<const float> init_scores) const;
+  std::vector<float> start_scores(const Dataset& data) const;
+  const Dataset& dataset(std::int32_t set) const;
   bool wide_needed(std::int32_t first_target, std::int32_t width);
   bool add_trees(double learning_rate);
 

@@ -13,8 +13,8 @@
 
 namespace pygbt {
 
-inline constexpr float kExpLimitF32 = 87.0f;    // exp_f32 saturates outside [-87, 87]: results stay normal numbers
-inline constexpr double kExpLimitF64 = 708.0;   // exp_f64 likewise outside [-708, 708]
+inline constexpr float kExpLimitF32 = 87.0f;   // exp_f32 saturates outside [-87, 87]: results stay normal numbers
+inline constexpr double kExpLimitF64 = 708.0;  // exp_f64 likewise outside [-708, 708]
 
 // e^x within 1 ulp for |x| <= 87; saturates at e^-87 = 1.6e-38 and e^87 = 6.1e37; NaN stays NaN.
 PYGBT_HD float exp_f32(float x) {

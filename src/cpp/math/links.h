@@ -17,11 +17,15 @@ constexpr Link link_of(Objective objective) {
   switch (objective) {
     case Objective::kPoisson:
     case Objective::kGamma:
-    case Objective::kTweedie: return Link::kExp;
+    case Objective::kTweedie:
+      return Link::kExp;
     case Objective::kLogistic:
-    case Objective::kOneVsRest: return Link::kSigmoid;
-    case Objective::kSoftmax: return Link::kSoftmax;
-    default: return Link::kIdentity;
+    case Objective::kOneVsRest:
+      return Link::kSigmoid;
+    case Objective::kSoftmax:
+      return Link::kSoftmax;
+    default:
+      return Link::kIdentity;
   }
 }
 
@@ -29,14 +33,17 @@ constexpr Link link_of(Objective objective) {
 PYGBT_HD void apply_link(Link link, float* row, std::int32_t n_targets) {
   float rest = 0.0f;
   switch (link) {
-    case Link::kIdentity: break;
+    case Link::kIdentity:
+      break;
     case Link::kSigmoid:
       for (std::int32_t k = 0; k < n_targets; ++k) row[k] = sigmoid_f32(row[k]);
       break;
     case Link::kExp:
       for (std::int32_t k = 0; k < n_targets; ++k) row[k] = exp_f32(row[k]);
       break;
-    case Link::kSoftmax: softmax_row(row, n_targets, row, 1, &rest); break;
+    case Link::kSoftmax:
+      softmax_row(row, n_targets, row, 1, &rest);
+      break;
   }
 }
 

@@ -18,11 +18,11 @@ namespace pygbt {
 struct LossSpec {
   Objective objective = Objective::kSquaredError;
   SoftmaxHessian hessian = SoftmaxHessian::kAuto;
-  std::int32_t n_targets = 1;          // K: margins per row
-  bool soft_labels = false;            // softmax given (n, K) probabilities rather than (n, 1) class ids
+  std::int32_t n_targets = 1;  // K: margins per row
+  bool soft_labels = false;    // softmax given (n, K) probabilities rather than (n, 1) class ids
   float huber_delta = 1.0f;
-  float tweedie_power = 1.5f;          // in (1, 2)
-  float scale_pos_weight = 1.0f;       // logistic, one_vs_rest: weight of the positive part of a label
+  float tweedie_power = 1.5f;                  // in (1, 2)
+  float scale_pos_weight = 1.0f;               // logistic, one_vs_rest: weight of the positive part of a label
   std::vector<double> quantile_alpha = {0.5};  // [levels]
 };
 
@@ -31,8 +31,8 @@ struct GradHess {
   float h;
 };
 
-inline constexpr float kMinHessian = 1e-16f;    // losses on the probability scale: positive stays positive
-inline constexpr float kGradientCap = 1e30f;    // losses with a log link: label * exp stays finite
+inline constexpr float kMinHessian = 1e-16f;  // losses on the probability scale: positive stays positive
+inline constexpr float kGradientCap = 1e30f;  // losses with a log link: label * exp stays finite
 
 struct SquaredError {  // (z - y)^2 / 2
   PYGBT_HD GradHess gradient(float z, float y) const { return {z - y, 1.0f}; }
@@ -145,16 +145,25 @@ PYGBT_HD double leaf_quantile_level(const LossSpec& spec, std::int32_t target) {
 template <class F>
 auto visit_loss(const LossSpec& spec, std::int32_t target, F&& f) {
   switch (spec.objective) {
-    case Objective::kSquaredError: return f(SquaredError{});
-    case Objective::kAbsoluteError: return f(AbsoluteError{});
-    case Objective::kHuber: return f(Huber{spec.huber_delta});
-    case Objective::kQuantile: return f(Quantile{static_cast<float>(leaf_quantile_level(spec, target))});
-    case Objective::kPoisson: return f(Poisson{});
-    case Objective::kGamma: return f(Gamma{});
-    case Objective::kTweedie: return f(Tweedie{spec.tweedie_power});
+    case Objective::kSquaredError:
+      return f(SquaredError{});
+    case Objective::kAbsoluteError:
+      return f(AbsoluteError{});
+    case Objective::kHuber:
+      return f(Huber{spec.huber_delta});
+    case Objective::kQuantile:
+      return f(Quantile{static_cast<float>(leaf_quantile_level(spec, target))});
+    case Objective::kPoisson:
+      return f(Poisson{});
+    case Objective::kGamma:
+      return f(Gamma{});
+    case Objective::kTweedie:
+      return f(Tweedie{spec.tweedie_power});
     case Objective::kLogistic:
-    case Objective::kOneVsRest: return f(LogisticLoss{spec.scale_pos_weight});
-    default: throw InvalidArgument("this objective has no elementwise loss");
+    case Objective::kOneVsRest:
+      return f(LogisticLoss{spec.scale_pos_weight});
+    default:
+      throw InvalidArgument("this objective has no elementwise loss");
   }
 }
 

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+# Everything happens in .venv and build/. On a fresh machine: Python 3.11 or newer with venv, g++ 12 or newer, make.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+BUILD := build/package
+WORKERS ?= 2
+export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+SOURCES := $(shell find src/cpp pygbt cmake -name '*.cc' -o -name '*.h' -o -name '*.inc' -o -name '*.py' -o -name '*.pyi' -o -name '*.cmake') \
+  CMakeLists.txt pyproject.toml
+CPP_FILES := $(shell find src/cpp tests/cpp -name '*.cc' -o -name '*.h' -o -name '*.inc')
+INSTALL := $(PY) -m pip install --quiet --no-build-isolation -C build-dir=$(BUILD)
+
+.PHONY: demo test test-all lint format sanitize gpu-test clean
+
+demo: $(VENV)/.demo
+	$(VENV)/bin/pygbt demo
+
+test: $(VENV)/.test
+	$(BUILD)/pygbt_tests
+	$(VENV)/bin/pytest -n $(WORKERS) -m "not slow and not gpu"
+
+test-all: $(VENV)/.test
+	$(BUILD)/pygbt_tests
+	$(VENV)/bin/pytest -n $(WORKERS) -m "not gpu"
+
+# The package is built with the tools of .venv, so that a second build is incremental.
+$(VENV)/.tools: pyproject.toml
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -c 'import tomllib; print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"]))' > $(VENV)/tools.txt
+	$(PY) -m pip install --quiet --requirement $(VENV)/tools.txt "cmake>=3.24" ninja
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.tools $(SOURCES)
+	@echo "building and installing pygbt (about two minutes the first time)"
+	$(INSTALL) ".[sklearn,cli]" "xgboost-cpu>=3.0"
+	touch $@
+
+$(VENV)/.test: $(VENV)/.tools $(SOURCES) $(wildcard tests/cpp/*)
+	@echo "building and installing pygbt and the packages of the tests (a few minutes the first time)"
+	$(INSTALL) -C cmake.define.PYGBT_BUILD_TESTS=ON ".[test]"
+	touch $@
+
+$(VENV)/.lint: $(VENV)/.test
+	$(PY) -c 'import tomllib; print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["lint"]))' > $(VENV)/lint.txt
+	$(PY) -m pip install --quiet --requirement $(VENV)/lint.txt
+	touch $@
+
+lint: $(VENV)/.lint
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/clang-format --dry-run -Werror $(CPP_FILES)
+
+format: $(VENV)/.lint
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/clang-format -i $(CPP_FILES)
+
+# Address and undefined behaviour: the C++ tests, and the backend seam through an instrumented extension, found before
+# the installed one. Data races: the C++ tests of threads.
+sanitize: $(VENV)/.test
+	$(VENV)/bin/cmake --preset asan -DPython_EXECUTABLE=$(abspath $(PY)) -DCMAKE_MAKE_PROGRAM=$(abspath $(VENV)/bin/ninja)
+	$(VENV)/bin/cmake --build --preset asan
+	build/asan/pygbt_tests
+	rm -rf build/asan/site && mkdir -p build/asan/site && cp -r pygbt build/asan/site/
+	$(VENV)/bin/cmake --install build/asan --prefix build/asan/site --component python
+	env PYTHONPATH=build/asan/site ASAN_OPTIONS=detect_leaks=0 \
+	  LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libstdc++.so)" \
+	  $(VENV)/bin/pytest tests/test_backend_seam.py
+	$(VENV)/bin/cmake --preset tsan -DCMAKE_MAKE_PROGRAM=$(abspath $(VENV)/bin/ninja)
+	$(VENV)/bin/cmake --build --preset tsan
+	build/tsan/pygbt_tests thread concurrent pool
+
+gpu-test:
+	@echo "gpu-test: this version has no CUDA backend, so there is nothing to test"; exit 1
+
+clean:
+	rm -rf build $(VENV)/.demo $(VENV)/.test

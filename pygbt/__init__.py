@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""pygbt: gradient boosted trees with the same bits everywhere.
+
+>>> import pygbt
+>>> ds = pygbt.Dataset(X, y)
+>>> bst = pygbt.train({"objective": "logistic"}, ds, num_boost_round=100)
+>>> bst.predict(X)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import callbacks
+from ._core import build_info
+from .booster import Booster, load
+from .cross_validation import cv
+from .data import Dataset
+from .errors import ModelFileError
+from .inspect import Tree
+from .training import TrainingInterrupted, train
+
+if TYPE_CHECKING:
+    from .estimators import GBTClassifier, GBTRegressor
+
+__version__: str = build_info()["version"]
+
+__all__ = [
+    "Booster",
+    "Dataset",
+    "GBTClassifier",
+    "GBTRegressor",
+    "ModelFileError",
+    "TrainingInterrupted",
+    "Tree",
+    "build_info",
+    "callbacks",
+    "cv",
+    "load",
+    "train",
+]
+
+_ESTIMATORS = ("GBTClassifier", "GBTRegressor")  # imported on first use: scikit-learn is an extra
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ESTIMATORS:
+        from . import estimators
+
+        return getattr(estimators, name)
+    raise AttributeError(f"module 'pygbt' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+# Types of the compiled engine. Private: the public API is the pygbt package.
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Column = Any
+Columns = npt.NDArray[Any] | Sequence[Column]
+
+probe: ModuleType
+
+def metric_larger_is_better(name: str) -> bool: ...
+def build_info() -> dict[str, Any]: ...
+
+class Params:
+    def __init__(self, values: dict[str, object]) -> None: ...
+    def __getattr__(self, name: str) -> Any: ...
+
+class Cuts:
+    n_features: int
+    def edges(self, feature: int) -> npt.NDArray[np.float64]: ...
+    def n_bins(self, feature: int) -> int: ...
+    def is_categorical(self, feature: int) -> bool: ...
+    def is_wide(self, feature: int) -> bool: ...
+    def to_arrays(self) -> dict[str, npt.NDArray[Any]]: ...
+    @staticmethod
+    def from_arrays(arrays: dict[str, npt.NDArray[Any]]) -> Cuts: ...
+
+class Dataset:
+    n_rows: int
+    n_features: int
+    n_labels: int
+    cuts: Cuts
+    has_weights: bool
+    weight_unit: float
+    def __init__(
+        self,
+        columns: Columns,
+        n_categories: Any,
+        *,
+        max_bin: int = 256,
+        labels: npt.NDArray[np.float32] | None = None,
+        weights: npt.NDArray[np.float64] | None = None,
+        base_margin: npt.NDArray[np.float32] | None = None,
+        group_sizes: npt.NDArray[np.int64] | None = None,
+        reference: Dataset | Cuts | None = None,
+        first_row: int = 0,
+        n_threads: int = 0,
+    ) -> None: ...
+    def bins(self) -> npt.NDArray[np.uint16]: ...
+    def labels(self) -> npt.NDArray[np.float32]: ...
+    def fixed_weights(self) -> npt.NDArray[np.uint32]: ...
+
+class Model:
+    n_features: int
+    n_outputs: int
+    n_trees: int
+    n_iterations: int
+    trees_per_iteration: int
+    objective: str
+    base_score: npt.NDArray[np.float32]
+    cuts: Cuts
+    def predict(
+        self,
+        columns: Columns,
+        *,
+        output: str,
+        begin: int,
+        end: int,
+        n_threads: int = 0,
+        base_margin: npt.NDArray[np.float32] | None = None,
+    ) -> npt.NDArray[Any]: ...
+    def slice(self, begin: int, end: int, step: int = 1) -> Model: ...
+    def tree(self, index: int) -> dict[str, Any]: ...
+    def to_arrays(self) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]: ...
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, npt.NDArray[Any]], meta: Mapping[str, Any]) -> Model: ...
+    def feature_importance(self, kind: str) -> npt.NDArray[np.float64]: ...
+
+class Trainer:
+    n_iterations: int
+    n_outputs: int
+    default_metric: str
+    def __init__(
+        self,
+        params: Params,
+        dataset: Dataset,
+        init_model: Model | None = None,
+    ) -> None: ...
+    def add_valid(self, dataset: Dataset) -> int: ...
+    def step(self, learning_rate: float) -> bool: ...
+    def step_custom(
+        self, learning_rate: float, gradient: npt.NDArray[np.float32], hessian: npt.NDArray[np.float32]
+    ) -> bool: ...
+    def scores(self, set: int = -1) -> npt.NDArray[np.float32]: ...
+    def values(self, set: int = -1) -> npt.NDArray[np.float32]: ...
+    def check_metric(self, name: str) -> None: ...
+    def metric(self, name: str, set: int = -1) -> float: ...
+    def model(self) -> Model: ...

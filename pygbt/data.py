@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`Dataset`: a table made ready for training: bins, labels, weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _core
+from .columns import Table, numbers_of, read_table, take_rows
+from .schema import Features, Schema
+
+if TYPE_CHECKING:
+    from .booster import Booster
+
+__all__ = ["Dataset", "Schema"]
+
+
+class Dataset:
+    """A training table in bins, with labels and weights; validated once, never changed.
+
+    Parameters
+    ----------
+    X : array, sparse matrix or data frame, shape (n, n_features)
+        numpy (float32, float64, integers, bool, in any order, without a copy), list of rows, pandas, polars, pyarrow, or
+        scipy sparse. NaN and nulls are missing values; infinities are ordinary extremes. Referenced, not copied: do not
+        change it while the Dataset is used.
+    y : array-like, shape (n,) or (n, K), optional
+        Labels: numbers, class numbers 0 .. K-1, or a column per target or class. Held as float32.
+    weight : array-like, shape (n,), optional
+        Row weights >= 0. Weight 2 is exactly the same as the row twice.
+    group : sequence of int, optional
+        Sizes of consecutive groups of rows (queries); they add up to n.
+    base_margin : array-like, shape (n,) or (n, K), optional
+        Margin that training starts from, per row.
+    feature_names : sequence of str, optional
+        Names of the columns in place of the table's own (or of f0, f1, ..).
+    categorical_features : "auto", list of str or int, or None
+        Columns whose values are categories. "auto" takes the columns of a category type (pandas category, polars Enum and
+        Categorical, pyarrow dictionary). Listed columns may hold integers or text; a category type that is not listed
+        counts as numeric. At most 65535 categories a column.
+    max_bin : int, default 256
+        Bins of a numeric column, the one for missing values included; 2 to 65536. A column of fewer distinct values keeps
+        them exactly. Beyond 256, bins take two bytes.
+    reference : Dataset or Booster, optional
+        Use its columns, categories and bin edges; needed for evaluation sets (`train` sees to it). The four arguments
+        about columns must then be left alone and `max_bin` is not used.
+    feature_groups : dict of str to list of str or int, optional
+        Named groups of columns that are sampled together or at their own rate and reported as one.
+    sparse_missing : bool, default False
+        Entries that a sparse matrix does not store are missing values instead of zeros.
+    n_threads : int, default 0
+        Threads for binning; 0 = all that the process may use. Never changes a result.
+
+    Attributes
+    ----------
+    core : _core.Dataset
+        The bins; internal.
+    schema : Schema
+        Names, categories and groups of the columns.
+
+    Raises
+    ------
+    ValueError, TypeError
+        The message names the argument.
+    MemoryError
+        The bins do not fit.
+
+    Notes
+    -----
+    Edges are exact weighted quantiles of all values, found by counting; they depend on the values and their weights only,
+    not on the order of rows or the number of threads.
+    """
+
+    def __init__(
+        self,
+        X: Any,
+        y: Any = None,
+        weight: Any = None,
+        group: Sequence[int] | npt.NDArray[Any] | None = None,
+        base_margin: Any = None,
+        feature_names: Sequence[str] | None = None,
+        categorical_features: Literal["auto"] | Features | None = "auto",
+        max_bin: int = 256,
+        reference: Dataset | Booster | None = None,
+        *,
+        feature_groups: Mapping[str, Features] | None = None,
+        sparse_missing: bool = False,
+        n_threads: int = 0,
+    ) -> None:
+        max_bin = _integer(max_bin, "max_bin", 2, 65_536)
+        n_threads = _integer(n_threads, "n_threads", 0, 1 << 20)
+        table = read_table(X)
+        cuts: _core.Cuts | None = None
+        if reference is None:
+            self.schema = Schema.infer(
+                table,
+                categorical_features=categorical_features,
+                feature_names=feature_names,
+                feature_groups=feature_groups,
+                sparse_missing=sparse_missing,
+            )
+        else:
+            own = (feature_names, feature_groups, None if categorical_features == "auto" else categorical_features)
+            if any(argument is not None for argument in own) or sparse_missing:
+                raise ValueError(
+                    "reference brings its columns: leave feature_names, categorical_features, feature_groups and "
+                    "sparse_missing alone"
+                )
+            self.schema, cuts = _binning_of(reference)
+        self._max_bin = max_bin
+        self._n_threads = n_threads
+        n = table.n_rows
+        self._build(
+            X,
+            table,
+            cuts,
+            label=None if y is None else _matrix(y, "label", n),
+            weight=None if weight is None else _vector(weight, "weight", n),
+            group=None if group is None else _sizes(group),
+            base_margin=None if base_margin is None else _matrix(base_margin, "base_margin", n),
+            owner="Dataset" if reference is None else "the reference",
+        )
+
+    def _build(
+        self,
+        X: Any,
+        table: Table,
+        cuts: _core.Cuts | None,
+        *,
+        label: npt.NDArray[np.float32] | None,
+        weight: npt.NDArray[np.float64] | None,
+        group: npt.NDArray[np.int64] | None,
+        base_margin: npt.NDArray[np.float32] | None,
+        owner: str,
+    ) -> None:
+        self._X = X
+        self._label, self._weight, self._group, self._base_margin = label, weight, group, base_margin
+        self.core = _core.Dataset(
+            self.schema.encode_table(table, owner=owner),
+            self.schema.n_categories,
+            max_bin=self._max_bin,
+            labels=label,
+            weights=weight,
+            base_margin=base_margin,
+            group_sizes=group,
+            reference=cuts,
+            n_threads=self._n_threads,
+        )
+
+    def _rows(self, rows: npt.NDArray[np.int64] | None, schema: Schema, cuts: _core.Cuts | None) -> Dataset:
+        """These rows (or all) read by a schema, in the given bins (or in new ones)."""
+        other = object.__new__(Dataset)
+        other.schema, other._max_bin, other._n_threads = schema, self._max_bin, self._n_threads
+        X = self._X if rows is None else take_rows(self._X, rows)
+        index = slice(None) if rows is None else rows
+        other._build(
+            X,
+            read_table(X),
+            cuts,
+            label=None if self._label is None else np.ascontiguousarray(self._label[index]),
+            weight=None if self._weight is None else np.ascontiguousarray(self._weight[index]),
+            group=self._group,
+            base_margin=None if self._base_margin is None else np.ascontiguousarray(self._base_margin[index]),
+            owner="the reference",
+        )
+        return other
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return self.core.n_rows
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns."""
+        return self.core.n_features
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n_rows, n_features)."""
+        return self.n_rows, self.n_features
+
+    @property
+    def max_bin(self) -> int:
+        """Bins a numeric column may have, as given."""
+        return self._max_bin
+
+    @property
+    def feature_names(self) -> list[str]:
+        """Names of the columns; f0, f1, .. where the table has none."""
+        return list(self.schema.feature_names)
+
+    @property
+    def categorical_features(self) -> list[str]:
+        """Names of the categorical columns."""
+        pairs = zip(self.schema.feature_names, self.schema.categories, strict=True)
+        return [name for name, values in pairs if values is not None]
+
+    @property
+    def groups(self) -> dict[str, list[int]]:
+        """Named feature groups: the places of their columns."""
+        return {name: list(places) for name, places in self.schema.groups.items()}
+
+    @property
+    def label(self) -> npt.NDArray[np.float32] | None:
+        """Labels as float32, shape (n,) or (n, K); None without."""
+        return _narrow(self._label)
+
+    @property
+    def weight(self) -> npt.NDArray[np.float64] | None:
+        """Weights as given, shape (n,); None without."""
+        return self._weight
+
+    @property
+    def base_margin(self) -> npt.NDArray[np.float32] | None:
+        """Margins as float32, shape (n,) or (n, K); None without."""
+        return _narrow(self._base_margin)
+
+    @property
+    def group(self) -> npt.NDArray[np.int64] | None:
+        """Sizes of the groups of rows; None without."""
+        return self._group
+
+    def __repr__(self) -> str:
+        parts = [f"{self.n_rows} rows", f"{self.n_features} features"]
+        if self.categorical_features:
+            parts.append(f"{len(self.categorical_features)} categorical")
+        if self._label is not None:
+            parts.append(f"{self._label.shape[1]} label column(s)")
+        if self._weight is not None:
+            parts.append("weighted")
+        return f"Dataset({', '.join(parts)})"
+
+    def rebin(self, reference: Dataset | Booster) -> Dataset:
+        """Return the same table in the bins of another one; itself if it already is.
+
+        Parameters
+        ----------
+        reference : Dataset or Booster
+            Whose columns, categories and edges to use.
+        """
+        schema, cuts = _binning_of(reference)
+        if cuts is self.core.cuts and schema == self.schema:
+            return self
+        return self._rows(None, schema, cuts)
+
+    def subset(self, rows: npt.ArrayLike, *, new_edges: bool = False) -> Dataset:
+        """Return some of the rows, in the given order, as a Dataset with the same columns and categories.
+
+        Parameters
+        ----------
+        rows : array-like of int, or of bool, shape (n,)
+            Row numbers (repeats are allowed) or a mask.
+        new_edges : bool, default False
+            Find bin edges from these rows alone instead of sharing the present ones.
+
+        Raises
+        ------
+        ValueError
+            A row number is out of range, or the Dataset has groups of rows.
+        """
+        chosen = np.asarray(rows)
+        if chosen.dtype == np.bool_:
+            if chosen.shape != (self.n_rows,):
+                raise ValueError(f"rows: a mask must have shape ({self.n_rows},), got {chosen.shape}")
+            chosen = np.flatnonzero(chosen)
+        if chosen.ndim != 1 or (chosen.size > 0 and chosen.dtype.kind not in "iu"):
+            raise ValueError("rows must be a list of row numbers or a mask")
+        if chosen.size > 0 and (chosen.min() < 0 or chosen.max() >= self.n_rows):
+            raise ValueError(f"rows must lie between 0 and {self.n_rows - 1}")
+        if self._group is not None:
+            raise ValueError("subset: a Dataset with groups of rows cannot be taken apart")
+        return self._rows(chosen.astype(np.int64), self.schema, None if new_edges else self.core.cuts)
+
+
+def _binning_of(reference: Dataset | Booster) -> tuple[Schema, _core.Cuts]:
+    if isinstance(reference, Dataset):
+        return reference.schema, reference.core.cuts
+    schema, model = getattr(reference, "_schema", None), getattr(reference, "_model", None)
+    if not isinstance(schema, Schema) or model is None:
+        raise TypeError(f"reference must be a Dataset or a Booster, got {type(reference).__name__}")
+    return schema, model.cuts
+
+
+def _integer(value: Any, name: str, least: int, most: int) -> int:
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if not least <= value <= most:
+        raise ValueError(f"{name} must lie between {least} and {most}, got {value}")
+    return int(value)
+
+
+def _matrix(value: Any, name: str, n_rows: int) -> npt.NDArray[np.float32]:
+    """Labels or margins as float32, shape (n, k); that they are finite is checked by the core."""
+    numbers = numbers_of(value, name)
+    if numbers.ndim not in (1, 2) or (numbers.ndim == 2 and numbers.shape[1] == 0):
+        raise ValueError(f"{name} must have shape (n,) or (n, K), got {numbers.shape}")
+    _check_rows(len(numbers), name, n_rows)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused
+        single = numbers.astype(np.float32)
+    return np.ascontiguousarray(single.reshape(n_rows, -1))
+
+
+def _vector(value: Any, name: str, n_rows: int) -> npt.NDArray[np.float64]:
+    numbers = numbers_of(value, name)
+    if numbers.ndim == 2 and numbers.shape[1] == 1:
+        numbers = numbers[:, 0]
+    if numbers.ndim != 1:
+        raise ValueError(f"{name} must have shape (n,), got {numbers.shape}")
+    _check_rows(len(numbers), name, n_rows)
+    return np.ascontiguousarray(numbers, dtype=np.float64)
+
+
+def _sizes(value: Any) -> npt.NDArray[np.int64]:
+    numbers = numbers_of(value, "group")
+    if numbers.ndim != 1 or len(numbers) == 0 or numbers.dtype.kind not in "iu":
+        raise ValueError("group must be a list of integers, the sizes of consecutive groups of rows")
+    return np.ascontiguousarray(numbers, dtype=np.int64)
+
+
+def _check_rows(n: int, name: str, n_rows: int) -> None:
+    if n != n_rows:
+        raise ValueError(f"{name} has {n} rows, but X has {n_rows}")
+
+
+def _narrow(values: npt.NDArray[np.float32] | None) -> npt.NDArray[np.float32] | None:
+    return values[:, 0] if values is not None and values.shape[1] == 1 else values

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables from CSV and Parquet files for the command line: reading, the target column, the kind of task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Problem", "read_table", "split_rows", "write_table"]
+
+TASKS = ("binary", "multiclass", "regression")
+OBJECTIVE_OF_TASK = {"binary": "logistic", "multiclass": "softmax", "regression": "squared_error"}
+
+
+def _pandas() -> Any:
+    try:
+        import pandas
+    except ImportError:
+        raise ImportError("the command line reads tables with pandas: pip install 'pygbt[cli]'") from None
+    return pandas
+
+
+def _kind(path: str) -> str:
+    suffixes = [s.lower() for s in Path(path).suffixes]
+    if suffixes and suffixes[-1] in (".parquet", ".pq"):
+        return "parquet"
+    if suffixes and (suffixes[-1] in (".csv", ".tsv") or suffixes[-2:-1] in ([".csv"], [".tsv"])):
+        return "tsv" if ".tsv" in suffixes else "csv"
+    raise ValueError(f"{path}: the name must end in .csv, .tsv (also compressed, .csv.gz) or .parquet")
+
+
+def read_table(path: str) -> pd.DataFrame:
+    """Read a CSV, TSV or Parquet file."""
+    pandas = _pandas()
+    kind = _kind(path)
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    try:
+        if kind == "parquet":
+            frame = pandas.read_parquet(path)
+        else:
+            frame = pandas.read_csv(path, sep="\t" if kind == "tsv" else ",")
+    except (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: {error}") from None
+    frame.columns = [str(name) for name in frame.columns]
+    return frame
+
+
+def write_table(frame: pd.DataFrame, path: str) -> None:
+    """Write a CSV, TSV or Parquet file."""
+    kind = _kind(path)
+    if kind == "parquet":
+        frame.to_parquet(path, index=False)
+    else:
+        frame.to_csv(path, index=False, sep="\t" if kind == "tsv" else ",")
+
+
+def is_text(column: pd.Series[Any]) -> bool:
+    """Whether a column holds text, categories or mixed objects rather than numbers or truth values."""
+    pandas = _pandas()
+    return not (pandas.api.types.is_numeric_dtype(column.dtype) or pandas.api.types.is_bool_dtype(column.dtype))
+
+
+def as_features(frame: pd.DataFrame, categorical: Sequence[str] = ()) -> pd.DataFrame:
+    """Features as numbers and categories: text columns, and those named in `categorical`, become categories of text."""
+    missing = [name for name in categorical if name not in frame.columns]
+    if missing:
+        raise ValueError(f"--categorical: no column named {missing[0]!r}")
+    pandas = _pandas()
+    result = frame.copy(deep=False)
+    for name in frame.columns:
+        column = frame[name]
+        if pandas.api.types.is_datetime64_any_dtype(column.dtype):
+            raise ValueError(f"column {name!r} holds dates; turn it into numbers or leave it out with --drop {name}")
+        if name in categorical or is_text(column):
+            text = column.astype(object).map(_category_text, na_action="ignore")
+            result[name] = text.astype("category")
+    return result
+
+
+def _category_text(value: Any) -> str:
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))  # a column of whole numbers with a missing one is read as floats
+    return str(value)
+
+
+@dataclass
+class Problem:
+    """Features, encoded target and the kind of task.
+
+    Attributes
+    ----------
+    X : DataFrame of numbers and categories
+    y : ndarray of float64, shape (n,)
+        Class numbers for binary and multiclass.
+    task : {"binary", "multiclass", "regression"}
+    classes : list of str or None
+        Names of the classes, in the order of their numbers.
+    weight : ndarray of float64, shape (n,), or None
+    """
+
+    X: pd.DataFrame
+    y: npt.NDArray[np.float64]
+    task: str
+    classes: list[str] | None
+    weight: npt.NDArray[np.float64] | None
+
+    @property
+    def objective(self) -> str:
+        """Objective that fits the task."""
+        return OBJECTIVE_OF_TASK[self.task]
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        target: str,
+        *,
+        task: str = "auto",
+        weight: str | None = None,
+        categorical: Sequence[str] = (),
+        drop: Sequence[str] = (),
+        classes: list[str] | None = None,
+    ) -> Problem:
+        """Split a table into features and target.
+
+        `classes` are the names found in an earlier table: a validation file is encoded like the training file.
+        """
+        for option, names in (("--target", [target]), ("--weight", [weight] if weight else []), ("--drop", drop)):
+            for name in names:
+                if name not in frame.columns:
+                    raise ValueError(f"{option}: no column named {name!r}; have {', '.join(map(str, frame.columns))}")
+        column = frame[target]
+        if column.isna().any():
+            raise ValueError(f"--target: column {target!r} has {int(column.isna().sum())} missing values")
+        if task == "auto":
+            task = _guess_task(column)
+        encoded, classes = _encode_target(column, target, task, classes)
+        weights = None
+        if weight is not None:
+            if is_text(frame[weight]):
+                raise ValueError(f"--weight: column {weight!r} holds text")
+            weights = frame[weight].to_numpy(dtype=np.float64, na_value=np.nan)
+        features = frame.drop(columns=[target, *drop, *([weight] if weight else [])])
+        return cls(as_features(features, categorical), encoded, task, classes, weights)
+
+    def rows(self, rows: npt.NDArray[np.int64]) -> Problem:
+        """Some of the rows."""
+        weight = None if self.weight is None else self.weight[rows]
+        return Problem(self.X.iloc[rows], self.y[rows], self.task, self.classes, weight)
+
+
+def _guess_task(column: pd.Series[Any]) -> str:
+    """Text and truth values are classes, two distinct numbers are two classes, other numbers are measured."""
+    n_values = column.nunique()
+    if n_values == 2:
+        return "binary"
+    return "multiclass" if is_text(column) else "regression"
+
+
+def _encode_target(
+    column: pd.Series[Any], name: str, task: str, classes: list[str] | None
+) -> tuple[npt.NDArray[np.float64], list[str] | None]:
+    if task == "regression":
+        if is_text(column):
+            raise ValueError(f"--target: column {name!r} holds text, which is no target for --task regression")
+        return column.to_numpy(dtype=np.float64), None
+    if classes is None:
+        distinct = sorted(column.unique().tolist(), key=lambda v: (isinstance(v, str), v))
+        classes = [_category_text(value) for value in distinct]
+        if len(classes) < 2:
+            raise ValueError(f"--target: column {name!r} holds one class only, {classes[0]!r}")
+        if task == "binary" and len(classes) != 2:
+            raise ValueError(f"--target: column {name!r} holds {len(classes)} classes; --task binary needs two")
+    number = {text: float(i) for i, text in enumerate(classes)}
+    texts = [_category_text(value) for value in column.tolist()]
+    unknown = sorted(set(texts) - set(number))
+    if unknown:
+        raise ValueError(f"--target: {unknown[0]!r} in column {name!r} is not one of the classes of training")
+    return np.array([number[text] for text in texts]), classes
+
+
+def split_rows(n: int, fraction: float, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Rows to train on and rows held out, drawn with `seed`; both ascending."""
+    if not 0.0 < fraction < 1.0:
+        raise ValueError(f"the held-out fraction must lie between 0 and 1, got {fraction}")
+    n_held = round(n * fraction)
+    if not 0 < n_held < n:
+        raise ValueError(f"a fraction of {fraction} of {n} rows leaves none to train on or none held out")
+    order = np.random.RandomState(seed % 2**32).permutation(n)
+    return np.sort(order[n_held:]), np.sort(order[:n_held])

@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`train` and its rounds: the loop over `_core.Trainer`, evaluation, callbacks, interruption."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _core, parameters
+from .booster import Booster, load
+from .callbacks import (
+    Callback,
+    EarlyStopping,
+    Evaluations,
+    LearningRateSchedule,
+    PrintEvaluation,
+    ProgressBar,
+    TrainingState,
+)
+from .data import Dataset
+
+__all__ = ["CustomMetric", "CustomObjective", "TrainingInterrupted", "train"]
+
+CustomObjective = Callable[[npt.NDArray[np.float32], Dataset], tuple[npt.ArrayLike, npt.ArrayLike]]
+CustomMetric = Callable[[npt.NDArray[np.float32], Dataset], tuple[str, float] | tuple[str, float, bool]]
+MetricLike = str | CustomMetric
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """Ctrl-C during training; ``booster`` holds the rounds finished before it.
+
+    Attributes
+    ----------
+    booster : Booster
+    """
+
+    def __init__(self, booster: Booster) -> None:
+        super().__init__(f"training interrupted after {booster.n_iterations} rounds; they are in the booster attribute")
+        self.booster = booster
+
+
+class Run:
+    """One model in training: a `_core.Trainer`, its evaluation sets and its scores so far."""
+
+    def __init__(
+        self,
+        params: Mapping[str, Any],
+        dataset: Dataset,
+        evals: Sequence[tuple[Dataset, str]],
+        *,
+        init_model: Booster | None = None,
+        objective: CustomObjective | None = None,
+        metrics: Sequence[MetricLike] = (),
+    ) -> None:
+        if dataset.label is None:
+            raise ValueError("ds has no label: pass y to Dataset to train on it")
+        if init_model is not None:
+            dataset = dataset.rebin(init_model)
+        self.params = parameters.normalise(params, dataset)
+        if objective is not None:
+            if params.get("objective", "custom") != "custom":
+                raise ValueError("objective is given twice: as a callable and by name in params")
+            self.params["objective"] = "custom"
+        elif self.params["objective"] == "custom":
+            raise ValueError("objective='custom' needs a callable: train(..., objective=function)")
+        self.dataset = dataset
+        self.objective = objective
+        self.trainer = _core.Trainer(
+            _core.Params(parameters.core_values(self.params)),
+            dataset.core,
+            None if init_model is None else init_model._model,
+        )
+        self.metrics: list[MetricLike] = list(metrics) or [self.trainer.default_metric]
+        for metric in self.metrics:
+            if isinstance(metric, str):
+                self.trainer.check_metric(metric)
+        self.larger_is_better = {m: _core.metric_larger_is_better(m) for m in self.metrics if isinstance(m, str)}
+        self.first = self.done = self.trainer.n_iterations
+        self.evals = [self._add(data, name, dataset) for data, name in evals]
+        self.evaluations: Evaluations = {name: {} for _, name, _ in self.evals}
+        self._history = {} if init_model is None else init_model.evals_result
+
+    def _add(self, data: Dataset, name: str, train: Dataset) -> tuple[Dataset, str, int]:
+        if data is train:
+            return data, name, -1
+        if data.label is None:
+            raise ValueError(f"evals: data set {name!r} has no label")
+        data = data.rebin(train)
+        return data, name, self.trainer.add_valid(data.core)
+
+    def _scores_of(self, data: str, metric: str) -> list[float]:
+        """The list of scores to append to; begins with those of the model that is continued, where it has all."""
+        scores = self.evaluations[data]
+        if metric not in scores:
+            earlier = self._history.get(data, {}).get(metric, [])
+            scores[metric] = list(earlier) if len(earlier) == self.first else []
+        return scores[metric]
+
+    def advance(self, learning_rate: float) -> None:
+        """Grow the trees of one round and score the evaluation sets."""
+        if self.objective is None:
+            self.trainer.step(learning_rate)
+        else:
+            grad, hess = self._custom_gradients(self.objective)
+            self.trainer.step_custom(learning_rate, grad, hess)
+        scores = [(name, *self._score(metric, data, i)) for data, name, i in self.evals for metric in self.metrics]
+        for name, metric_name, score, larger in scores:
+            self.larger_is_better[metric_name] = larger
+            self._scores_of(name, metric_name).append(score)
+        self.done += 1
+
+    def _custom_gradients(self, objective: CustomObjective) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        margins = self.trainer.scores(-1)
+        shape = margins.shape
+        result = objective(margins[:, 0] if shape[1] == 1 else margins, self.dataset)
+        if not isinstance(result, tuple | list) or len(result) != 2:
+            raise ValueError("objective must return two arrays: gradient and hessian")
+        parts = []
+        for name, part in zip(("gradient", "hessian"), result, strict=True):
+            array = np.asarray(part, dtype=np.float32)
+            if array.shape != shape and not (shape[1] == 1 and array.shape == shape[:1]):
+                raise ValueError(f"objective: the {name} must have shape {shape}, got {array.shape}")
+            if not np.isfinite(array).all():
+                raise ValueError(f"objective: the {name} must be finite")
+            if name == "hessian" and (array < 0).any():
+                raise ValueError("objective: the hessian must not be negative")
+            parts.append(np.ascontiguousarray(array.reshape(shape)))
+        return parts[0], parts[1]
+
+    def _score(self, metric: MetricLike, data: Dataset, i: int) -> tuple[str, float, bool]:
+        if isinstance(metric, str):
+            return metric, float(self.trainer.metric(metric, i)), self.larger_is_better[metric]
+        predictions = self.trainer.values(i)
+        result = metric(predictions[:, 0] if predictions.shape[1] == 1 else predictions, data)
+        if not isinstance(result, tuple) or len(result) not in (2, 3) or not isinstance(result[0], str):
+            raise ValueError("metric must return (name, value) or (name, value, larger_is_better)")
+        return result[0], float(result[1]), bool(result[2]) if len(result) == 3 else False
+
+    def booster(self, best_iteration: int | None = None, best_score: float | None = None) -> Booster:
+        """The rounds done so far as a model."""
+        model = self.trainer.model()
+        if model.n_iterations > self.done:
+            model = model.slice(0, self.done)
+        return Booster(
+            model,
+            self.dataset.schema,
+            params=parameters.recorded(self.params),
+            evals_result={
+                data: {name: scores[: self.done] for name, scores in metrics.items()}
+                for data, metrics in self.evaluations.items()
+            },
+            best_iteration=best_iteration,
+            best_score=best_score,
+        )
+
+
+def as_booster(init_model: Booster | str | os.PathLike[str] | None) -> Booster | None:
+    """`init_model` as a Booster: itself, or loaded from its path."""
+    if init_model is None or isinstance(init_model, Booster):
+        return init_model
+    if isinstance(init_model, str | os.PathLike):
+        return load(init_model)
+    raise TypeError(f"init_model must be a Booster or a path, got {type(init_model).__name__}")
+
+
+def as_evals(evals: Any, dataset: Dataset) -> list[tuple[Dataset, str]]:
+    """`evals` as a list of (data set, name) with distinct names."""
+    result: list[tuple[Dataset, str]] = []
+    if isinstance(evals, Dataset):
+        raise TypeError('evals must be a list of (Dataset, name) pairs, e.g. evals=[(valid, "valid")]')
+    for item in evals:
+        if isinstance(item, Dataset):
+            item = (item, "train" if item is dataset else f"valid_{len(result)}")
+        if not isinstance(item, tuple | list) or len(item) != 2:
+            raise TypeError(f"evals must hold (Dataset, name) pairs, got {item!r}")
+        data, name = item
+        if not isinstance(data, Dataset) or not isinstance(name, str):
+            raise TypeError(
+                f"evals must hold (Dataset, name) pairs, got ({type(data).__name__}, {type(name).__name__})"
+            )
+        if name in (other for _, other in result):
+            raise ValueError(f"evals: the name {name!r} is used twice")
+        result.append((data, name))
+    return result
+
+
+def as_metrics(metric: Any, params: dict[str, Any]) -> list[MetricLike]:
+    """The metrics of `metric`, else of ``params["eval_metric"]``; names are canonical."""
+    given = params.pop("eval_metric", None)
+    if metric is not None and given:
+        raise ValueError("metric is given twice: as an argument and as eval_metric in params")
+    metric = given if metric is None else metric
+    if metric is None:
+        return []
+    items = [metric] if isinstance(metric, str) or callable(metric) else list(metric)
+    return [item if callable(item) else parameters.metric_name(item) for item in items]
+
+
+def as_rounds(name: str, value: Any) -> int:
+    """A number of rounds as an int of at least 0."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+        raise ValueError(f"{name} must be an integer of at least 0, got {value!r}")
+    return int(value)
+
+
+def train(
+    params: Mapping[str, Any] | None,
+    ds: Dataset,
+    num_boost_round: int = 100,
+    evals: Iterable[tuple[Dataset, str]] = (),
+    early_stopping_rounds: int | None = None,
+    init_model: Booster | str | os.PathLike[str] | None = None,
+    callbacks: Iterable[Callback] = (),
+    objective: CustomObjective | None = None,
+    metric: MetricLike | Sequence[MetricLike] | None = None,
+    *,
+    early_stopping_metric: str | None = None,
+    min_delta: float = 0.0,
+    learning_rates: Sequence[float] | Callable[[int], float] | None = None,
+    verbose_eval: bool | int = False,
+    progress: bool = False,
+) -> Booster:
+    """Train a model.
+
+    Parameters
+    ----------
+    params : dict
+        Parameters by name; the names of XGBoost and LightGBM are understood. See ``docs/parameters.md``.
+    ds : Dataset
+        Training table with labels.
+    num_boost_round : int, default 100
+        Rounds to train, in addition to those of `init_model`.
+    evals : list of (Dataset, str)
+        Tables to score after every round, with their names. A table with other bin edges is binned again with those
+        of `ds`.
+    early_stopping_rounds : int, optional
+        End training when the last metric on the last table of `evals` has not improved for so many rounds. The model
+        keeps all rounds and predicts with those up to the best one.
+    init_model : Booster or path, optional
+        Model to continue. k rounds, saved, loaded and continued by n - k rounds are equal to n rounds, byte for byte.
+    callbacks : list of callables
+        Called as ``callback(state)`` after every round; True ends training. See `pygbt.callbacks`.
+    objective : callable, optional
+        ``objective(margins, ds) -> (gradient, hessian)`` with margins and both results of shape (n,) for one output,
+        else (n, K); without weights, which the engine applies.
+    metric : str, callable or list of them, optional
+        Metrics of the tables in `evals`; by default the objective's own. A callable
+        ``metric(predictions, ds) -> (name, value)`` or ``(name, value, larger_is_better)`` gets values in units of the
+        label, or margins under a custom objective.
+    early_stopping_metric : str, optional
+        Name of the metric that decides, instead of the last one.
+    min_delta : float, default 0
+        Least improvement that counts, in units of that metric.
+    learning_rates : sequence or callable, optional
+        Learning rate of every round, counted from the first round of the model.
+    verbose_eval : bool or int, default False
+        Print the scores every round, or every so many rounds.
+    progress : bool, default False
+        Show a progress bar on standard error, where rich or tqdm is installed.
+
+    Returns
+    -------
+    Booster
+
+    Raises
+    ------
+    ValueError, TypeError
+        A parameter is unknown or out of range, or the labels do not fit the objective.
+    TrainingInterrupted
+        Ctrl-C; a KeyboardInterrupt whose ``booster`` holds the rounds done.
+    """
+    if not isinstance(ds, Dataset):
+        raise TypeError(f"ds must be a pygbt.Dataset, got {type(ds).__name__}")
+    given = parameters.canonical(params or {})
+    num_boost_round = as_rounds("num_boost_round", given.pop("num_boost_round", num_boost_round))
+    early_stopping_rounds = given.pop("early_stopping_rounds", early_stopping_rounds)
+    if early_stopping_rounds is not None:
+        early_stopping_rounds = as_rounds("early_stopping_rounds", early_stopping_rounds)
+    previous = as_booster(init_model)
+    metrics = as_metrics(metric, given)
+    run = Run(given, ds, as_evals(evals, ds), init_model=previous, objective=objective, metrics=metrics)
+
+    hooks: list[Callback] = []
+    if learning_rates is not None:
+        hooks.append(LearningRateSchedule(learning_rates))
+    if verbose_eval:
+        hooks.append(PrintEvaluation(1 if verbose_eval is True else int(verbose_eval)))
+    if progress:
+        hooks.append(ProgressBar())
+    if early_stopping_rounds:
+        hooks.append(EarlyStopping(early_stopping_rounds, metric=early_stopping_metric, min_delta=min_delta))
+    hooks += callbacks
+    return run_rounds(run, num_boost_round, hooks)
+
+
+def run_rounds(run: Run, n_rounds: int, hooks: Sequence[Callback]) -> Booster:
+    """Advance `run` by up to `n_rounds` rounds, with callbacks and Ctrl-C."""
+
+    def snapshot() -> Booster:
+        return run.booster(state.best_iteration, state.best_score)
+
+    state = TrainingState(
+        first_iteration=run.first,
+        end_iteration=run.first + n_rounds,
+        evaluations=run.evaluations,
+        larger_is_better=run.larger_is_better,
+        params=run.params,
+        learning_rate=float(run.params["learning_rate"]),
+        snapshot=snapshot,
+    )
+    started: list[Callback] = []
+    try:
+        for hook in hooks:
+            started.append(hook)
+            if hasattr(hook, "start"):
+                hook.start(state)
+        for iteration in range(state.first_iteration, state.end_iteration):
+            run.advance(state.learning_rate)
+            state.iteration = iteration
+            ends = [hook(state) for hook in hooks]  # every hook runs
+            if any(ends):
+                break
+            time.sleep(0)  # lets a waiting signal and other threads in between two rounds
+    except KeyboardInterrupt as interrupt:
+        raise TrainingInterrupted(snapshot()) from interrupt
+    finally:
+        for hook in started:
+            if hasattr(hook, "finish"):
+                hook.finish(state)
+    return snapshot()

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Report header and the fixtures that more than one test file needs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+import pygbt
+from pygbt import _core
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    def version(name: str) -> str:
+        try:
+            return f"{name} {importlib.metadata.version(name)}"
+        except importlib.metadata.PackageNotFoundError:
+            return f"{name} -"
+
+    info = _core.build_info()
+    packages = ["numpy", "narwhals", "safetensors", "scikit-learn", "pandas", "polars", "pyarrow", "xgboost-cpu"]
+    return [
+        f"pygbt {info['version']} ({Path(pygbt.__file__).parent}), {info['compiler']}, "
+        f"isa {info['isa']} of {', '.join(info['isa_levels'])}, {os.cpu_count()} CPUs",
+        ", ".join(version(name) for name in packages),
+        f"shared data: {SHARED_DATA if SHARED_DATA.is_dir() else 'not found'}",
+    ]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("shared_data") and not SHARED_DATA.is_dir():
+        pytest.skip("needs the real data sets in ../shared/data, which are not here")
+    if item.get_closest_marker("gpu"):
+        pytest.skip("this version has no CUDA backend")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data sets; its ``datasets.py`` becomes importable."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("needs the real data sets in ../shared/data, which are not here")
+    if str(SHARED_DATA) not in sys.path:
+        sys.path.insert(0, str(SHARED_DATA))
+    return SHARED_DATA
+
+
+@pytest.fixture(params=[1, 2, 3, 8])
+def n_threads(request: pytest.FixtureRequest) -> int:
+    """Thread counts over which every result must be the same."""
+    return int(request.param)
