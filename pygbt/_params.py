@@ -448,6 +448,19 @@ PARAMETERS: tuple[Parameter, ...] = (
         high_open=True,
     ),
     Parameter(
+        name='min_cat_weight',
+        group='Categories',
+        type='float',
+        default=10.0,
+        scope='core',
+        text='Rows (by weight, judged by their share of the hessian) a category needs in a node to be placed by its own gradient in a partition split; rarer ones go with the missing values.',
+        range='[0, inf)',
+        low=0.0,
+        high=math.inf,
+        low_open=False,
+        high_open=True,
+    ),
+    Parameter(
         name='monotone_constraints',
         group='Constraints',
         type='ints',
@@ -689,6 +702,10 @@ cat_smooth : float, default=10.0
     Range: [0, inf).
 cat_l2 : float, default=10.0
     L2 penalty added to reg_lambda in the gain of partition splits. Range: [0, inf).
+min_cat_weight : float, default=10.0
+    Rows (by weight, judged by their share of the hessian) a category needs in a node to be
+    placed by its own gradient in a partition split; rarer ones go with the missing values.
+    Range: [0, inf).
 monotone_constraints : list of ints, default=[]
     One value a feature: 1 the prediction may not fall as the feature grows, -1 it may not rise,
     0 free. A dictionary by feature name is accepted (others are free). Range: [-1, 1].

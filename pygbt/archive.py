@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +40,7 @@ _DTYPES = {
     "F64": "<f8",
 }
 _CODES = {np.dtype(dtype): code for code, dtype in _DTYPES.items()}
+_deserialize: Callable[[bytes], list[tuple[str, dict[str, Any]]]] = safetensors.deserialize
 _HEADER_LIMIT = 100_000_000  # of the safetensors format
 
 
@@ -126,7 +127,7 @@ def loads(data: bytes, source: str = "the model") -> Content:
     """
     strings = _strings(data, source)
     try:
-        tensors = safetensors.deserialize(data)
+        tensors = _deserialize(data)
     except safetensors.SafetensorError as error:
         raise ModelFileError(f"{source} is truncated or damaged: {error}") from None
     arrays: dict[str, npt.NDArray[Any]] = {}

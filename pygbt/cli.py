@@ -27,6 +27,12 @@ from .training import TrainingInterrupted, train
 __all__ = ["main"]
 
 OK, BAD_INPUT, INTERRUPTED = 0, 2, 130
+# Shown where none is asked for: cheap ones only, the loss itself last (it decides early stopping).
+METRICS = {
+    "squared_error": ["mae", "rmse"],
+    "logistic": ["error", "logloss"],
+    "softmax": ["merror", "mlogloss"],
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -148,9 +154,9 @@ def _train(options: argparse.Namespace) -> int:
     problem = Problem.from_frame(frame, options.target, task=task, classes=known.get("classes"), **columns)
     valid = None
     if options.valid is not None:
-        valid = Problem.from_frame(
-            read_table(options.valid), options.target, task=problem.task, classes=problem.classes, **columns
-        )
+        other = read_table(options.valid)
+        columns["drop"] = [name for name in options.drop if name in other.columns]
+        valid = Problem.from_frame(other, options.target, task=problem.task, classes=problem.classes, **columns)
     elif options.valid_fraction is not None:
         kept, held_out = split_rows(len(problem.y), options.valid_fraction, int(params.get("seed", 0)))
         problem, valid = problem.rows(kept), problem.rows(held_out)
@@ -174,7 +180,7 @@ def _train(options: argparse.Namespace) -> int:
             evals=evals,
             early_stopping_rounds=options.early_stopping,
             init_model=previous,
-            metric=options.metric,
+            metric=options.metric or (None if "eval_metric" in params else METRICS.get(str(params["objective"]))),
             progress=not options.no_progress,
         )
     except TrainingInterrupted as interrupt:

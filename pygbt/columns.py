@@ -14,7 +14,7 @@ import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Column", "Table", "numbers_of", "read_table", "take_rows"]
+__all__ = ["Column", "Table", "is_missing", "numbers_of", "read_table", "take_rows"]
 
 Numbers = npt.NDArray[Any]
 
@@ -176,11 +176,12 @@ def _category_column(series: nw.Series[Any], dtype: str) -> Column:
         return Column(dtype, len(series), codes=codes, values=coded.dictionary.to_pylist())
     rows = series.to_list()
     place: dict[Any, int] = {}
-    codes = np.array([-1 if _is_missing(value) else place.setdefault(value, len(place)) for value in rows], np.int64)
+    codes = np.array([-1 if is_missing(value) else place.setdefault(value, len(place)) for value in rows], np.int64)
     return Column(dtype, len(series), codes=codes, values=list(place))
 
 
-def _is_missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
+    """True for None, NaN, and pandas' NA and NaT."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return True
     return type(value).__name__ in ("NAType", "NaTType")  # pandas.NA and NaT
@@ -221,10 +222,10 @@ def _array_table(X: Any) -> Table:
 
 def _as_array(value: Any, name: str) -> Numbers:
     if isinstance(value, np.ma.MaskedArray):
-        masked = value.astype(np.float64) if value.dtype.kind in "biu" else value
-        return np.asarray(masked.filled(np.nan))
+        return np.asarray(np.ma.filled(value.astype(np.float64) if value.dtype.kind in "biu" else value, np.nan))
+    foreign = hasattr(value, "__dlpack__") and not hasattr(value, "__array__")
     try:
-        array = np.asarray(value) if hasattr(value, "__array__") or not hasattr(value, "__dlpack__") else np.from_dlpack(value)
+        array = np.from_dlpack(value) if foreign else np.asarray(value)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{name} cannot be read as an array: {error}") from None
     if array.dtype.kind == "c":
@@ -251,8 +252,8 @@ def numbers_of(value: Any, name: str) -> Numbers:
         return _machine_numbers(array)
     if array.dtype.kind == "O":
         flat = array.ravel().tolist()
-        if all(_is_missing(item) or isinstance(item, int | float | np.number | np.bool_) for item in flat):
-            numbers = [math.nan if _is_missing(item) else float(item) for item in flat]
+        if all(is_missing(item) or isinstance(item, int | float | np.number | np.bool_) for item in flat):
+            numbers = [math.nan if is_missing(item) else float(item) for item in flat]
             return np.array(numbers, dtype=np.float64).reshape(array.shape)
     raise ValueError(_not_numbers(name, str(array.dtype)))
 

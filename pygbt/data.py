@@ -25,9 +25,9 @@ class Dataset:
     Parameters
     ----------
     X : array, sparse matrix or data frame, shape (n, n_features)
-        numpy (float32, float64, integers, bool, in any order, without a copy), list of rows, pandas, polars, pyarrow, or
-        scipy sparse. NaN and nulls are missing values; infinities are ordinary extremes. Referenced, not copied: do not
-        change it while the Dataset is used.
+        numpy (float32, float64, integers, bool, in any order, without a copy), list of rows, pandas, polars, pyarrow,
+        or scipy sparse. NaN and nulls are missing values; infinities are ordinary extremes. Referenced, not copied: do
+        not change it while the Dataset is used.
     y : array-like, shape (n,) or (n, K), optional
         Labels: numbers, class numbers 0 .. K-1, or a column per target or class. Held as float32.
     weight : array-like, shape (n,), optional
@@ -39,12 +39,12 @@ class Dataset:
     feature_names : sequence of str, optional
         Names of the columns in place of the table's own (or of f0, f1, ..).
     categorical_features : "auto", list of str or int, or None
-        Columns whose values are categories. "auto" takes the columns of a category type (pandas category, polars Enum and
-        Categorical, pyarrow dictionary). Listed columns may hold integers or text; a category type that is not listed
-        counts as numeric. At most 65535 categories a column.
+        Columns whose values are categories. "auto" takes the columns of a category type (pandas category, polars Enum
+        and Categorical, pyarrow dictionary). Listed columns may hold integers or text; a category type that is not
+        listed counts as numeric. At most 65535 categories a column.
     max_bin : int, default 256
-        Bins of a numeric column, the one for missing values included; 2 to 65536. A column of fewer distinct values keeps
-        them exactly. Beyond 256, bins take two bytes.
+        Bins of a numeric column, the one for missing values included; 2 to 65536. A column of fewer distinct values
+        keeps them exactly. Beyond 256, bins take two bytes.
     reference : Dataset or Booster, optional
         Use its columns, categories and bin edges; needed for evaluation sets (`train` sees to it). The four arguments
         about columns must then be left alone and `max_bin` is not used.
@@ -71,8 +71,8 @@ class Dataset:
 
     Notes
     -----
-    Edges are exact weighted quantiles of all values, found by counting; they depend on the values and their weights only,
-    not on the order of rows or the number of threads.
+    Edges are exact weighted quantiles of all values, found by counting; they depend on the values and their weights
+    only, not on the order of rows or the number of threads.
     """
 
     def __init__(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -83,11 +84,13 @@ def run_xgboost(fit: Problem, held: Problem, rounds: int) -> Outcome | None:
     except ImportError:
         return None
     objective = {"binary": "binary:logistic", "multiclass": "multi:softprob", "regression": "reg:squarederror"}
-    params = {**SETTINGS, "objective": objective[fit.task], "tree_method": "hist", "verbosity": 0}
+    # XGBoost starts a thread for every CPU of the machine, even where this process may use fewer.
+    n_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    params = {**SETTINGS, "objective": objective[fit.task], "tree_method": "hist", "verbosity": 0, "nthread": n_threads}
     if fit.classes is not None and fit.task == "multiclass":
         params["num_class"] = len(fit.classes)
     begin = time.perf_counter()
-    data = xgboost.QuantileDMatrix(fit.X, label=fit.y, enable_categorical=True)
+    data = xgboost.QuantileDMatrix(fit.X, label=fit.y, enable_categorical=True, nthread=n_threads)
     booster = xgboost.train(params, data, rounds)
     seconds = time.perf_counter() - begin
     return Outcome(scores_of(held, booster.predict(xgboost.DMatrix(held.X, enable_categorical=True))), seconds)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from .columns import Column, Table, read_table
+from .columns import Column, Table, is_missing, read_table
 from .parameters import nearest
 
 __all__ = ["Schema"]
@@ -260,11 +260,11 @@ def _numbers(column: Column, name: str) -> npt.NDArray[Any]:
     if column.numbers is not None:
         return column.numbers
     if column.codes is not None and all(isinstance(v, int | float | np.number) for v in column.values):
-        values = np.append(np.asarray(column.values, dtype=np.float64), np.nan)
-        return values[column.codes]  # code -1 takes the NaN at the end
+        values: npt.NDArray[Any] = np.append(np.asarray(column.values, dtype=np.float64), np.nan)
+        return np.asarray(values[column.codes])  # code -1 takes the NaN at the end
     raise ValueError(
-        f"X, column {name!r}: dtype {column.dtype} is not numeric. Convert it to numbers or to a category type, list it "
-        "in categorical_features, or leave it out"
+        f"X, column {name!r}: dtype {column.dtype} is not numeric. Convert it to numbers or to a category type, "
+        "list it in categorical_features, or leave it out"
     )
 
 
@@ -293,24 +293,20 @@ def _categories_of(column: Column, name: str) -> tuple[Value, ...]:
     else:
         assert column.objects is not None
         try:
-            values = list(dict.fromkeys(value for value in column.objects() if not _is_null(value)))
+            values = list(dict.fromkeys(value for value in column.objects() if not is_missing(value)))
         except TypeError:
-            raise ValueError(f"X, column {name!r}: dtype {column.dtype} holds objects that cannot be categories") from None
+            raise _not_categories(column, name) from None
     if len(values) > MAX_CATEGORIES:
         raise ValueError(
-            f"X, column {name!r} has {len(values)} categories; at most {MAX_CATEGORIES} are supported. Leave the column "
-            "out, group its rare values, or make it numeric"
+            f"X, column {name!r} has {len(values)} categories; at most {MAX_CATEGORIES} are supported. Leave the "
+            "column out, group its rare values, or make it numeric"
         )
-    result = [_plain(value, name) for value in values if not _is_null(value)]
+    result = [_plain(value, name) for value in values if not is_missing(value)]
     if not column.declared:
         result.sort(key=lambda value: (isinstance(value, str), value))
     if len(set(result)) < len(result):
         raise ValueError(f"X, column {name!r} has two categories of equal value, such as 1 and True")
     return tuple(result)
-
-
-def _is_null(value: Any) -> bool:
-    return value is None or value != value or type(value).__name__ in ("NAType", "NaTType")
 
 
 def _plain(value: Any, name: str) -> Value:
@@ -321,9 +317,11 @@ def _plain(value: Any, name: str) -> Value:
         raise ValueError(f"X, column {name!r}: an infinite value cannot be a category")
     for kind in (bool, str, int, float):
         if isinstance(value, kind):
-            return cast("Value", kind(value))
+            plain: Value = kind(value)
+            return plain
     raise ValueError(
-        f"X, column {name!r}: categories of type {type(value).__name__} cannot be stored in a model; convert them to str"
+        f"X, column {name!r}: categories of type {type(value).__name__} cannot be stored in a model; "
+        "convert them to str"
     )
 
 
@@ -335,12 +333,16 @@ def _codes(column: Column, categories: Sequence[Value], name: str) -> npt.NDArra
         return _number_codes(numbers, code_of)
     if column.codes is not None:
         table = np.array([*(_lookup(code_of, value) for value in column.values), -1], dtype=np.int32)
-        return table[column.codes]  # code -1 takes the -1 at the end
+        return np.asarray(table[column.codes])  # code -1 takes the -1 at the end
     assert column.objects is not None
     try:
         return np.array([code_of.get(value, -1) for value in column.objects()], dtype=np.int32)
     except TypeError:
-        raise ValueError(f"X, column {name!r}: dtype {column.dtype} holds objects that cannot be categories") from None
+        raise _not_categories(column, name) from None
+
+
+def _not_categories(column: Column, name: str) -> ValueError:
+    return ValueError(f"X, column {name!r}: dtype {column.dtype} holds objects that cannot be categories")
 
 
 def _lookup(code_of: Mapping[Value, int], value: Any) -> int:
@@ -353,17 +355,15 @@ def _lookup(code_of: Mapping[Value, int], value: Any) -> int:
 def _number_codes(numbers: npt.NDArray[Any], code_of: Mapping[Value, int]) -> npt.NDArray[np.int32]:
     if numbers.dtype.kind in "biu" and len(numbers) > 0:
         low, high = int(numbers.min()), int(numbers.max())
-        if high - low < _NUMBER_RANGE:
+        if high - low < _NUMBER_RANGE and high <= np.iinfo(np.int64).max:
             table = np.full(high - low + 1, -1, dtype=np.int32)
             for value, code in code_of.items():
                 if not isinstance(value, str) and low <= value <= high and value == int(value):
                     table[int(value) - low] = code
-            offsets = numbers.astype(np.int64) if low >= np.iinfo(np.int64).min and high <= np.iinfo(np.int64).max else None
-            if offsets is not None:
-                return table[offsets - low]
+            return np.asarray(table[numbers.astype(np.int64) - low])
     distinct, place = np.unique(numbers, return_inverse=True)
     codes = np.array([code_of.get(value, -1) for value in distinct.tolist()], dtype=np.int32)
-    return cast("npt.NDArray[np.int32]", codes[place.reshape(numbers.shape)])
+    return np.asarray(codes[place.reshape(numbers.shape)])
 
 
 def _read_categories(column: Mapping[str, Any]) -> tuple[Value, ...] | None:

@@ -81,9 +81,18 @@ def as_features(frame: pd.DataFrame, categorical: Sequence[str] = ()) -> pd.Data
         if pandas.api.types.is_datetime64_any_dtype(column.dtype):
             raise ValueError(f"column {name!r} holds dates; turn it into numbers or leave it out with --drop {name}")
         if name in categorical or is_text(column):
-            text = column.astype(object).map(_category_text, na_action="ignore")
-            result[name] = text.astype("category")
+            codes, texts = _text_codes(column)
+            result[name] = pandas.Categorical.from_codes(codes, texts)
     return result
+
+
+def _text_codes(column: pd.Series[Any]) -> tuple[npt.NDArray[np.int64], list[str]]:
+    """The column as codes (-1 = missing) of its distinct values as text, sorted."""
+    places, values = _pandas().factorize(column)
+    if len(values) == 0:
+        return np.full(len(column), -1, dtype=np.int64), []
+    texts, codes = np.unique([_category_text(value) for value in values.tolist()], return_inverse=True)
+    return np.where(places < 0, -1, codes.reshape(-1)[places]), [str(text) for text in texts]
 
 
 def _category_text(value: Any) -> str:
@@ -181,11 +190,11 @@ def _encode_target(
         if task == "binary" and len(classes) != 2:
             raise ValueError(f"--target: column {name!r} holds {len(classes)} classes; --task binary needs two")
     number = {text: float(i) for i, text in enumerate(classes)}
-    texts = [_category_text(value) for value in column.tolist()]
-    unknown = sorted(set(texts) - set(number))
-    if unknown:
-        raise ValueError(f"--target: {unknown[0]!r} in column {name!r} is not one of the classes of training")
-    return np.array([number[text] for text in texts]), classes
+    codes, texts = _text_codes(column)
+    for text in texts:
+        if text not in number:
+            raise ValueError(f"--target: {text!r} in column {name!r} is not one of the classes of training")
+    return np.array([number[text] for text in texts])[codes], classes
 
 
 def split_rows(n: int, fraction: float, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

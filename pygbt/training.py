@@ -316,9 +316,9 @@ def run_rounds(run: Run, n_rounds: int, hooks: Sequence[Callback]) -> Booster:
     started: list[Callback] = []
     try:
         for hook in hooks:
-            started.append(hook)
             if hasattr(hook, "start"):
                 hook.start(state)
+            started.append(hook)
         for iteration in range(state.first_iteration, state.end_iteration):
             run.advance(state.learning_rate)
             state.iteration = iteration

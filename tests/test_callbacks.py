@@ -148,6 +148,25 @@ def test_every_callback_runs_in_the_round_that_ends_training() -> None:
     assert calls == [0]
 
 
+def test_a_hook_that_fails_to_start_is_not_finished() -> None:
+    events: list[str] = []
+
+    class Good:
+        def __call__(self, state: TrainingState) -> None:
+            events.append("round")
+
+        def finish(self, state: TrainingState) -> None:
+            events.append("finish good")
+
+    class Bad(Good):
+        def start(self, state: TrainingState) -> None:
+            raise RuntimeError("no start")
+
+    with pytest.raises(RuntimeError, match="no start"):
+        pygbt.train({}, TRAIN, 5, callbacks=[Good(), Bad()])
+    assert events == ["finish good"]
+
+
 def test_start_and_finish_frame_the_rounds_even_when_one_fails() -> None:
     events: list[str] = []
 

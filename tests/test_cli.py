@@ -259,7 +259,7 @@ def test_demo_on_the_built_in_data(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("sklearn")
     assert run("demo", "--rounds", "5") == OK
     shown = capsys.readouterr().out
-    for word in ("digits", "breast cancer", "diabetes", "log loss", "RMSE", "equal, byte for byte"):
+    for word in ("digits", "XGBoost", "breast cancer", "diabetes", "log loss", "RMSE", "equal, byte for byte"):
         assert word in shown
 
 
@@ -268,11 +268,54 @@ def test_demo_on_a_file(csv: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "accuracy" in capsys.readouterr().out
 
 
-def test_demo_fails_loudly_when_digests_differ(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_demo_fails_when_digests_differ(
+    csv: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pytest.importorskip("sklearn")
     count = iter(range(100))
     monkeypatch.setattr(pygbt.Booster, "digest", lambda self: f"{next(count):064x}"[::-1])
-    assert run("demo", "--rounds", "1") == 1
+    assert run("demo", "--data", csv, "--target", "grade", "--rounds", "1") == 1
     assert "DIFFERENT" in capsys.readouterr().out
+
+
+# --- tables ---------------------------------------------------------------------------------------------------------
+
+
+def test_text_and_chosen_columns_become_sorted_categories_of_text() -> None:
+    from pygbt.tables import as_features
+
+    frame = pandas.DataFrame(
+        {
+            "t": ["b", None, "a", "b"],
+            "i": [10, 9, 10, 1],
+            "holes": [3.0, np.nan, 1.0, 3.0],
+            "empty": pandas.Series([None] * 4, dtype=object),
+            "x": [0.5, 1.5, 2.5, np.nan],
+        }
+    )
+    result = as_features(frame, ["i", "holes"])
+    assert {name: result[name].cat.categories.tolist() for name in ("t", "i", "holes", "empty")} == {
+        "t": ["a", "b"],
+        "i": ["1", "10", "9"],
+        "holes": ["1", "3"],
+        "empty": [],
+    }
+    assert result["t"].cat.codes.tolist() == [1, -1, 0, 1]
+    assert result["holes"].cat.codes.tolist() == [1, -1, 0, 1]
+    assert result["x"].equals(frame["x"])
+    with pytest.raises(ValueError, match="dates"):
+        as_features(pandas.DataFrame({"d": pandas.to_datetime(["2020-01-01"])}))
+
+
+def test_whole_number_classes_keep_their_order(tmp_path: Path) -> None:
+    from pygbt.tables import Problem
+
+    frame = pandas.DataFrame({"x": range(4), "y": [10, 9, 10, 2]})
+    problem = Problem.from_frame(frame, "y", task="multiclass")
+    assert problem.classes == ["2", "9", "10"]
+    assert problem.y.tolist() == [2, 1, 2, 0]
+    again = Problem.from_frame(frame[1:3], "y", task="multiclass", classes=problem.classes)
+    assert again.y.tolist() == [1, 2]
+    with pytest.raises(ValueError, match="'11'"):
+        Problem.from_frame(frame.assign(y=11), "y", task="multiclass", classes=problem.classes)
+    assert Problem.from_frame(frame, "y").task == "regression"
+    assert Problem.from_frame(frame.assign(y=[True, False, True, True]), "y").classes == ["False", "True"]

@@ -24,7 +24,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_sp
 from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 
 from pygbt import GBTClassifier, GBTRegressor  # noqa: E402
-from pygbt.estimators import LEFT_OUT, OWN, SKLEARN_NAMES  # noqa: E402
+from pygbt.estimator_base import LEFT_OUT, OWN, SKLEARN_NAMES  # noqa: E402
 
 EXPECTED_FAILURES: dict[str, str] = {}  # none, and none may be added
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Laws of `train` and `cv`: resuming changes nothing, a custom objective equals the built-in one, Ctrl-C keeps trees."""
+"""Laws of `train` and `cv`: resuming changes nothing, a custom objective is the built-in one, Ctrl-C keeps trees."""
 
 from __future__ import annotations
 

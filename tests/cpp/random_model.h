@@ -47,13 +47,20 @@ struct RandomTable {
 inline double random_value(Random& random) {
   constexpr double kInf = std::numeric_limits<double>::infinity();
   switch (random.below(12)) {
-    case 0: return std::numeric_limits<double>::quiet_NaN();
-    case 1: return kInf;
-    case 2: return -kInf;
-    case 3: return -0.0;
-    case 4: return std::numeric_limits<float>::denorm_min();
-    case 5: return random.below(4);
-    default: return random.unit() * 6.0 - 3.0;
+    case 0:
+      return std::numeric_limits<double>::quiet_NaN();
+    case 1:
+      return kInf;
+    case 2:
+      return -kInf;
+    case 3:
+      return -0.0;
+    case 4:
+      return std::numeric_limits<float>::denorm_min();
+    case 5:
+      return random.below(4);
+    default:
+      return random.unit() * 6.0 - 3.0;
   }
 }
 

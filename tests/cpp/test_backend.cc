@@ -77,7 +77,9 @@ Problem random_problem(std::uint64_t seed) {
     const std::uint32_t spread = random.chance(30) ? std::min(n_bins, 5u) : n_bins;  // some bins stay empty
     auto& column = p.bins.emplace_back();
     for (std::int64_t row = 0; row < p.n_rows; ++row)
-      column.push_back(n_bins == 1 || random.chance(missing) ? Bin{0} : static_cast<Bin>(1 + random.below(std::max(spread, 2u) - 1)));
+      column.push_back(n_bins == 1 || random.chance(missing)
+                           ? Bin{0}
+                           : static_cast<Bin>(1 + random.below(std::max(spread, 2u) - 1)));
   }
   const int style = static_cast<int>(random.below(3));
   const bool weighted = random.chance(40);
@@ -94,7 +96,8 @@ Problem random_problem(std::uint64_t seed) {
   }
   if (weighted) p.weights[0] = 1;
   p.request.width = p.n_targets > 1 && random.chance(50) ? p.n_targets : 1;
-  p.request.first_target = static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(p.n_targets - p.request.width + 1)));
+  p.request.first_target =
+      static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(p.n_targets - p.request.width + 1)));
   p.request.seed = random.below(1000);
   p.request.iteration = random.below(1000);
   p.request.subsample = random.chance(50) ? 1.0 : random.uniform();

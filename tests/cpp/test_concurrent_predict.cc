@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Many threads on one Model, with the pool in use beside them: equal results, and no race for ThreadSanitizer to find.
+#include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <memory>
 #include <thread>
 #include <vector>
 
 #include "base/pool.h"
+#include "boost/trainer.h"
 #include "check.h"
+#include "model/arrays.h"
 #include "model/predict.h"
 #include "random_model.h"
 
@@ -46,6 +50,56 @@ TEST(concurrent_predict_on_one_model) {
         parallel_for(3, 50, [&](std::int64_t task, int) { sum += task; });
         wrong += sum.load() != 1225;
       }
+    });
+  }
+  for (auto& caller : callers) caller.join();
+  CHECK_EQ(wrong.load(), 0);
+}
+
+// Trainings at once, each on several threads, beside predictions with a model that grows: the same trees every time.
+TEST(concurrent_training_and_prediction) {
+  Random random(5);
+  const auto table = random_table(1500, 6, random);
+  std::vector<float> labels;
+  for (std::int64_t i = 0; i < table->n_rows; ++i) labels.push_back(static_cast<float>(random.below(3)));
+  DatasetInput given;
+  given.n_rows = table->n_rows;
+  given.columns = table->columns;
+  given.n_categories = table->n_categories;
+  given.labels = labels;
+  given.n_labels = 1;
+  const auto data = std::make_shared<const Dataset>(make_dataset(given));
+
+  const auto train = [&](int n_threads) {
+    Params params;
+    params.objective = Objective::kSoftmax;
+    params.max_depth = 4;
+    params.subsample = 0.8;
+    params.n_threads = n_threads;
+    Trainer trainer(params, data, nullptr, std::make_shared<Solo>());
+    std::vector<float> out(labels.size() * 3);
+    for (int i = 0; i < 4; ++i) {
+      trainer.step(0.3);
+      const Model model = trainer.model();
+      PredictInput input;
+      input.n_rows = table->n_rows;
+      input.columns = table->columns;
+      input.end = model.n_iterations();
+      input.n_threads = n_threads;
+      predict_scores(model, input, Output::kMargin, out);
+      if (!std::equal(out.begin(), out.end(), trainer.scores(-1).begin())) return ModelArrays{};
+    }
+    return to_arrays(trainer.model());
+  };
+  const ModelArrays expected = train(1);
+  CHECK_EQ(expected.tree_nodes.size(), std::size_t{12});
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 4; ++caller) {
+    callers.emplace_back([&, caller] {
+      const ModelArrays mine = train(1 + caller);
+      wrong +=
+          mine.left != expected.left || mine.threshold != expected.threshold || mine.leaf_value != expected.leaf_value;
     });
   }
   for (auto& caller : callers) caller.join();

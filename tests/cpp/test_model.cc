@@ -169,12 +169,24 @@ TEST(model_damaged_arrays_are_refused_or_harmless) {
       if (at++ != array || values.empty()) return;
       const auto i = static_cast<std::size_t>(random.below(static_cast<std::int32_t>(values.size())));
       switch (random.below(6)) {
-        case 0: values[i] = std::numeric_limits<T>::max(); break;
-        case 1: values[i] = std::numeric_limits<T>::lowest(); break;
-        case 2: values[i] = static_cast<T>(values[i] + 1); break;
-        case 3: values[i] = static_cast<T>(values[i] - 1); break;
-        case 4: values.pop_back(); break;
-        default: values.push_back(values[i]); break;
+        case 0:
+          values[i] = std::numeric_limits<T>::max();
+          break;
+        case 1:
+          values[i] = std::numeric_limits<T>::lowest();
+          break;
+        case 2:
+          values[i] = static_cast<T>(values[i] + 1);
+          break;
+        case 3:
+          values[i] = static_cast<T>(values[i] - 1);
+          break;
+        case 4:
+          values.pop_back();
+          break;
+        default:
+          values.push_back(values[i]);
+          break;
       }
     });
     try {
@@ -195,7 +207,8 @@ TEST(model_slices_are_iterations) {
   const Model part = model.slice(1, 6, 2);
   CHECK_EQ(part.n_iterations(), 3);
   for (std::int32_t t = 0; t < part.n_trees(); ++t) {
-    CHECK_EQ(part.trees()[static_cast<std::size_t>(t)], model.trees()[static_cast<std::size_t>(3 * (1 + t / 3 * 2) + t % 3)]);
+    CHECK_EQ(part.trees()[static_cast<std::size_t>(t)],
+             model.trees()[static_cast<std::size_t>(3 * (1 + t / 3 * 2) + t % 3)]);
   }
   CHECK_EQ(model.slice(2, 2).n_trees(), 0);
   CHECK_THROWS(InvalidArgument, model.slice(0, 7));
@@ -209,7 +222,8 @@ TEST(model_importance_counts_splits) {
   const Dataset data = bins_of(*table, 16);
   const Model model = random_model(data.cuts, Objective::kSquaredError, 1, 6, false, random);
   const auto splits = model.feature_importance(Importance::kSplitCount);
-  const auto mean = model.feature_importance(Importance::kGain), total = model.feature_importance(Importance::kTotalGain);
+  const auto mean = model.feature_importance(Importance::kGain),
+             total = model.feature_importance(Importance::kTotalGain);
   double n_splits = 0.0;
   for (const TreePtr& tree : model.trees()) n_splits += (tree->tree.n_nodes() - 1) / 2;
   double sum = 0.0;

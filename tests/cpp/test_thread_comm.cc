@@ -83,13 +83,16 @@ TEST(thread_comm_unequal_lengths_and_absent_ranks_raise) {
   CHECK_EQ(raised.load(), 3);
   raised = 0;
   const auto late = std::chrono::milliseconds(50);
-  on_ranks(3, [&](Communicator& comm) {
-    if (comm.rank() == 0) return;
-    try {
-      comm.agree("");
-    } catch (const std::runtime_error&) {
-      ++raised;
-    }
-  }, late);
+  on_ranks(
+      3,
+      [&](Communicator& comm) {
+        if (comm.rank() == 0) return;
+        try {
+          comm.agree("");
+        } catch (const std::runtime_error&) {
+          ++raised;
+        }
+      },
+      late);
   CHECK_EQ(raised.load(), 2);
 }

@@ -31,6 +31,7 @@ struct SplitRules {
   std::int32_t max_cat_threshold = 64;
   double cat_smooth = 10.0;
   double cat_l2 = 10.0;
+  double min_category_hessian = 0.0;   // partition splits: categories with less (all targets) go with the missing rows
   std::vector<std::int8_t> monotone;   // [feature] -1, 0, +1; empty = none
 
   std::int8_t monotone_of(FeatureId f) const { return monotone.empty() ? std::int8_t{0} : monotone[static_cast<std::size_t>(f)]; }
@@ -57,6 +58,7 @@ struct TreeRequest {
 struct RootStats {
   std::vector<Cell> sums;          // [width]
   std::int64_t count = 0;          // rows in the tree
+  double weight = 0.0;             // their weights
   std::vector<CellUnits> units;    // [width] of histogram and split sums
   std::vector<CellUnits> leaf_units;  // [width] of leaf_sums
 };

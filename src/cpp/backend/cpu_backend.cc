@@ -124,12 +124,15 @@ RootStats CpuBackend::begin_tree(const TreeRequest& request) {
   root.units = units_;
   root.leaf_units = leaf_units_;
   root.sums.assign(static_cast<std::size_t>(width), Cell{});
+  std::int64_t drawn_weight = 0;
   std::mutex merge;
   parallel_ranges(n_threads_, nodes_[0].count, kRowGrain, [&](std::int64_t begin, std::int64_t end, int) {
     std::vector<Cell> sums(static_cast<std::size_t>(width));
+    std::int64_t weights = 0;
     for (std::int64_t i = begin; i < end; ++i) {
       const RowId row = rows_[0][static_cast<std::size_t>(i)];
       const std::int64_t weight = data_->weight(row);
+      weights += weight;
       for (std::int32_t k = 0; k < width; ++k) {
         const auto at = static_cast<std::size_t>(row_major(row, k, width));
         const std::int64_t g = wide_ ? wide_rows_[at].g : narrow_rows_[at].g;
@@ -138,11 +141,14 @@ RootStats CpuBackend::begin_tree(const TreeRequest& request) {
       }
     }
     const std::lock_guard lock(merge);
+    drawn_weight += weights;
     for (std::int32_t k = 0; k < width; ++k) root.sums[static_cast<std::size_t>(k)] += sums[static_cast<std::size_t>(k)];
   });
   comm_->allreduce_sum({reinterpret_cast<std::int64_t*>(root.sums.data()), root.sums.size() * 2});
   root.count = nodes_[0].count;
   comm_->allreduce_sum({&root.count, 1});
+  comm_->allreduce_sum({&drawn_weight, 1});
+  root.weight = static_cast<double>(drawn_weight) * data_->weight_unit;
   return root;
 }
 

@@ -34,7 +34,9 @@ struct FeatureView {
   CutKind kind = CutKind::kNumeric;
   std::vector<FeatureHistogram> histograms;  // [node]
   std::vector<CutContext> nodes;             // [node]
-  std::vector<std::uint16_t> order;          // categories: bins in visiting order
+  std::vector<std::uint16_t> order;          // categories: bins in visiting order, kRarePool for all rare ones
+  std::vector<std::uint16_t> rare;           // bins of the rare categories
+  std::vector<Cell> rare_cells;              // [node][width] behind FeatureHistogram::rare
   bool missing = false;                      // some node has missing rows here
 
   std::int32_t n_steps() const {
@@ -54,31 +56,43 @@ std::vector<Cell> pooled_cells(const FeatureView& view) {
   return cells;
 }
 
+// Finds the categories to be judged, pools the rare ones of each node, and puts them in order.
 void prepare_categories(FeatureView& view, const SplitRules& rules) {
   const FeatureHistogram& first = view.histograms[0];
-  std::vector<Cell> pooled;
-  std::vector<std::int64_t> pooled_counts;
-  FeatureHistogram all = first;
-  if (view.histograms.size() > 1) {
-    pooled = pooled_cells(view);
-    all.cells = pooled.data();
-    if (first.counts != nullptr) {
-      pooled_counts.assign(static_cast<std::size_t>(first.n_bins), 0);
-      for (const FeatureHistogram& histogram : view.histograms)
-        for (std::int32_t b = 0; b < first.n_bins; ++b) pooled_counts[static_cast<std::size_t>(b)] += histogram.count(b);
-      all.counts = pooled_counts.data();
+  const auto width = static_cast<std::size_t>(first.width);
+  const double* h_units = view.nodes[0].h_units;
+  const std::vector<Cell> all = pooled_cells(view);
+  FeatureHistogram pooled = first;
+  pooled.cells = all.data();
+  // Sums of several nodes could cancel to 0: a category occurs where any node has it.
+  const auto occurs = [&](std::int32_t bin) {
+    return std::any_of(view.histograms.begin(), view.histograms.end(), [&](const FeatureHistogram& histogram) {
+      return !is_zero(histogram.cell(bin), histogram.width) || histogram.count(bin) != 0;
+    });
+  };
+  for (std::int32_t bin = 1; bin < first.n_bins; ++bin) {
+    if (!occurs(bin)) continue;
+    const bool rare = view.kind == CutKind::kOrdered &&
+                      category_hessian(pooled.cell(bin), h_units, first.width) < rules.min_category_hessian;
+    (rare ? view.rare : view.order).push_back(static_cast<std::uint16_t>(bin));
+  }
+  if (view.kind != CutKind::kOrdered) return;
+  view.rare_cells.assign((view.histograms.size() + 1) * width, Cell{});
+  Cell* pool = view.rare_cells.data() + view.histograms.size() * width;
+  for (std::size_t i = 0; i < view.histograms.size(); ++i) {
+    FeatureHistogram& histogram = view.histograms[i];
+    histogram.rare = view.rare_cells.data() + i * width;
+    for (const std::uint16_t bin : view.rare) {
+      for (std::size_t k = 0; k < width; ++k) {
+        view.rare_cells[i * width + k] += histogram.cell(bin)[k];
+        pool[k] += histogram.cell(bin)[k];
+      }
+      histogram.rare_count += histogram.count(bin);
     }
   }
-  // Sums of several nodes could cancel to 0: a category occurs where any node has it.
-  view.order.clear();
-  for (std::int32_t bin = 1; bin < first.n_bins; ++bin)
-    for (const FeatureHistogram& histogram : view.histograms)
-      if (!is_zero(histogram.cell(bin), first.width) || histogram.count(bin) != 0) {
-        view.order.push_back(static_cast<std::uint16_t>(bin));
-        break;
-      }
-  if (view.kind == CutKind::kOrdered)
-    order_categories(all, view.nodes[0].g_units, view.nodes[0].h_units, rules.cat_smooth, view.order);
+  pooled.rare = pool;
+  if (!view.rare.empty()) view.order.push_back(kRarePool);
+  order_categories(pooled, view.nodes[0].g_units, h_units, rules.cat_smooth, view.order);
 }
 
 template <int kWidth, class Visit>
@@ -151,10 +165,16 @@ Candidate search_feature(const FeatureView& view, const SplitRules& rules, Scrat
 template <class Visit>
 void visit_left(const FeatureView& view, const Candidate& cut, bool missing_left, Visit&& visit) {
   if (view.kind == CutKind::kOneHot) visit(static_cast<std::int32_t>(cut.bin));
-  if (view.kind == CutKind::kOrdered)
-    for (std::int32_t i = 0; i < cut.step; ++i) visit(static_cast<std::int32_t>(view.order[static_cast<std::size_t>(i)]));
   if (view.kind == CutKind::kNumeric)
     for (std::int32_t bin = 1; bin <= cut.step; ++bin) visit(bin);
+  if (view.kind == CutKind::kOrdered) {
+    for (std::int32_t i = 0; i < cut.step; ++i) {
+      const std::uint16_t entry = view.order[static_cast<std::size_t>(i)];
+      if (entry != kRarePool) visit(static_cast<std::int32_t>(entry));
+      if (entry == kRarePool)
+        for (const std::uint16_t bin : view.rare) visit(static_cast<std::int32_t>(bin));
+    }
+  }
   if (missing_left) visit(static_cast<std::int32_t>(kMissingBin));
 }
 
@@ -168,20 +188,17 @@ std::vector<Cell> left_sums(const FeatureView& view, std::size_t node, const Can
   return left;
 }
 
-// Categories of the winning set, and those no node has on the side of the missing.
+// Categories of the winning set, and those that occur in no node on the side of the missing.
 std::vector<std::uint32_t> left_bins(const FeatureView& view, const Candidate& cut, bool missing_left) {
   const std::int32_t n_bins = view.histograms[0].n_bins;
+  std::vector<char> left(static_cast<std::size_t>(n_bins), missing_left);
+  for (const std::uint16_t bin : view.order)
+    if (bin != kRarePool) left[bin] = 0;
+  for (const std::uint16_t bin : view.rare) left[bin] = 0;
+  visit_left(view, cut, false, [&](std::int32_t bin) { left[static_cast<std::size_t>(bin)] = 1; });
   std::vector<std::uint32_t> words(static_cast<std::size_t>((n_bins + 31) / 32), 0);
-  std::vector<char> occurs(static_cast<std::size_t>(n_bins), 0), goes(static_cast<std::size_t>(n_bins), 0);
-  for (std::size_t i = 0; i < view.order.size(); ++i) {
-    occurs[view.order[i]] = 1;
-    goes[view.order[i]] = view.kind == CutKind::kOneHot ? view.order[i] == cut.bin : static_cast<std::int32_t>(i) < cut.step;
-  }
-  for (std::int32_t bin = 0; bin < n_bins; ++bin) {
-    const auto at = static_cast<std::size_t>(bin);
-    const bool left = bin == kMissingBin || !occurs[at] ? missing_left : goes[at] != 0;
-    if (left) words[at / 32] |= 1u << (at % 32);
-  }
+  for (std::size_t bin = 0; bin < left.size(); ++bin)
+    if (left[bin]) words[bin / 32] |= 1u << (bin % 32);
   return words;
 }
 
@@ -225,9 +242,9 @@ void CpuBackend::best_splits(const SplitRules& rules, std::span<const SplitQuery
       node.monotone = rules.monotone_of(feature);
       node.shared = shared;
       view.nodes.push_back(node);
-      view.missing = view.missing || view.histograms.back().has_missing();
     }
     if (cuts.categorical) prepare_categories(view, rules);
+    for (const FeatureHistogram& histogram : view.histograms) view.missing = view.missing || histogram.has_missing();
     return view;
   };
 

@@ -19,7 +19,6 @@ namespace pygbt {
 
 namespace {
 
-
 bool takes_left(const BinnedTree& tree, const BinnedNode& node, Bin bin) {
   if (node.cat_begin < 0) return goes_left(bin, node.bin, node.missing_left);
   return goes_left(bin, tree.cat_bits.data() + node.cat_begin, node.cat_words);
@@ -160,6 +159,9 @@ RootStats NaiveBackend::begin_tree(const TreeRequest& request) {
           weighted(quantisers_[static_cast<std::size_t>(k)], request.first_target + k, row);
   }
   root.count = static_cast<std::int64_t>(rows.size());
+  std::int64_t weight = 0;
+  for (const RowId row : rows) weight += data_->weight(row);
+  root.weight = static_cast<double>(weight) * data_->weight_unit;
   return root;
 }
 
@@ -261,7 +263,8 @@ void NaiveBackend::add_scores(const BinnedTree& tree, std::span<const NodeId> /*
       node = &tree.nodes[static_cast<std::size_t>(node->left + (left ? 0 : 1))];
     }
     for (std::int32_t k = 0; k < tree.width; ++k)
-      scores_[at(row, tree.target + k)] += tree.leaf_value[static_cast<std::size_t>(row_major(~node->left, k, tree.width))];
+      scores_[at(row, tree.target + k)] +=
+          tree.leaf_value[static_cast<std::size_t>(row_major(~node->left, k, tree.width))];
   }
 }
 

@@ -15,6 +15,8 @@ namespace {
 
 using Node = NaiveBackend::Node;
 
+constexpr Bin kRare = 0;  // in an order of categories, where the missing bin never is
+
 // A query with its histogram.
 struct View {
   const SplitQuery* query;
@@ -30,6 +32,7 @@ struct FeatureCandidates {
   bool one_hot = false;
   bool missing = false;        // a node has missing rows
   std::vector<Bin> order;      // value bins: ascending, occupied categories, or categories by gradient
+  std::vector<Bin> rare;       // categories too rare to be judged: all together they are entry kRare of the order
   LeafRule rule;
 };
 
@@ -70,7 +73,8 @@ class Search {
 
   Cell cell(const View& view, const FeatureCandidates& list, Bin bin, std::size_t k) const {
     const auto width = static_cast<std::int32_t>(units_.size());
-    return view.node->cells[static_cast<std::size_t>(cell_index(list.offset, bin, width, static_cast<std::int32_t>(k)))];
+    return view.node
+        ->cells[static_cast<std::size_t>(cell_index(list.offset, bin, width, static_cast<std::int32_t>(k)))];
   }
   std::int64_t count(const View& view, const FeatureCandidates& list, Bin bin) const {
     return view.node->counts.empty() ? 0 : view.node->counts[static_cast<std::size_t>(list.offset + bin)];
@@ -87,11 +91,23 @@ class Search {
     return false;
   }
 
-  // A bin's cell summed over the nodes.
-  Cell pooled(const FeatureCandidates& list, Bin bin, std::size_t k) const {
+  // The bins behind an entry of the order.
+  static std::vector<Bin> bins_of(const FeatureCandidates& list, Bin entry) {
+    return list.categorical && entry == kRare ? list.rare : std::vector<Bin>{entry};
+  }
+
+  // An entry's cell summed over the nodes.
+  Cell pooled(const FeatureCandidates& list, Bin entry, std::size_t k) const {
     Cell sum;
-    for (const View& view : views_) sum += cell(view, list, bin, k);
+    for (const View& view : views_)
+      for (const Bin bin : bins_of(list, entry)) sum += cell(view, list, bin, k);
     return sum;
+  }
+
+  bool is_rare(const FeatureCandidates& list, Bin bin) const {
+    double h = 0.0;
+    for (std::size_t k = 0; k < units_.size(); ++k) h += real_h(pooled(list, bin, k), k);
+    return h < rules_.min_category_hessian;
   }
 
   // Categories by G / (H + smooth) of the target on which they differ most.
@@ -128,8 +144,12 @@ class Search {
     list.rule = {rules_.reg_lambda, rules_.reg_alpha, rules_.max_delta_step};
     const bool ordered = list.categorical && !list.one_hot;
     if (ordered) list.rule.lambda += rules_.cat_l2;
-    for (std::int32_t b = 1; b < cuts.n_bins; ++b)
-      if (!list.categorical || occupied(list, static_cast<Bin>(b))) list.order.push_back(static_cast<Bin>(b));
+    for (std::int32_t b = 1; b < cuts.n_bins; ++b) {
+      const auto bin = static_cast<Bin>(b);
+      if (list.categorical && !occupied(list, bin)) continue;
+      (ordered && is_rare(list, bin) ? list.rare : list.order).push_back(bin);
+    }
+    if (!list.rare.empty()) list.order.push_back(kRare);
     if (ordered) sort_categories(list);
     lists_.push_back(list);
 
@@ -158,7 +178,8 @@ class Search {
     const FeatureCandidates& list = lists_[c.list];
     std::vector<Cell> sums(units_.size());
     for (std::size_t k = 0; k < units_.size(); ++k) {
-      for (std::size_t i = c.begin; i < c.end; ++i) sums[k] += cell(view, list, list.order[i], k);
+      for (std::size_t i = c.begin; i < c.end; ++i)
+        for (const Bin bin : bins_of(list, list.order[i])) sums[k] += cell(view, list, bin, k);
       if (c.missing_left) sums[k] += cell(view, list, kMissingBin, k);
     }
     return sums;
@@ -166,7 +187,8 @@ class Search {
   std::int64_t left_count(const Candidate& c, const View& view) const {
     const FeatureCandidates& list = lists_[c.list];
     std::int64_t sum = c.missing_left ? count(view, list, kMissingBin) : 0;
-    for (std::size_t i = c.begin; i < c.end; ++i) sum += count(view, list, list.order[i]);
+    for (std::size_t i = c.begin; i < c.end; ++i)
+      for (const Bin bin : bins_of(list, list.order[i])) sum += count(view, list, bin);
     return sum;
   }
 
@@ -256,7 +278,9 @@ class Search {
     if (!list.categorical) return split;
     split.left_bins.assign(static_cast<std::size_t>((list.n_bins + 31) / 32), 0u);
     for (std::int32_t b = 0; b < list.n_bins; ++b) {
-      const auto at = std::find(list.order.begin(), list.order.end(), b) - list.order.begin();
+      const bool rare = std::find(list.rare.begin(), list.rare.end(), b) != list.rare.end();
+      const std::int32_t entry = rare ? std::int32_t{kRare} : b == kMissingBin ? -1 : b;
+      const auto at = std::find(list.order.begin(), list.order.end(), entry) - list.order.begin();
       const auto i = static_cast<std::size_t>(at);
       const bool known = i < list.order.size();
       if (known ? i >= c.begin && i < c.end : split.missing_left)

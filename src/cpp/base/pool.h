@@ -19,8 +19,7 @@ int available_cpus();
 // Calls body(task, worker) for task = 0 .. n_tasks - 1 on up to n_threads threads (the caller is worker 0).
 // worker < n_threads identifies scratch space. The first exception is rethrown here after all tasks ended.
 // Fork-safe: a child process starts with an empty pool.
-void parallel_for(int n_threads, std::int64_t n_tasks,
-                  const std::function<void(std::int64_t task, int worker)>& body);
+void parallel_for(int n_threads, std::int64_t n_tasks, const std::function<void(std::int64_t task, int worker)>& body);
 
 // Splits [0, n) in chunks of at least `grain` and calls body(begin, end, worker); serial when n <= grain.
 void parallel_ranges(int n_threads, std::int64_t n, std::int64_t grain,

@@ -38,9 +38,9 @@ CutsPtr reference_cuts(const py::object& reference) {
 }
 
 std::shared_ptr<Dataset> new_dataset(const py::object& columns, const py::object& n_categories, std::int32_t max_bin,
-                                     const py::object& labels, const py::object& weights,
-                                     const py::object& base_margin, const py::object& group_sizes,
-                                     const py::object& reference, std::int64_t first_row, int n_threads) {
+                                     const py::object& labels, const py::object& weights, const py::object& base_margin,
+                                     const py::object& group_sizes, const py::object& reference, std::int64_t first_row,
+                                     int n_threads) {
   RawColumns raw = read_columns(columns);  // holds the arrays while building
   DatasetInput input;
   input.n_rows = raw.n_rows;
@@ -155,8 +155,8 @@ void bind_data(py::module_& module) {
   py::class_<Dataset, std::shared_ptr<Dataset>>(module, "Dataset")
       .def(py::init(&new_dataset), py::arg("columns"), py::arg("n_categories") = py::none(), py::kw_only(),
            py::arg("max_bin") = 256, py::arg("labels") = py::none(), py::arg("weights") = py::none(),
-           py::arg("base_margin") = py::none(), py::arg("group_sizes") = py::none(),
-           py::arg("reference") = py::none(), py::arg("first_row") = 0, py::arg("n_threads") = 0)
+           py::arg("base_margin") = py::none(), py::arg("group_sizes") = py::none(), py::arg("reference") = py::none(),
+           py::arg("first_row") = 0, py::arg("n_threads") = 0)
       .def_readonly("n_rows", &Dataset::n_rows)
       .def_property_readonly("n_features", &Dataset::n_features)
       .def_readonly("n_labels", &Dataset::n_labels)
@@ -168,11 +168,10 @@ void bind_data(py::module_& module) {
            [](const Dataset& data) {
              return to_array(std::vector<float>(data.labels), {data.n_labels > 0 ? data.n_rows : 0, data.n_labels});
            })
-      .def("fixed_weights",
-           [](const Dataset& data) {
-             if (data.weights.empty()) {
-               return to_array(std::vector<std::uint32_t>(static_cast<std::size_t>(data.n_rows), 1u));
-             }
-             return to_array(std::vector<std::uint32_t>(data.weights));
-           });
+      .def("fixed_weights", [](const Dataset& data) {
+        if (data.weights.empty()) {
+          return to_array(std::vector<std::uint32_t>(static_cast<std::size_t>(data.n_rows), 1u));
+        }
+        return to_array(std::vector<std::uint32_t>(data.weights));
+      });
 }

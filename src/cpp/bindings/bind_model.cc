@@ -195,7 +195,10 @@ void bind_model(py::module_& module) {
       .def("to_arrays", &to_python, "The model as (arrays by name, dictionary of scalars).")
       .def_static("from_arrays", &from_python, py::arg("arrays"), py::arg("meta"),
                   "The model of to_arrays, after every index is proven in range. Raises ModelFileError.")
-      .def("feature_importance", [](const Model& model, const std::string& kind) {
-        return pygbt::bindings::to_array(model.feature_importance(pygbt::parse_importance(kind)));
-      }, py::arg("kind"));
+      .def(
+          "feature_importance",
+          [](const Model& model, const std::string& kind) {
+            return pygbt::bindings::to_array(model.feature_importance(pygbt::parse_importance(kind)));
+          },
+          py::arg("kind"));
 }

@@ -34,8 +34,8 @@ py::array_t<std::int64_t> cells_array(const std::vector<Cell>& cells, std::size_
     flat.push_back(cell.g);
     flat.push_back(cell.h);
   }
-  return bindings::to_array(std::move(flat), {static_cast<py::ssize_t>(cells.size() / width),
-                                              static_cast<py::ssize_t>(width), 2});
+  return bindings::to_array(std::move(flat),
+                            {static_cast<py::ssize_t>(cells.size() / width), static_cast<py::ssize_t>(width), 2});
 }
 
 std::vector<Cell> read_cells(const Integers& array) {
@@ -87,6 +87,7 @@ SplitRules read_rules(const py::dict& dict) {
       .read("max_cat_threshold", rules.max_cat_threshold)
       .read("cat_smooth", rules.cat_smooth)
       .read("cat_l2", rules.cat_l2)
+      .read("min_category_hessian", rules.min_category_hessian)
       .read("monotone", monotone)
       .done();
   for (const int sign : monotone) rules.monotone.push_back(static_cast<std::int8_t>(sign));
@@ -270,7 +271,9 @@ class ProbeBackend {
 
   void release(const std::vector<NodeId>& nodes) { backend_->release(nodes); }
 
-  py::array_t<std::int64_t> histogram_of(NodeId node) const { return cells_array(backend_->histogram_of(node), width_); }
+  py::array_t<std::int64_t> histogram_of(NodeId node) const {
+    return cells_array(backend_->histogram_of(node), width_);
+  }
 
   py::list best_splits(const py::dict& rules_dict, const py::list& dicts, bool shared) {
     const SplitRules rules = read_rules(rules_dict);

@@ -53,12 +53,12 @@ class BinLookup {
 
   std::size_t range_of(Key key) const { return static_cast<std::size_t>((key - first_) >> shift_); }
 
-  std::vector<Key> edges_;            // ascending, padded
+  std::vector<Key> edges_;  // ascending, padded
   std::vector<std::uint16_t> below_;  // [range] edges in the ranges before it
   Key first_ = 0;
   Key last_ = 0;
   int shift_ = 0;
-  std::size_t steps_from_ = 0;        // largest halving step: 2 * steps_from_ - 1 >= edges of any range
+  std::size_t steps_from_ = 0;  // largest halving step: 2 * steps_from_ - 1 >= edges of any range
   std::uint32_t value_bin_ = 1;
 };
 

@@ -24,8 +24,7 @@ std::string shape(std::int64_t rows, std::size_t columns) {
 void check_table(const DatasetInput& input) {
   const std::size_t n_features = input.columns.size();
   require(n_features > 0, "X has 0 feature(s) " + shape(input.n_rows, 0) + " while a minimum of 1 is required.");
-  require(input.n_rows > 0,
-          "X has 0 sample(s) " + shape(0, n_features) + " while a minimum of 1 is required.");
+  require(input.n_rows > 0, "X has 0 sample(s) " + shape(0, n_features) + " while a minimum of 1 is required.");
   require(input.n_rows < std::numeric_limits<RowId>::max(),
           "X has " + std::to_string(input.n_rows) + " rows; at most 4294967294 are supported");
   require(input.max_bin >= 2 && input.max_bin <= 65536,
@@ -34,7 +33,8 @@ void check_table(const DatasetInput& input) {
           "n_categories must have one entry a column");
   for (std::size_t f = 0; f < n_features; ++f) {
     if (!input.columns[f].categorical) continue;
-    require(!input.n_categories.empty() || input.reference != nullptr, "n_categories is needed for categorical columns");
+    require(!input.n_categories.empty() || input.reference != nullptr,
+            "n_categories is needed for categorical columns");
     if (input.n_categories.empty()) continue;
     const std::int32_t n = input.n_categories[f];
     require(n >= 0 && n <= kMostCategories, "X, column " + std::to_string(f) + ": " + std::to_string(n) +
@@ -65,7 +65,8 @@ void check_finite(std::span<const float> values, std::int64_t n_rows, std::int32
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (!std::isfinite(values[i]) && bad++ == 0) first = i;
   }
-  require(bad == 0, name + ": " + std::to_string(bad) + " value(s) are NaN or infinite (in float32), the first in row " +
+  require(bad == 0, name + ": " + std::to_string(bad) +
+                        " value(s) are NaN or infinite (in float32), the first in row " +
                         std::to_string(first / static_cast<std::size_t>(k)) + "; drop these rows or fill them in");
 }
 

@@ -15,12 +15,12 @@
 namespace pygbt {
 namespace {
 
-constexpr std::int64_t kChunk = 512;                    // rows turned into keys at a time
-constexpr std::size_t kTileWidth = 16;                  // adjacent columns that share the chunks of a row-major table
-constexpr std::int64_t kPartRows = 1 << 15;             // rows worth a task of their own
+constexpr std::int64_t kChunk = 512;  // rows turned into keys at a time
+constexpr std::size_t kTileWidth = 16;  // adjacent columns that share the chunks of a row-major table
+constexpr std::int64_t kPartRows = 1 << 15;  // rows worth a task of their own
 constexpr std::size_t kBatchBytes = std::size_t{1} << 28;  // counts held at a time, all threads together
-constexpr std::int64_t kSortRows = 4096;                // tables so small are sorted instead of counted
-constexpr std::int64_t kKeptShare = 8;                  // keys kept in memory: at most one in so many rows
+constexpr std::int64_t kSortRows = 4096;  // tables so small are sorted instead of counted
+constexpr std::int64_t kKeptShare = 8;  // keys kept in memory: at most one in so many rows
 
 template <ValueKey Key>
 struct Kept {
@@ -47,10 +47,10 @@ struct Partial {
 template <ValueKey Key>
 struct Search {
   ColumnView column;
-  std::size_t out = 0;                  // index of the column among those given
-  std::int64_t fill_weight = 0;         // weight of the rows a sparse column does not store
+  std::size_t out = 0;  // index of the column among those given
+  std::int64_t fill_weight = 0;  // weight of the rows a sparse column does not store
   RadixSearch<Key> radix;
-  bool has_kept = false;                // the rest of this round reads `kept` instead of the column
+  bool has_kept = false;  // the rest of this round reads `kept` instead of the column
   Kept<Key> kept;
 
   bool sparse() const { return column.sparse_rows != nullptr; }
@@ -64,11 +64,14 @@ class EdgeFinder {
       : n_rows_(n_rows), weights_(weights), bins_(bins), comm_(comm), n_threads_(n_threads) {}
 
   void run(std::span<const ColumnView> columns, std::span<const std::size_t> wanted, std::span<FeatureCuts> out) {
-    const std::size_t most_cells = std::max(
-        RadixSearch<Key>::kTopCells, (std::max<std::size_t>(RadixSearch<Key>::kKeepAll, static_cast<std::size_t>(bins_)) + 1) *
-                                         RadixSearch<Key>::kDigits);
+    const std::size_t most_cells =
+        std::max(RadixSearch<Key>::kTopCells,
+                 (std::max<std::size_t>(RadixSearch<Key>::kKeepAll, static_cast<std::size_t>(bins_)) + 1) *
+                     RadixSearch<Key>::kDigits);
     const std::size_t bytes = most_cells * (sizeof(Cell) * static_cast<std::size_t>(n_threads_) + sizeof(std::int64_t));
-    const std::size_t batch = std::max<std::size_t>(1, kBatchBytes / bytes);
+    double most_columns = -static_cast<double>(std::max<std::size_t>(1, kBatchBytes / bytes));
+    comm_.allreduce_max({&most_columns, 1});  // workers of different thread counts make the same passes
+    const auto batch = static_cast<std::size_t>(-most_columns);
     for (std::size_t first = 0; first < wanted.size(); first += batch) {
       run_batch(columns, wanted.subspan(first, std::min(batch, wanted.size() - first)), out);
     }
@@ -77,8 +80,7 @@ class EdgeFinder {
  private:
   using Scratch = std::array<Key, kChunk>;
 
-  void run_batch(std::span<const ColumnView> columns, std::span<const std::size_t> wanted,
-                 std::span<FeatureCuts> out) {
+  void run_batch(std::span<const ColumnView> columns, std::span<const std::size_t> wanted, std::span<FeatureCuts> out) {
     std::vector<Search<Key>> searches;
     searches.reserve(wanted.size());
     for (const std::size_t f : wanted) searches.push_back({columns[f], f, 0, RadixSearch<Key>(bins_), false, {}});
@@ -246,7 +248,7 @@ class EdgeFinder {
   Communicator& comm_;
   int n_threads_;
   std::vector<std::vector<Partial<Key, Cell>>> partials_;  // [thread][active column]
-  std::vector<std::int64_t> cells_;                         // of all active columns
+  std::vector<std::int64_t> cells_;  // of all active columns
 };
 
 // Small tables: sort the values of each column.

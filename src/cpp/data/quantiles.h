@@ -17,9 +17,9 @@ struct Mass {
 };
 
 // Spreads `bins` bins over a column of total weight W. First the values at ranks ceil(j W / bins), j = 1 .. bins, are
-// upper ends of bins. A value that takes two or more of these ranks is heavy: bins would be lost to it. Heavy values get a bin
-// of their own, and the remaining bins are spread over the light stretches between them, each in proportion to its weight;
-// again until no new value is heavy (or after kMaxRounds). Never more than `bins` bins.
+// upper ends of bins. A value that takes two or more of these ranks is heavy: bins would be lost to it. Heavy values get
+// a bin of their own, and the remaining bins are spread over the light stretches between them, each in proportion to its
+// weight; again until no new value is heavy (or after kMaxRounds). Never more than `bins` bins.
 class QuantilePlan {
  public:
   static constexpr int kMaxRounds = 8;

@@ -29,14 +29,12 @@ class RadixSearch {
   explicit RadixSearch(std::int32_t bins) : bins_(bins) {}
 
   bool done() const { return done_; }
-  bool empty() const { return total_ == 0; }                    // no value at all (when done)
+  bool empty() const { return total_ == 0; }  // no value at all (when done)
   const std::vector<std::uint64_t>& edges() const { return edges_; }  // keys (when done)
 
   // Cells of the present pass. Pass 0: counts by the top bits, then one cell a key bit, > 0 where the bit is used.
   // Later passes: [prefix + 1][digit], row 0 takes the items of no interest.
-  std::size_t n_cells() const {
-    return depth_ == 0 ? kTopCells + kKeyBits<Key> : (nodes_.size() + 1) * kDigits;
-  }
+  std::size_t n_cells() const { return depth_ == 0 ? kTopCells + kKeyBits<Key> : (nodes_.size() + 1) * kDigits; }
 
   // True if few rows still matter and more passes follow, so that it pays to keep their keys (see `count`).
   bool narrow() const { return depth_ >= 2 && depth_ < n_depths_ && !all_; }
@@ -69,11 +67,13 @@ class RadixSearch {
 
  private:
   struct Node {
-    Mass mass;               // key = the bits of the prefix
+    Mass mass;  // key = the bits of the prefix
     std::uint32_t cell = 0;  // where the pass above counted it
   };
 
-  std::size_t limit() const { return bins_ > static_cast<std::int32_t>(kKeepAll) ? static_cast<std::size_t>(bins_) : kKeepAll; }
+  std::size_t limit() const {
+    return bins_ > static_cast<std::int32_t>(kKeepAll) ? static_cast<std::size_t>(bins_) : kKeepAll;
+  }
   std::size_t slot_of(Key key, int depth) const;
   void start_round();
   void descend(std::span<const std::int64_t> cells);
@@ -82,14 +82,14 @@ class RadixSearch {
   void finish(std::vector<std::uint64_t> edges);
 
   std::int32_t bins_;
-  int depth_ = 0;                    // 8-bit digits below the top bits, the present pass included
-  int n_depths_ = 0;                 // digits that differ at all
-  bool all_ = false;                 // nodes_ are all prefixes there are
+  int depth_ = 0;  // 8-bit digits below the top bits, the present pass included
+  int n_depths_ = 0;  // digits that differ at all
+  bool all_ = false;  // nodes_ are all prefixes there are
   bool done_ = false;
   std::int64_t total_ = 0;
   std::optional<QuantilePlan> plan_;
-  std::vector<Node> top_;            // all occupied prefixes of pass 0
-  std::vector<Node> nodes_;          // prefixes of interest, ascending
+  std::vector<Node> top_;  // all occupied prefixes of pass 0
+  std::vector<Node> nodes_;  // prefixes of interest, ascending
   std::vector<std::vector<std::uint16_t>> maps_;  // [depth][cell of the pass above] -> slot, 0 = of no interest
   std::vector<std::uint64_t> edges_;
 };

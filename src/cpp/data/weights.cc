@@ -33,8 +33,9 @@ void check(std::span<const double> weights) {
     any = any || weights[i] > 0.0;
   }
   if (bad > 0) {
-    throw InvalidArgument("weight: " + std::to_string(bad) + " value(s) are negative, NaN or infinite, the first in row " +
-                          std::to_string(first) + "; weights must be finite and >= 0");
+    throw InvalidArgument("weight: " + std::to_string(bad) +
+                          " value(s) are negative, NaN or infinite, the first in row " + std::to_string(first) +
+                          "; weights must be finite and >= 0");
   }
   require(any, "weight: all weights are zero; at least one row must have a positive weight");
 }

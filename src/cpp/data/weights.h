@@ -11,8 +11,8 @@ namespace pygbt {
 
 struct FixedWeights {
   std::vector<std::uint32_t> values;  // [row] < 2^24; 0 only for weight 0
-  double unit = 1.0;                  // power of two: weight = value * unit
-  std::uint64_t total = 0;            // < 2^46
+  double unit = 1.0;  // power of two: weight = value * unit
+  std::uint64_t total = 0;  // < 2^46
 };
 
 // Throws InvalidArgument for negative, NaN, infinite and all-zero weights.

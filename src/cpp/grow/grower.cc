@@ -215,6 +215,9 @@ GrownTree Grower::grow(Backend& backend, const TreeRequest& request, std::uint32
   TreeRequest full = request;
   full.count_rows = rules_.counts_needed();
   root_ = backend.begin_tree(full);
+  double hessian = 0.0;
+  for (std::size_t k = 0; k < root_.sums.size(); ++k) hessian += static_cast<double>(root_.sums[k].h) * root_.units[k].h;
+  rules_.min_category_hessian = root_.weight > 0.0 ? params_.min_cat_weight * hessian / root_.weight : 0.0;
   columns_.begin_tree(tree_number);
   tree_ = BinnedTree{};
   tree_.width = request.width;

@@ -107,16 +107,24 @@ inline bool default_side(const std::vector<CutContext>& nodes, const std::vector
   return hl >= h - hl;
 }
 
+// Stands for all rare categories in an order of categories, where bin 0 (missing) never is.
+inline constexpr std::uint16_t kRarePool = 0;
+
 // A histogram slice of one feature: cells [n_bins][width], counts [n_bins] or nullptr.
 struct FeatureHistogram {
   const Cell* cells = nullptr;
   const std::int64_t* counts = nullptr;
   std::int32_t n_bins = 0;
   std::int32_t width = 1;
+  const Cell* rare = nullptr;    // [width] pool of the categories too rare to be judged one by one
+  std::int64_t rare_count = 0;
 
   const Cell* cell(std::int32_t bin) const { return cells + static_cast<std::int64_t>(bin) * width; }
   std::int64_t count(std::int32_t bin) const { return counts == nullptr ? 0 : counts[bin]; }
   bool has_missing() const { return !is_zero(cells, width) || count(0) != 0; }
+  // An entry of an order of categories: a bin, or kRarePool.
+  const Cell* item(std::int32_t entry) const { return entry == kRarePool ? rare : cell(entry); }
+  std::int64_t item_count(std::int32_t entry) const { return entry == kRarePool ? rare_count : count(entry); }
 };
 
 // Calls visit(step, missing_left, left_sums, left_count) for every cut that takes `order`[0 .. step - 1] left,
@@ -129,10 +137,9 @@ void visit_prefix_cuts(const FeatureHistogram& histogram, const std::uint16_t* o
   for (int k = 0; k < width; ++k) left[k] = Cell{};
   std::int64_t left_count = 0;
   for (std::int32_t step = 1; step <= n_order; ++step) {
-    const std::int32_t bin = order == nullptr ? step : order[step - 1];
-    const Cell* cell = histogram.cell(bin);
+    const Cell* cell = order == nullptr ? histogram.cell(step) : histogram.item(order[step - 1]);
     for (int k = 0; k < width; ++k) left[k] += cell[k];
-    left_count += histogram.count(bin);
+    left_count += order == nullptr ? histogram.count(step) : histogram.item_count(order[step - 1]);
     if (missing) {
       if (step < n_order) {
         for (int k = 0; k < width; ++k) with_missing[k] = left[k] + histogram.cells[k];
@@ -163,6 +170,13 @@ void visit_one_hot_cuts(const FeatureHistogram& histogram, const std::vector<std
   }
 }
 
+// Hessian of one category over all targets: what decides whether it is too rare to be judged.
+PYGBT_HD double category_hessian(const Cell* cell, const double* h_units, std::int32_t width) {
+  double h = 0.0;
+  for (std::int32_t k = 0; k < width; ++k) h += static_cast<double>(cell[k].h) * h_units[k];
+  return h;
+}
+
 // Orders categories by G / (H + smooth) of the target whose gradients differ most among them (ties by bin): for one
 // target the best two-set partition is a prefix of this order (Fisher 1958).
 inline void order_categories(const FeatureHistogram& histogram, const double* g_units, const double* h_units,
@@ -172,8 +186,8 @@ inline void order_categories(const FeatureHistogram& histogram, const double* g_
   for (std::int32_t k = 0; k < histogram.width; ++k) {
     double energy = 0.0;
     for (const std::uint16_t bin : bins) {
-      const double g = static_cast<double>(histogram.cell(bin)[k].g) * g_units[k];
-      const double h = static_cast<double>(histogram.cell(bin)[k].h) * h_units[k];
+      const double g = static_cast<double>(histogram.item(bin)[k].g) * g_units[k];
+      const double h = static_cast<double>(histogram.item(bin)[k].h) * h_units[k];
       energy += g * g / (h + smooth + 1e-16);
     }
     if (energy > most) {
@@ -184,8 +198,8 @@ inline void order_categories(const FeatureHistogram& histogram, const double* g_
   std::vector<std::pair<double, std::uint16_t>> keyed;
   keyed.reserve(bins.size());
   for (const std::uint16_t bin : bins) {
-    const double g = static_cast<double>(histogram.cell(bin)[target].g) * g_units[target];
-    const double h = static_cast<double>(histogram.cell(bin)[target].h) * h_units[target];
+    const double g = static_cast<double>(histogram.item(bin)[target].g) * g_units[target];
+    const double h = static_cast<double>(histogram.item(bin)[target].h) * h_units[target];
     keyed.emplace_back(g / (h + smooth + 1e-16), bin);
   }
   std::sort(keyed.begin(), keyed.end());

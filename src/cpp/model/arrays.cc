@@ -107,8 +107,8 @@ ModelArrays to_arrays(const Model& model) {
   out.base_score = model.base_score();
   for (const FeatureCuts& feature : model.cuts().features) {
     out.cuts_n_bins.push_back(feature.n_bins);
-    out.cuts_flags.push_back(static_cast<std::uint8_t>((feature.categorical ? kCategoricalFlag : 0) |
-                                                       (feature.wide ? kWideFlag : 0)));
+    out.cuts_flags.push_back(
+        static_cast<std::uint8_t>((feature.categorical ? kCategoricalFlag : 0) | (feature.wide ? kWideFlag : 0)));
     out.cuts_n_edges.push_back(static_cast<std::int32_t>(feature.edges.size()));
     append(out.cuts_edges, feature.edges);
   }

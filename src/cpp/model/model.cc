@@ -19,9 +19,9 @@ Model::Model(ModelParts parts) : parts_(std::move(parts)) {
 
 Model Model::slice(std::int32_t begin, std::int32_t end, std::int32_t step) const {
   require(step >= 1, "step must be at least 1, got " + std::to_string(step));
-  require(begin >= 0 && begin <= end && end <= n_iterations(),
-          "iterations " + std::to_string(begin) + " to " + std::to_string(end) + " lie outside 0 to " +
-              std::to_string(n_iterations()));
+  require(begin >= 0 && begin <= end && end <= n_iterations(), "iterations " + std::to_string(begin) + " to " +
+                                                                   std::to_string(end) + " lie outside 0 to " +
+                                                                   std::to_string(n_iterations()));
   ModelParts parts{parts_.cuts, parts_.loss, parts_.base_score, parts_.trees_per_iteration, {}};
   for (std::int64_t i = begin; i < end; i += step) {
     const auto first = parts_.trees.begin() + i * trees_per_iteration();

@@ -56,8 +56,8 @@ inline void walk_lanes(const ModelTree& tree, const double* x, std::int32_t* lea
     for (int i = 0; i < lanes; ++i) {
       const WalkNode& node = nodes[at[i]];
       const std::size_t feature = node.test & WalkNode::kFeature;
-      const std::int32_t next =
-          node.left + goes_right<kMissing, kCategorical>(tree, node, x[feature * kBlockRows + static_cast<std::size_t>(i)]);
+      const std::int32_t next = node.left + goes_right<kMissing, kCategorical>(
+                                                tree, node, x[feature * kBlockRows + static_cast<std::size_t>(i)]);
       moved |= next ^ at[i];
       at[i] = next;
     }
@@ -185,9 +185,9 @@ void predict_scores(const Model& model, const PredictInput& input, Output output
   const Plan plan = make_plan(model, input);
   const std::int32_t k = model.n_outputs();
   const auto size = static_cast<std::size_t>(row_major(input.n_rows, 0, k));
-  require(input.base_margin.empty() || input.base_margin.size() == size,
-          "base_margin must have " + std::to_string(k) + " values for each of the " + std::to_string(input.n_rows) +
-              " rows");
+  require(input.base_margin.empty() || input.base_margin.size() == size, "base_margin must have " + std::to_string(k) +
+                                                                             " values for each of the " +
+                                                                             std::to_string(input.n_rows) + " rows");
   require(out.size() == size, "the output must have n_rows x n_outputs values");
   const auto start = [&](std::int64_t row, int n_rows) {
     float* to = out.data() + row_major(row, 0, k);

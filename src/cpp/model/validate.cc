@@ -111,7 +111,8 @@ void validate_cuts(const Cuts& cuts) {
 void validate_tree(const Tree& tree, const Cuts& cuts, std::int32_t n_outputs, std::int64_t index) {
   const TreeCheck check{tree, cuts, index};
   check.sound(tree.width == 1 || tree.width == n_outputs, "leaves have a wrong number of values");
-  check.sound(tree.target >= 0 && tree.target <= n_outputs - tree.width, "the tree adds to an output that does not exist");
+  check.sound(tree.target >= 0 && tree.target <= n_outputs - tree.width,
+              "the tree adds to an output that does not exist");
   check.lengths();
   check.shape();
   check.numbers();
@@ -122,10 +123,10 @@ void validate_parts(const ModelParts& parts) {
   sound(parts.cuts != nullptr, "edges are missing");
   sound(!parts.base_score.empty() && parts.base_score.size() < (std::size_t{1} << 31), "there are no outputs");
   for (const float margin : parts.base_score) sound(std::isfinite(margin), "a base score is not finite");
-  sound(static_cast<std::size_t>(loss.n_targets) == parts.base_score.size(), "outputs and base scores differ in number");
+  sound(static_cast<std::size_t>(loss.n_targets) == parts.base_score.size(),
+        "outputs and base scores differ in number");
   sound(parts.trees.size() < (std::size_t{1} << 31), "too many trees");
-  sound(parts.trees_per_iteration >= 1 &&
-            parts.trees.size() % static_cast<std::size_t>(parts.trees_per_iteration) == 0,
+  sound(parts.trees_per_iteration >= 1 && parts.trees.size() % static_cast<std::size_t>(parts.trees_per_iteration) == 0,
         "the last iteration is incomplete");
   sound(std::isfinite(loss.huber_delta) && loss.huber_delta > 0.0f, "huber_delta is out of range");
   sound(loss.tweedie_power > 1.0f && loss.tweedie_power < 2.0f, "tweedie_variance_power is out of range");

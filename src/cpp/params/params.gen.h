@@ -107,6 +107,7 @@ struct Params {
   std::int32_t max_cat_threshold = 64;
   double cat_smooth = 10.0;
   double cat_l2 = 10.0;
+  double min_cat_weight = 10.0;
   // Constraints
   std::vector<std::int32_t> monotone_constraints;
   std::vector<std::vector<std::int32_t>> interaction_constraints;
@@ -162,6 +163,7 @@ void for_each_param(P& params, Visit&& visit) {
   visit(params.max_cat_threshold, ParamSpec{"max_cat_threshold", "[1, inf)", 1.0, 2147483647.0, false, false, 0});
   visit(params.cat_smooth, ParamSpec{"cat_smooth", "[0, inf)", 0.0, kInfinity, false, true, 0});
   visit(params.cat_l2, ParamSpec{"cat_l2", "[0, inf)", 0.0, kInfinity, false, true, 0});
+  visit(params.min_cat_weight, ParamSpec{"min_cat_weight", "[0, inf)", 0.0, kInfinity, false, true, 0});
   visit(params.monotone_constraints, ParamSpec{"monotone_constraints", "[-1, 1]", -1.0, 1.0, false, false, 0});
   visit(params.interaction_constraints, ParamSpec{"interaction_constraints", "[0, inf)", 0.0, 2147483647.0, false, false, 0});
   visit(params.histogram_precision, ParamSpec{"histogram_precision", "", -kInfinity, kInfinity, true, true, 0});
