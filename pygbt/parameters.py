@@ -306,8 +306,8 @@ def normalise(params: Mapping[str, Any], dataset: Table) -> dict[str, Any]:
         [_feature("interaction_constraints", item, position) for item in group]
         for group in result["interaction_constraints"]
     ]
-    if given.get("group_rates"):
-        units = _sampling_units(given["group_rates"], dataset.groups, len(names))
+    if given.get("group_rates") or dataset.groups:
+        units = _sampling_units(given.get("group_rates") or {}, dataset.groups, len(names))
         result["feature_unit"], result["unit_rate"] = units
     return result
 
@@ -338,21 +338,18 @@ def _per_feature(parameter: str, value: Any, position: Mapping[str, int], free: 
 def _sampling_units(
     rates: Mapping[str, float | str], groups: Mapping[str, Sequence[int]] | None, n_features: int
 ) -> tuple[list[int], list[float]]:
-    """The sampling unit of each feature and the rate of each unit (-1 = colsample_bytree)."""
+    """The sampling unit of each feature and the rate of each unit (-1 = drawn whole, at colsample_bytree)."""
     groups = groups or {}
-    unit_of = [-1] * n_features
-    unit_rate: list[float] = []
-    for name, rate in rates.items():
+    for name in rates:
         if name not in groups:
             raise ValueError(f"group_rates: the Dataset has no group {name!r}{nearest(name, groups)}")
-        if rate == "together":
-            for f in groups[name]:
-                unit_of[f] = len(unit_rate)
-            unit_rate.append(-1.0)
-            continue
-        for f in groups[name]:
+    unit_of = [-1] * n_features
+    unit_rate: list[float] = []
+    for name, members in groups.items():
+        rate = rates.get(name, "together")
+        for f in members:
             unit_of[f] = len(unit_rate)
-            unit_rate.append(float(rate))
+        unit_rate.append(-1.0 if rate == "together" else float(rate))
     for f in range(n_features):
         if unit_of[f] < 0:
             unit_of[f] = len(unit_rate)
