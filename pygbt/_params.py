@@ -362,7 +362,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         type='rates',
         default={},
         scope='train',
-        text='How a named feature group (Dataset groups) is drawn for a tree: a rate draws its features one by one with that chance instead of colsample_bytree; `together` draws all of them or none, with the chance colsample_bytree.',
+        text='How a named feature group (Dataset feature_groups) is drawn for a tree: `together` (also where a group is not named here) draws all of its features or none, as one among the units of colsample_bytree; a rate draws that share of its features, whatever colsample_bytree is.',
         range='(0, 1]',
         low=0.0,
         high=1.0,
@@ -375,7 +375,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         type='ints',
         default=[],
         scope='internal',
-        text='Sampling unit of each feature: features of one unit are drawn together; empty is a unit for each feature.',
+        text='Sampling unit of each feature; empty is a unit for each feature.',
         range='[0, inf)',
         low=0,
         high=2147483647,
@@ -388,7 +388,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         type='floats',
         default=[],
         scope='internal',
-        text='Rate of each sampling unit; negative is colsample_bytree.',
+        text='Negative: the unit is drawn whole, at colsample_bytree. Else the rate at which its features are drawn one by one.',
         range='[-1, 1]',
         low=-1.0,
         high=1.0,
@@ -689,9 +689,10 @@ feature_weights : list of floats, default=[]
     is never drawn. A dictionary by feature name is accepted (others weigh 1); empty is all
     equal. Range: [0, inf).
 group_rates : dict of group name to float, default={}
-    How a named feature group (Dataset groups) is drawn for a tree: a rate draws its features
-    one by one with that chance instead of colsample_bytree; `together` draws all of them or
-    none, with the chance colsample_bytree. Range: (0, 1].
+    How a named feature group (Dataset feature_groups) is drawn for a tree: `together` (also
+    where a group is not named here) draws all of its features or none, as one among the units
+    of colsample_bytree; a rate draws that share of its features, whatever colsample_bytree is.
+    Range: (0, 1].
 max_cat_to_onehot : int, default=4
     Categorical features with at most this many categories are split one against the rest;
     others by a sorted partition. Range: [1, inf).
