@@ -117,9 +117,13 @@ def _repeated(names: Sequence[str]) -> str:
 def _frame_table(frame: nw.DataFrame[Any]) -> Table:
     names = _text_names(list(frame.columns))
     series = list(frame.iter_columns())
+    read: dict[int, Column] = {}  # a column that must be converted is converted once
 
     def columns(wanted: Sequence[int]) -> Iterator[Column]:
-        return (_frame_column(series[i]) for i in wanted)
+        for i in wanted:
+            if i not in read:
+                read[i] = _frame_column(series[i])
+            yield read[i]
 
     return Table(len(frame), len(series), names, columns)
 

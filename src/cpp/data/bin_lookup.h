@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bins of keys without a branch: a table over equal ranges of keys says how many edges lie below the range, a few halving
-// steps count the rest. Built per numeric feature by fill_bins.
+// Bins of keys without a branch: a table over equal ranges of keys says how many edges lie below the range, a few
+// halving steps count the rest. Built per numeric feature by fill_bins.
 #pragma once
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The passes over the columns: chunks of rows are turned into keys and counted, tile by tile of adjacent columns so that
-// a row-major table is read once a pass. What is counted is the affair of RadixSearch.
+// The passes over the columns: chunks of rows are turned into keys and counted, tile by tile of adjacent columns so
+// that a row-major table is read once a pass. What is counted is the affair of RadixSearch.
 #include "data/edges.h"
 
 #include <algorithm>

@@ -17,8 +17,8 @@ QuantilePlan::QuantilePlan(std::int64_t total, std::int32_t bins) : total_(total
 }
 
 // One bin for every stretch, the rest by largest remainder (ties: the lower stretch), and the ranks that follow.
-// There are always enough: a heavy value gives up at least two ranks of its stretch and takes one bin, and it adds at most
-// one stretch (none if it was the last value of its own).
+// There are always enough: a heavy value gives up at least two ranks of its stretch and takes one bin, and it adds at
+// most one stretch (none if it was the last value of its own).
 void QuantilePlan::share_out() {
   const auto n = stretches_.size();
   const std::int64_t spare = bins_ - static_cast<std::int64_t>(heavy_.size() + n);

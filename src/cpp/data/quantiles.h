@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which ranks become bin edges. A pure function of the multiset of (value, weight): the plan asks for the values at some
-// ranks of the cumulative weight, is told them, and may ask again. Called by edges.cc, which finds the values.
+// Which ranks become bin edges. A pure function of the multiset of (value, weight): the plan asks for the values at
+// some ranks of the cumulative weight, is told them, and may ask again. Called by edges.cc, which finds the values.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +17,9 @@ struct Mass {
 };
 
 // Spreads `bins` bins over a column of total weight W. First the values at ranks ceil(j W / bins), j = 1 .. bins, are
-// upper ends of bins. A value that takes two or more of these ranks is heavy: bins would be lost to it. Heavy values get
-// a bin of their own, and the remaining bins are spread over the light stretches between them, each in proportion to its
-// weight; again until no new value is heavy (or after kMaxRounds). Never more than `bins` bins.
+// upper ends of bins. A value that takes two or more of these ranks is heavy: bins would be lost to it. Heavy values
+// get a bin of their own, and the remaining bins are spread over the light stretches between them, each in proportion
+// to its weight; again until no new value is heavy (or after kMaxRounds). Never more than `bins` bins.
 class QuantilePlan {
  public:
   static constexpr int kMaxRounds = 8;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The search for one column's edges: a radix refinement that is fed with counts. Pass 0 counts the top 16 bits of the
 // keys; every further pass counts the next 8 bits below the prefixes that still matter: all of them while they are few
-// (columns of few values keep their exact values), else those that hold a rank of the QuantilePlan. Holds no rows; made by
-// edges.cc, which owns the passes over the column.
+// (columns of few values keep their exact values), else those that hold a rank of the QuantilePlan. Holds no rows; made
+// by edges.cc, which owns the passes over the column.
 #pragma once
 
 #include <cstdint>
