@@ -57,7 +57,14 @@ def main() -> None:
             check=True,
         )
         rows.append(
-            {"set": name, "threads": n_threads, "isa": isa, "order": order, "resume": resume, "digest": run.stdout.strip()}
+            {
+                "set": name,
+                "threads": n_threads,
+                "isa": isa,
+                "order": order,
+                "resume": resume,
+                "digest": run.stdout.strip(),
+            }
         )
         print(rows[-1], flush=True)
     for name in SETS:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Float array to model, 1,000,000 x 28, 100 trees of depth 6, two threads: pygbt beside XGBoost, interleaved runs.
 
-Every run is a process of its own, so that its peak memory (resident, above that of the process holding only the table) is its own.
+Every run is a process of its own, and so is its peak memory: resident, above that of the process with only the table.
 """
 
 from __future__ import annotations
@@ -51,7 +51,13 @@ def one_run(engine: str) -> dict[str, float]:
         start = time.perf_counter()
         data = xgboost.QuantileDMatrix(X, y, nthread=THREADS, max_bin=256)
         binned = time.perf_counter()
-        params = {"objective": "binary:logistic", "max_depth": 6, "learning_rate": 0.1, "nthread": THREADS, "max_bin": 256}
+        params = {
+            "objective": "binary:logistic",
+            "max_depth": 6,
+            "learning_rate": 0.1,
+            "nthread": THREADS,
+            "max_bin": 256,
+        }
         model = xgboost.train(params, data, ROUNDS)
         trained = time.perf_counter()
         memory = peak_mib() - before
@@ -80,7 +86,9 @@ def main() -> None:
                 runs[engine].append(json.loads(out))
             print(i, engine, out.strip(), flush=True)
     ratios = sorted(x["total_s"] / p["total_s"] for p, x in zip(runs["pygbt"], runs["xgboost"], strict=True))
-    print(f"XGBoost / pygbt, array to model: median {statistics.median(ratios):.2f}, {ratios[0]:.2f} to {ratios[-1]:.2f}")
+    print(
+        f"XGBoost / pygbt, array to model: median {statistics.median(ratios):.2f}, {ratios[0]:.2f} to {ratios[-1]:.2f}"
+    )
     machine.save("engine_speed", {"rows": ROWS, "rounds": ROUNDS, "threads": THREADS, "runs": runs, "ratios": ratios})
 
 

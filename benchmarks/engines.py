@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """pygbt and its peers behind one function each: fit at equal settings, return predictions for the held-out rows.
 
-Equal settings: 100 rounds, learning rate 0.1, L2 of 1, least hessian of 1 a child, 256 bins, no sampling, no early stopping,
-categories native everywhere. depthwise: depth 6. lossguide: 31 leaves, no depth limit.
+Equal settings: 100 rounds, learning rate 0.1, L2 of 1, least hessian of 1 a child, 256 bins, no sampling, no early
+stopping, categories native everywhere. depthwise: depth 6. lossguide: 31 leaves, no depth limit.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables of the comparisons: real sets from ../shared/data, split by seed, and the synthetic table of the speed runs."""
+"""The tables of the comparisons: real sets from ../shared/data, split by seed, and the table of the speed runs."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ sys.path.insert(0, str(DATA))
 
 #: Sets by task. Binary, multiclass, regression, counts; categorical and missing values in all of them.
 SETS = {
-    "adult": "binary",
-    "bank_additional": "binary",
-    "credit_gmsc": "binary",
-    "churn_telco": "binary",
     "titanic": "binary",
-    "california_housing": "regression",
-    "diamonds": "regression",
+    "churn_telco": "binary",
+    "bank_additional": "binary",
+    "adult": "binary",
+    "credit_gmsc": "binary",
     "ames_housing_raw": "regression",
     "abalone": "regression",
+    "california_housing": "regression",
+    "diamonds": "regression",
     "cpu_act": "regression",
     "elevators": "regression",
     "bike_sharing": "count",
     "french_mtpl": "count",
-    "covertype_92k": "multiclass",
-    "letter": "multiclass",
-    "segment": "multiclass",
     "hypothyroid": "multiclass",
+    "segment": "multiclass",
+    "covertype_92k": "multiclass",
+    "waveform_5000": "multiclass",
 }
 
 
@@ -80,7 +80,7 @@ def load_split(name: str, seed: int) -> Split:
 
 
 def dense(n: int, f: int = 28, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Standard normal features and a binary response with linear, product and threshold terms; (n, f) and (n,) float32."""
+    """Standard normal features (n, f), a binary response (n,) with linear, product and threshold terms; float32."""
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n, f), dtype=np.float32)
     w = rng.standard_normal(f).astype(np.float32)

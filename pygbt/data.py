@@ -46,7 +46,7 @@ class Dataset:
         Bins of a numeric column, the one for missing values included; 2 to 65536. A column of fewer distinct values
         keeps them exactly. Beyond 256, bins take two bytes.
     reference : Dataset or Booster, optional
-        Use its columns, categories and bin edges; needed for evaluation sets (`train` sees to it). The four arguments
+        Use its columns, categories and bin edges; `train` does this for evaluation sets. The four arguments
         about columns must then be left alone and `max_bin` is not used.
     feature_groups : dict of str to list of str or int, optional
         Named groups of columns that are sampled together or at their own rate and reported as one.

@@ -170,10 +170,10 @@ def test_pure_node_is_not_cut() -> None:
     """Rows all alike gain nothing but rounding, and that is no reason for a cut."""
     x = np.random.default_rng(1).normal(size=(500, 3)).astype(np.float32)
     dataset = make_dataset([numeric(x[:, j]) for j in range(3)])
-    for g, h in ((0.7, 0.3), (-0.1, 0.9), (3.0, 1.0)):
+    for g, h in ((0.7, 0.1), (-0.1, 0.9), (3.0, 1.0)):
         trio = Trio(dataset)
         trio.set_gradients(np.full((500, 1), g, np.float32), np.full((500, 1), h, np.float32))
-        root = trio.begin_tree({})
+        root = trio.begin_tree({"wide": True})
         trio.histograms([0])
         query = {"node": 0, "sums": root["sums"], "count": 500, "features": [0, 1, 2]}
         assert trio.best_splits({"reg_lambda": 0.0}, [query], False) == [None]

@@ -53,7 +53,9 @@ def labels(objective: str, z: np.ndarray) -> np.ndarray:
     return z.astype(np.float32)
 
 
-def fit(name: str, X: np.ndarray | None = None, *, n_threads: int = 1, rounds: int = ROUNDS, **more: object) -> pygbt.Booster:
+def fit(
+    name: str, X: np.ndarray | None = None, *, n_threads: int = 1, rounds: int = ROUNDS, **more: object
+) -> pygbt.Booster:
     base, z = table()
     params = {"n_threads": n_threads, "seed": 7, **CONFIGS[name]}
     max_bin = int(params.pop("max_bin", 64))  # type: ignore[call-overload]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What must hold of any trained model: repeated rows, permutations, planted splits, constraints, categories, odd tables."""
+"""What must hold of any trained model: repeats, permutations, planted splits, constraints, categories, odd tables."""
 
 from __future__ import annotations
 
@@ -355,7 +355,9 @@ def test_binned_and_raw_routes_agree_at_every_threshold(dtype: type) -> None:
     cuts = np.unique(cuts).astype(dtype)
     with np.errstate(over="ignore"):
         around = np.concatenate([cuts, np.nextafter(cuts, dtype(-np.inf)), np.nextafter(cuts, dtype(np.inf))])
-    extremes = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, np.finfo(dtype).tiny / 2, -np.finfo(dtype).tiny / 2], dtype)
+    extremes = np.array(
+        [np.nan, np.inf, -np.inf, 0.0, -0.0, np.finfo(dtype).tiny / 2, -np.finfo(dtype).tiny / 2], dtype
+    )
     probe = np.concatenate([around, extremes])
     P = np.stack([probe, np.resize(X[:, 1], len(probe))], axis=1)
     binned = pygbt.Dataset(P, np.zeros(len(P)), reference=train)

@@ -47,23 +47,22 @@ void check_equal(const A& a, const B& b, const char* text, const char* file, int
 
 }  // namespace pygbt::testing
 
-#define TEST(name)                                                                          \
-  static void test_##name();                                                                \
+#define TEST(name)                                                                                \
+  static void test_##name();                                                                      \
   [[maybe_unused]] static const bool added_##name = pygbt::testing::add_case(#name, test_##name); \
   static void test_##name()
 
-#define CHECK(...) \
-  ((__VA_ARGS__) ? void() : pygbt::testing::report(__FILE__, __LINE__, "not true: " #__VA_ARGS__))
+#define CHECK(...) ((__VA_ARGS__) ? void() : pygbt::testing::report(__FILE__, __LINE__, "not true: " #__VA_ARGS__))
 
 #define CHECK_EQ(a, b) pygbt::testing::check_equal((a), (b), #a " and " #b, __FILE__, __LINE__)
 
-#define CHECK_THROWS(Type, ...)                                                                     \
-  do {                                                                                              \
-    bool caught = false;                                                                            \
-    try {                                                                                           \
-      __VA_ARGS__;                                                                                  \
-    } catch (const Type&) {                                                                         \
-      caught = true;                                                                                \
-    }                                                                                               \
+#define CHECK_THROWS(Type, ...)                                                                  \
+  do {                                                                                           \
+    bool caught = false;                                                                         \
+    try {                                                                                        \
+      __VA_ARGS__;                                                                               \
+    } catch (const Type&) {                                                                      \
+      caught = true;                                                                             \
+    }                                                                                            \
     if (!caught) pygbt::testing::report(__FILE__, __LINE__, "no " #Type " from: " #__VA_ARGS__); \
   } while (false)

@@ -10,12 +10,12 @@
 #include <string>
 #include <vector>
 
-#include "tree/split.h"
 #include "base/types.h"
 #include "comm/communicator.h"
 #include "data/dataset.h"
 #include "math/losses.h"
 #include "tree/binned_tree.h"
+#include "tree/split.h"
 
 namespace pygbt {
 
@@ -31,10 +31,12 @@ struct SplitRules {
   std::int32_t max_cat_threshold = 64;
   double cat_smooth = 10.0;
   double cat_l2 = 10.0;
-  double min_category_hessian = 0.0;   // partition splits: categories with less (all targets) go with the missing rows
-  std::vector<std::int8_t> monotone;   // [feature] -1, 0, +1; empty = none
+  double min_category_hessian = 0.0;  // partition splits: categories with less (all targets) go with the missing rows
+  std::vector<std::int8_t> monotone;  // [feature] -1, 0, +1; empty = none
 
-  std::int8_t monotone_of(FeatureId f) const { return monotone.empty() ? std::int8_t{0} : monotone[static_cast<std::size_t>(f)]; }
+  std::int8_t monotone_of(FeatureId f) const {
+    return monotone.empty() ? std::int8_t{0} : monotone[static_cast<std::size_t>(f)];
+  }
   bool counts_needed() const { return min_child_samples > 1; }
 };
 
@@ -50,43 +52,43 @@ struct TreeRequest {
   std::int32_t width = 1;
   std::uint64_t seed = 0;
   std::uint32_t iteration = 0;
-  double subsample = 1.0;          // share of rows drawn by hash of the global row (Draw::kRow)
-  bool wide = false;               // quantise to 31 bits instead of 15 / 16: heavy tails (see math/quantise.h)
-  bool count_rows = false;         // histograms count rows too (min_child_samples > 1)
+  double subsample = 1.0;  // share of rows drawn by hash of the global row (Draw::kRow)
+  bool wide = false;  // quantise to 31 bits instead of 15 / 16: heavy tails (see math/quantise.h)
+  bool count_rows = false;  // histograms count rows too (min_child_samples > 1)
 };
 
 struct RootStats {
-  std::vector<Cell> sums;          // [width]
-  std::int64_t count = 0;          // rows in the tree
-  double weight = 0.0;             // their weights
-  std::vector<CellUnits> units;    // [width] of histogram and split sums
+  std::vector<Cell> sums;  // [width]
+  std::int64_t count = 0;  // rows in the tree
+  double weight = 0.0;  // their weights
+  std::vector<CellUnits> units;  // [width] of histogram and split sums
   std::vector<CellUnits> leaf_units;  // [width] of leaf_sums
 };
 
 // One node whose best cut is wanted.
 struct SplitQuery {
   NodeId node = 0;
-  std::span<const Cell> sums;              // [width]
+  std::span<const Cell> sums;  // [width]
   std::int64_t count = 0;
-  std::span<const FeatureId> features;     // allowed features, ascending
-  std::span<const double> lower;           // [width] bounds of the leaf value (monotone constraints); empty = none
+  std::span<const FeatureId> features;  // allowed features, ascending
+  std::span<const double> lower;  // [width] bounds of the leaf value (monotone constraints); empty = none
   std::span<const double> upper;
 };
 
 struct SiblingPair {
-  NodeId parent = 0;    // its histogram is given up
-  NodeId built = 0;     // histogram already there
-  NodeId derived = 0;   // becomes parent - built
+  NodeId parent = 0;  // its histogram is given up
+  NodeId built = 0;  // histogram already there
+  NodeId derived = 0;  // becomes parent - built
 };
 
 struct NodeCut {
   NodeId node = 0;
-  NodeId left = 0;      // ids of the children: left, left + 1
+  NodeId left = 0;  // ids of the children: left, left + 1
   const Split* split = nullptr;
 };
 
-struct LossTotals {     // for the choice of narrow or wide quantisation; order-free
-  double max_g = 0.0;   // max |g| over rows with weight
+struct LossTotals {  // for the choice of narrow or wide quantisation; order-free
+  double max_g = 0.0;  // max |g| over rows with weight
   double max_h = 0.0;
   double mean_abs_g = 0.0;  // weighted mean of |g| and h from integer sums
   double mean_h = 0.0;

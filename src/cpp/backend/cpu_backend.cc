@@ -142,7 +142,8 @@ RootStats CpuBackend::begin_tree(const TreeRequest& request) {
     }
     const std::lock_guard lock(merge);
     drawn_weight += weights;
-    for (std::int32_t k = 0; k < width; ++k) root.sums[static_cast<std::size_t>(k)] += sums[static_cast<std::size_t>(k)];
+    for (std::int32_t k = 0; k < width; ++k)
+      root.sums[static_cast<std::size_t>(k)] += sums[static_cast<std::size_t>(k)];
   });
   comm_->allreduce_sum({reinterpret_cast<std::int64_t*>(root.sums.data()), root.sums.size() * 2});
   root.count = nodes_[0].count;

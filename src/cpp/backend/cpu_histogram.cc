@@ -17,10 +17,10 @@ constexpr std::int64_t kMinTaskRows = 8192;    // splitting a node finer than th
 constexpr std::int64_t kPackedMinRows = 1024;  // below, zeroing and flushing a packed buffer outweighs its faster adds
 
 struct BlockTask {
-  std::size_t node;    // index in the call
+  std::size_t node;  // index in the call
   std::size_t block;
   std::int64_t begin, end;
-  bool alone;          // no other task writes these cells
+  bool alone;  // no other task writes these cells
 };
 
 // Adds a packed buffer [stride][256] to the cells of a block and clears it.
@@ -160,7 +160,8 @@ void CpuBackend::subtract(std::span<const SiblingPair> pairs) {
     const auto slice = [&](std::size_t size) {
       const auto n = static_cast<std::int64_t>(size);
       const std::int64_t piece = t % pieces;
-      return std::pair{static_cast<std::size_t>(n * piece / pieces), static_cast<std::size_t>(n * (piece + 1) / pieces)};
+      return std::pair{static_cast<std::size_t>(n * piece / pieces),
+                       static_cast<std::size_t>(n * (piece + 1) / pieces)};
     };
     const auto [cell_begin, cell_end] = slice(derived.cells.size());
     for (std::size_t i = cell_begin; i < cell_end; ++i) derived.cells[i] -= built.cells[i];

@@ -41,9 +41,7 @@ std::uint32_t order_key(float value) {
   return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
 }
 
-float value_of_key(std::uint32_t key) {
-  return std::bit_cast<float>(key & 0x80000000u ? key & 0x7fffffffu : ~key);
-}
+float value_of_key(std::uint32_t key) { return std::bit_cast<float>(key & 0x80000000u ? key & 0x7fffffffu : ~key); }
 
 // Leaf of a binned row.
 std::int32_t walk(const BinnedTree& tree, const Dataset& data, std::int64_t row) {
@@ -90,7 +88,8 @@ void CpuBackend::leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out) 
 }
 
 // Radix selection on order-preserving keys: four passes of 256 integer counts find the key that holds the rank.
-void CpuBackend::leaf_quantiles(std::span<const NodeId> leaves, std::int32_t target, double alpha, std::span<float> out) {
+void CpuBackend::leaf_quantiles(std::span<const NodeId> leaves, std::int32_t target, double alpha,
+                                std::span<float> out) {
   const std::uint64_t level = quantile_level(alpha);
   const std::int32_t label_column = data_->n_labels == 1 ? 0 : target;
   const auto n_leaves = static_cast<std::int64_t>(leaves.size());
@@ -121,8 +120,7 @@ void CpuBackend::leaf_quantiles(std::span<const NodeId> leaves, std::int32_t tar
       // Smallest value whose cumulative weight reaches alpha * total.
       const auto wanted = static_cast<std::int64_t>(quantile_rank(level, static_cast<std::uint64_t>(total[leaf])));
       std::uint32_t byte = 0;
-      while (byte < 255 && below[leaf] + count[byte] < wanted)
-        below[leaf] += count[byte++];
+      while (byte < 255 && below[leaf] + count[byte] < wanted) below[leaf] += count[byte++];
       while (byte < 255 && count[byte] == 0) ++byte;
       prefix[leaf] |= byte << shift;
     }
@@ -143,15 +141,15 @@ void CpuBackend::add_scores(const BinnedTree& tree, std::span<const NodeId> leaf
       for (std::int32_t k = 0; k < width; ++k) score[k] += value[k];
     }
   });
-  parallel_ranges(n_threads_, static_cast<std::int64_t>(not_drawn_.size()), 2048,
-                  [&](std::int64_t begin, std::int64_t end, int) {
-                    for (std::int64_t i = begin; i < end; ++i) {
-                      const RowId row = not_drawn_[static_cast<std::size_t>(i)];
-                      const float* value = tree.leaf_value.data() + static_cast<std::int64_t>(walk(tree, *data_, row)) * width;
-                      float* score = scores_.data() + row_major(row, tree.target, n_targets_);
-                      for (std::int32_t k = 0; k < width; ++k) score[k] += value[k];
-                    }
-                  });
+  parallel_ranges(
+      n_threads_, static_cast<std::int64_t>(not_drawn_.size()), 2048, [&](std::int64_t begin, std::int64_t end, int) {
+        for (std::int64_t i = begin; i < end; ++i) {
+          const RowId row = not_drawn_[static_cast<std::size_t>(i)];
+          const float* value = tree.leaf_value.data() + static_cast<std::int64_t>(walk(tree, *data_, row)) * width;
+          float* score = scores_.data() + row_major(row, tree.target, n_targets_);
+          for (std::int32_t k = 0; k < width; ++k) score[k] += value[k];
+        }
+      });
 }
 
 void add_tree_scores(const BinnedTree& tree, const Dataset& data, std::span<float> scores, std::int32_t n_targets,

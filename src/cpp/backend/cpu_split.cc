@@ -43,13 +43,15 @@ struct FeatureView {
     return kind == CutKind::kNumeric ? histograms[0].n_bins - 1 : static_cast<std::int32_t>(order.size());
   }
   Bin bin_of(std::int32_t step) const {
-    return kind == CutKind::kOneHot ? static_cast<Bin>(order[static_cast<std::size_t>(step - 1)]) : static_cast<Bin>(step);
+    return kind == CutKind::kOneHot ? static_cast<Bin>(order[static_cast<std::size_t>(step - 1)])
+                                    : static_cast<Bin>(step);
   }
 };
 
 // Sum of the cells of all nodes, for what a symmetric level decides as one.
 std::vector<Cell> pooled_cells(const FeatureView& view) {
-  const auto size = static_cast<std::size_t>(view.histograms[0].n_bins) * static_cast<std::size_t>(view.histograms[0].width);
+  const auto size =
+      static_cast<std::size_t>(view.histograms[0].n_bins) * static_cast<std::size_t>(view.histograms[0].width);
   std::vector<Cell> cells(size);
   for (const FeatureHistogram& histogram : view.histograms)
     for (std::size_t i = 0; i < size; ++i) cells[i] += histogram.cells[i];
@@ -96,7 +98,8 @@ void prepare_categories(FeatureView& view, const SplitRules& rules) {
 }
 
 template <int kWidth, class Visit>
-void visit_cuts(const FeatureView& view, const FeatureHistogram& histogram, Cell* left, Cell* with_missing, Visit&& visit) {
+void visit_cuts(const FeatureView& view, const FeatureHistogram& histogram, Cell* left, Cell* with_missing,
+                Visit&& visit) {
   if (view.kind == CutKind::kOneHot)
     visit_one_hot_cuts<kWidth>(histogram, view.order, view.missing, left, with_missing, visit);
   else
@@ -219,8 +222,7 @@ void CpuBackend::best_splits(const SplitRules& rules, std::span<const SplitQuery
     FeatureView view;
     view.feature = feature;
     const FeatureCuts& cuts = data_->cuts->features[static_cast<std::size_t>(feature)];
-    if (cuts.categorical)
-      view.kind = cuts.n_bins - 1 <= rules.max_cat_to_onehot ? CutKind::kOneHot : CutKind::kOrdered;
+    if (cuts.categorical) view.kind = cuts.n_bins - 1 <= rules.max_cat_to_onehot ? CutKind::kOneHot : CutKind::kOrdered;
     for (std::size_t i = first; i < first + n; ++i) {
       const SplitQuery& query = queries[i];
       const Histogram& histogram = histogram_at(query.node);
@@ -305,7 +307,8 @@ void CpuBackend::best_splits(const SplitRules& rules, std::span<const SplitQuery
         const double parent = set_gain<0>(node.sums, node);
         std::vector<Cell> right(left[i].size());
         std::int64_t left_count = 0;
-        visit_left(view, best, best.missing_left, [&](std::int32_t bin) { left_count += view.histograms[i].count(bin); });
+        visit_left(view, best, best.missing_left,
+                   [&](std::int32_t bin) { left_count += view.histograms[i].count(bin); });
         split.gain = cut_gain<0>(left[i].data(), left_count, node, parent, right.data()) - parent;
       }
       split.left = std::move(left[i]);

@@ -22,8 +22,8 @@ struct Philox {
   std::uint32_t x[4];
 };
 
-PYGBT_HD Philox philox4x32(std::uint32_t c0, std::uint32_t c1, std::uint32_t c2, std::uint32_t c3,
-                           std::uint32_t k0, std::uint32_t k1) {
+PYGBT_HD Philox philox4x32(std::uint32_t c0, std::uint32_t c1, std::uint32_t c2, std::uint32_t c3, std::uint32_t k0,
+                           std::uint32_t k1) {
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t p0 = 0xD2511F53ull * c0;
     const std::uint64_t p1 = 0xCD9E8D57ull * c2;

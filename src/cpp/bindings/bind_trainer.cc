@@ -12,7 +12,6 @@
 #include "base/error.h"
 #include "bindings/arrays.h"
 #include "boost/metric.h"
-#include "boost/metric.h"
 #include "boost/trainer.h"
 #include "math/links.h"
 
@@ -71,8 +70,10 @@ void bind_trainer(py::module_& module) {
           "values", [](const Trainer& trainer, std::int32_t set) { return as_matrix(trainer, trainer.values(set)); },
           py::arg("set") = -1, "The same in units of the label.")
       .def("metric", &Trainer::metric, py::arg("name"), py::arg("set") = -1, free)
-      .def("check_metric", [](const Trainer& trainer, const std::string& name) { pygbt::check_metric(name, trainer.loss()); },
-           py::arg("name"), "Raises ValueError where the metric has no meaning for the objective.")
+      .def(
+          "check_metric",
+          [](const Trainer& trainer, const std::string& name) { pygbt::check_metric(name, trainer.loss()); },
+          py::arg("name"), "Raises ValueError where the metric has no meaning for the objective.")
       .def("model", &Trainer::model, free, "The trees so far as an immutable model.")
       .def_property_readonly("default_metric",
                              [](const Trainer& trainer) { return pygbt::default_metric(trainer.loss()); })

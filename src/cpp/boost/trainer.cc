@@ -28,9 +28,8 @@ LossSpec loss_of(const Params& params) {
 }
 
 void check_init(const Model& init, const LossSpec& loss, const Dataset& data, std::int32_t trees_per_iteration) {
-  require(init.n_features() == data.n_features(),
-          "init_model was trained on " + std::to_string(init.n_features()) + " features, the data has " +
-              std::to_string(data.n_features()));
+  require(init.n_features() == data.n_features(), "init_model was trained on " + std::to_string(init.n_features()) +
+                                                      " features, the data has " + std::to_string(data.n_features()));
   require(init.loss().objective == loss.objective && init.n_outputs() == loss.n_targets,
           "init_model has objective " + objective_name(init.loss().objective) + " with " +
               std::to_string(init.n_outputs()) + " outputs, the parameters ask for " + objective_name(loss.objective) +
@@ -80,7 +79,8 @@ std::vector<float> Trainer::start_scores(const Dataset& data) const {
 }
 
 std::int32_t Trainer::add_valid(DatasetPtr data) {
-  require(data->cuts == data_->cuts, "an evaluation set must share the edges of the training set: build it with reference=");
+  require(data->cuts == data_->cuts,
+          "an evaluation set must share the edges of the training set: build it with reference=");
   check_labels(loss_, *data);
   EvaluationSet valid;
   valid.scores = start_scores(*data);
@@ -97,7 +97,8 @@ bool Trainer::wide_needed(std::int32_t first_target, std::int32_t width) {
   comm_->allreduce_sum({&total, 1});
   for (std::int32_t k = 0; k < width; ++k) {
     const LossTotals totals = backend_->totals(first_target + k);
-    if (!narrow_is_enough(totals.max_g, totals.mean_abs_g, totals.max_h, totals.mean_h, static_cast<std::uint64_t>(total)))
+    if (!narrow_is_enough(totals.max_g, totals.mean_abs_g, totals.max_h, totals.mean_h,
+                          static_cast<std::uint64_t>(total)))
       return true;
   }
   return false;
@@ -119,11 +120,13 @@ bool Trainer::add_trees(double learning_rate) {
     request.subsample = params_.subsample;
     request.wide = wide_needed(request.first_target, request.width);
     std::vector<double> levels;
-    for (std::int32_t k = 0; k < tree_width_; ++k) levels.push_back(leaf_quantile_level(loss_, request.first_target + k));
+    for (std::int32_t k = 0; k < tree_width_; ++k)
+      levels.push_back(leaf_quantile_level(loss_, request.first_target + k));
     if (levels[0] < 0.0) levels.clear();
-    GrownTree tree = grower_->grow(*backend_, request, iteration * static_cast<std::uint32_t>(trees_per_iteration_) +
-                                                           static_cast<std::uint32_t>(t),
-                                   learning_rate, levels);
+    GrownTree tree =
+        grower_->grow(*backend_, request,
+                      iteration * static_cast<std::uint32_t>(trees_per_iteration_) + static_cast<std::uint32_t>(t),
+                      learning_rate, levels);
     trees.push_back(make_model_tree(to_tree(tree.tree, *data_->cuts)));
     found = found || tree.tree.nodes.size() > 1;
     backend_->add_scores(tree.tree, tree.leaf_nodes);
@@ -143,7 +146,8 @@ bool Trainer::step(double learning_rate) {
 
 bool Trainer::step_custom(double learning_rate, std::span<const float> g, std::span<const float> h) {
   const auto finite = [](float x) { return std::isfinite(x); };
-  require(std::all_of(g.begin(), g.end(), finite), "objective: the callable returned a gradient that is NaN or infinite");
+  require(std::all_of(g.begin(), g.end(), finite),
+          "objective: the callable returned a gradient that is NaN or infinite");
   require(std::all_of(h.begin(), h.end(), [](float x) { return std::isfinite(x) && x >= 0.0f; }),
           "objective: the callable returned a hessian that is negative, NaN or infinite");
   backend_->set_gradients(g, h);

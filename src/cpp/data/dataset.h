@@ -42,23 +42,25 @@ class Dataset {
   std::int64_t n_rows = 0;
   std::int64_t first_row = 0;           // global index of row 0 (rows of earlier workers); keys the row sampling
   CutsPtr cuts;
-  std::vector<BinBlock> blocks;         // cover all features in order; a feature with > 256 bins sits in a two_byte block
+  std::vector<BinBlock> blocks;  // cover all features in order; a feature with > 256 bins sits in a two_byte block
   std::vector<std::vector<std::uint8_t>> columns;  // [feature] -> [row] uint8 or uint16
-  std::vector<bool> column_two_byte;    // [feature]
+  std::vector<bool> column_two_byte;  // [feature]
 
-  std::int32_t n_labels = 0;            // columns of `labels`
-  std::vector<float> labels;            // [row][n_labels]
+  std::int32_t n_labels = 0;  // columns of `labels`
+  std::vector<float> labels;  // [row][n_labels]
   // Fixed-point weights: weight = weights[row] * weight_unit. Empty = every row weighs 1 (weight_unit 1).
   // weight_unit is a power of two chosen so that weights that are integers stay exact: weight 2 = the row twice.
-  std::vector<std::uint32_t> weights;   // [row], 0 = the row does not count
+  std::vector<std::uint32_t> weights;  // [row], 0 = the row does not count
   double weight_unit = 1.0;
-  std::uint64_t total_weight = 0;       // sum of the fixed-point weights (n_rows without weights), < 2^46
-  std::vector<float> base_margin;       // [row][n_margins] or empty
+  std::uint64_t total_weight = 0;  // sum of the fixed-point weights (n_rows without weights), < 2^46
+  std::vector<float> base_margin;  // [row][n_margins] or empty
   std::int32_t n_margins = 0;
   std::vector<std::int64_t> group_begin;  // [n_groups + 1] row offsets, or empty
 
   std::int32_t n_features() const { return cuts->n_features(); }
-  BinColumn column(FeatureId f) const { return {columns[static_cast<std::size_t>(f)].data(), column_two_byte[static_cast<std::size_t>(f)]}; }
+  BinColumn column(FeatureId f) const {
+    return {columns[static_cast<std::size_t>(f)].data(), column_two_byte[static_cast<std::size_t>(f)]};
+  }
   std::uint32_t weight(std::int64_t row) const { return weights.empty() ? 1u : weights[static_cast<std::size_t>(row)]; }
   double real_weight(std::int64_t row) const { return weight(row) * weight_unit; }
 };
@@ -66,16 +68,16 @@ class Dataset {
 // Everything a caller gives. Spans are [n_rows] or [n_rows][k] row-major; empty = not given.
 struct DatasetInput {
   std::int64_t n_rows = 0;
-  std::vector<ColumnView> columns;      // [feature]
+  std::vector<ColumnView> columns;  // [feature]
   std::vector<std::int32_t> n_categories;  // [feature] number of category codes, ignored for numeric columns
-  std::int32_t max_bin = 256;           // bins a numeric feature may have, the missing bin included: 2 .. 65536
+  std::int32_t max_bin = 256;  // bins a numeric feature may have, the missing bin included: 2 .. 65536
   std::span<const float> labels;
   std::int32_t n_labels = 0;
   std::span<const double> weights;
   std::span<const float> base_margin;
   std::int32_t n_margins = 0;
   std::span<const std::int64_t> group_sizes;
-  CutsPtr reference;                    // share these edges instead of finding new ones
+  CutsPtr reference;  // share these edges instead of finding new ones
   std::int64_t first_row = 0;
   int n_threads = 0;
 };

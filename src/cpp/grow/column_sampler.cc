@@ -19,7 +19,8 @@ ColumnSampler::ColumnSampler(const Params& params, std::int32_t n_features)
   const auto n = static_cast<std::size_t>(n_features);
   require(params.feature_weights.empty() || params.feature_weights.size() == n,
           "feature_weights must have one weight per feature");
-  require(params.feature_unit.empty() || params.feature_unit.size() == n, "feature_unit must have one unit per feature");
+  require(params.feature_unit.empty() || params.feature_unit.size() == n,
+          "feature_unit must have one unit per feature");
   std::map<std::int32_t, std::vector<FeatureId>> groups;  // by unit id; ascending, so the order of units is fixed
   for (FeatureId f = 0; f < n_features; ++f)
     groups[params.feature_unit.empty() ? f : params.feature_unit[static_cast<std::size_t>(f)]].push_back(f);
@@ -49,13 +50,14 @@ ColumnSampler::ColumnSampler(const Params& params, std::int32_t n_features)
 
 // round(rate * n) units without replacement, at least one: the smallest of -log(u) / weight (exponential clocks), which
 // draws in proportion to the weights; units of weight 0 come last.
-std::vector<std::int32_t> ColumnSampler::draw(const std::vector<std::int32_t>& units, double rate, std::uint32_t purpose,
-                                              std::uint32_t sub) const {
+std::vector<std::int32_t> ColumnSampler::draw(const std::vector<std::int32_t>& units, double rate,
+                                              std::uint32_t purpose, std::uint32_t sub) const {
   if (rate >= 1.0 || units.size() <= 1) return units;
   const auto wanted = static_cast<std::size_t>(std::max(1.0, std::nearbyint(rate * static_cast<double>(units.size()))));
   std::vector<std::pair<double, std::int32_t>> clocks;
   for (const std::int32_t unit : units) {
-    const std::uint32_t bits = random_bits(seed_, static_cast<Draw>(purpose), tree_, static_cast<std::uint64_t>(unit), sub);
+    const std::uint32_t bits =
+        random_bits(seed_, static_cast<Draw>(purpose), tree_, static_cast<std::uint64_t>(unit), sub);
     double clock = static_cast<double>(bits);
     if (!unit_weight_.empty()) {
       const double weight = unit_weight_[static_cast<std::size_t>(unit)];
@@ -88,8 +90,8 @@ void ColumnSampler::begin_tree(std::uint32_t tree) {
   for (std::size_t g = 0; g < rated_groups_.size(); ++g) {
     const RatedGroup& group = rated_groups_[g];
     if (group.rate == 0.0) continue;
-    const auto drawn = draw(group.units, group.rate, static_cast<std::uint32_t>(Draw::kColumnTree),
-                            static_cast<std::uint32_t>(g + 1));
+    const auto drawn =
+        draw(group.units, group.rate, static_cast<std::uint32_t>(Draw::kColumnTree), static_cast<std::uint32_t>(g + 1));
     tree_units_.insert(tree_units_.end(), drawn.begin(), drawn.end());
   }
   std::sort(tree_units_.begin(), tree_units_.end());
@@ -98,8 +100,8 @@ void ColumnSampler::begin_tree(std::uint32_t tree) {
 const std::vector<FeatureId>& ColumnSampler::for_node(std::int32_t depth, NodeId node) {
   if (depth != level_) {
     level_ = depth;
-    level_units_ = draw(tree_units_, by_level_, static_cast<std::uint32_t>(Draw::kColumnLevel),
-                        static_cast<std::uint32_t>(depth));
+    level_units_ =
+        draw(tree_units_, by_level_, static_cast<std::uint32_t>(Draw::kColumnLevel), static_cast<std::uint32_t>(depth));
     level_features_ = features_of(level_units_);
   }
   if (by_node_ >= 1.0) return level_features_;

@@ -13,9 +13,9 @@ InteractionSets::InteractionSets(const std::vector<std::vector<std::int32_t>>& s
   for (const auto& set : sets) {
     std::vector<char> member(static_cast<std::size_t>(n_features), 0);
     for (const std::int32_t feature : set) {
-      require(feature >= 0 && feature < n_features,
-              "interaction_constraints names feature " + std::to_string(feature) + ", the data has features 0 to " +
-                  std::to_string(n_features - 1));
+      require(feature >= 0 && feature < n_features, "interaction_constraints names feature " + std::to_string(feature) +
+                                                        ", the data has features 0 to " +
+                                                        std::to_string(n_features - 1));
       member[static_cast<std::size_t>(feature)] = 1;
     }
     member_.push_back(std::move(member));

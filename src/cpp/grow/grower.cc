@@ -23,9 +23,9 @@ SplitRules split_rules(const Params& params, std::int32_t n_features) {
   rules.max_cat_threshold = params.max_cat_threshold;
   rules.cat_smooth = params.cat_smooth;
   rules.cat_l2 = params.cat_l2;
-  require(params.monotone_constraints.empty() ||
-              params.monotone_constraints.size() == static_cast<std::size_t>(n_features),
-          "monotone_constraints must have one value per feature");
+  require(
+      params.monotone_constraints.empty() || params.monotone_constraints.size() == static_cast<std::size_t>(n_features),
+      "monotone_constraints must have one value per feature");
   bool any = false;
   for (const std::int32_t c : params.monotone_constraints) any = any || c != 0;
   if (any)
@@ -76,7 +76,8 @@ void Grower::evaluate(Backend& backend, const std::vector<NodeId>& nodes) {
     // Nodes of a level share a list unless each draws or is constrained on its own. A symmetric level is one cut: it
     // draws for its first node, and all its paths are equal.
     const bool own = !shared && (columns_.samples_nodes() || interactions_.active());
-    if (own || node.depth != list_depth) lists.push_back(interactions_.allowed(columns_.for_node(node.depth, id), node.path));
+    if (own || node.depth != list_depth)
+      lists.push_back(interactions_.allowed(columns_.for_node(node.depth, id), node.path));
     list_depth = node.depth;
     SplitQuery query;
     query.node = id;
@@ -89,7 +90,8 @@ void Grower::evaluate(Backend& backend, const std::vector<NodeId>& nodes) {
   }
   std::vector<Split> splits(nodes.size());
   backend.best_splits(rules_, queries, shared, splits);
-  for (std::size_t i = 0; i < nodes.size(); ++i) nodes_[static_cast<std::size_t>(nodes[i])].split = std::move(splits[i]);
+  for (std::size_t i = 0; i < nodes.size(); ++i)
+    nodes_[static_cast<std::size_t>(nodes[i])].split = std::move(splits[i]);
 }
 
 // Takes the nodes to split now out of the frontier `candidates`; the rest stays for later (lossguide) or is dropped.
@@ -97,7 +99,8 @@ std::vector<NodeId> Grower::choose(std::vector<NodeId>& candidates) const {
   std::vector<NodeId> able;
   for (const NodeId id : candidates)
     if (nodes_[static_cast<std::size_t>(id)].split.valid()) able.push_back(id);
-  const std::int64_t budget = params_.max_leaves > 0 ? params_.max_leaves - n_leaves_ : std::numeric_limits<std::int64_t>::max();
+  const std::int64_t budget =
+      params_.max_leaves > 0 ? params_.max_leaves - n_leaves_ : std::numeric_limits<std::int64_t>::max();
   const auto by_gain = [&](NodeId a, NodeId b) {
     const double gain_a = nodes_[static_cast<std::size_t>(a)].split.gain;
     const double gain_b = nodes_[static_cast<std::size_t>(b)].split.gain;
@@ -216,7 +219,8 @@ GrownTree Grower::grow(Backend& backend, const TreeRequest& request, std::uint32
   full.count_rows = rules_.counts_needed();
   root_ = backend.begin_tree(full);
   double hessian = 0.0;
-  for (std::size_t k = 0; k < root_.sums.size(); ++k) hessian += static_cast<double>(root_.sums[k].h) * root_.units[k].h;
+  for (std::size_t k = 0; k < root_.sums.size(); ++k)
+    hessian += static_cast<double>(root_.sums[k].h) * root_.units[k].h;
   rules_.min_category_hessian = root_.weight > 0.0 ? params_.min_cat_weight * hessian / root_.weight : 0.0;
   columns_.begin_tree(tree_number);
   tree_ = BinnedTree{};
@@ -280,7 +284,8 @@ void Grower::set_leaf_values(Backend& backend, GrownTree& grown, double learning
     std::vector<float> quantiles(n_leaves);
     std::vector<double> of_target(n_leaves);
     for (std::size_t k = 0; k < width; ++k) {
-      backend.leaf_quantiles(grown.leaf_nodes, tree.target + static_cast<std::int32_t>(k), quantile_levels[k], quantiles);
+      backend.leaf_quantiles(grown.leaf_nodes, tree.target + static_cast<std::int32_t>(k), quantile_levels[k],
+                             quantiles);
       std::copy(quantiles.begin(), quantiles.end(), of_target.begin());
       if (!rules_.monotone.empty()) enforce_monotone(tree, rules_.monotone, of_target);
       for (std::size_t leaf = 0; leaf < n_leaves; ++leaf) values[leaf * width + k] = of_target[leaf];

@@ -45,7 +45,8 @@ class Grower {
   std::vector<NodeId> split_nodes(Backend& backend, const std::vector<NodeId>& chosen);
   void make_histograms(Backend& backend, const std::vector<NodeId>& parents);
   double weight_of(const Node& node, std::int32_t target) const;
-  void set_leaf_values(Backend& backend, GrownTree& grown, double learning_rate, std::span<const double> quantile_levels);
+  void set_leaf_values(Backend& backend, GrownTree& grown, double learning_rate,
+                       std::span<const double> quantile_levels);
 
   const Params& params_;
   const Cuts& cuts_;

@@ -71,8 +71,8 @@ PYGBT_HD double cut_gain(const Cell* left, std::int64_t left_count, const CutCon
   const int width = kWidth > 0 ? kWidth : node.width;
   for (int k = 0; k < width; ++k) right[k] = node.sums[k] - left[k];
   const bool big_enough = heavy_enough<kWidth>(left, node) && heavy_enough<kWidth>(right, node) &&
-                          (node.min_child_samples <= 1 || (left_count >= node.min_child_samples &&
-                                                           node.count - left_count >= node.min_child_samples));
+                          (node.min_child_samples <= 1 ||
+                           (left_count >= node.min_child_samples && node.count - left_count >= node.min_child_samples));
   if (!big_enough) return node.shared ? parent_gain : kVeto;
   if (node.monotone != 0) {
     for (int k = 0; k < width; ++k) {
@@ -131,8 +131,8 @@ struct FeatureHistogram {
 // step = 1 .. n_order; missing-left first. Without missing rows only missing_left = false, and not the last step.
 // order == nullptr: the value bins in ascending order (numeric). `left`, `with_missing`: scratch [width].
 template <int kWidth, class Visit>
-void visit_prefix_cuts(const FeatureHistogram& histogram, const std::uint16_t* order, std::int32_t n_order, bool missing,
-                       Cell* left, Cell* with_missing, Visit&& visit) {
+void visit_prefix_cuts(const FeatureHistogram& histogram, const std::uint16_t* order, std::int32_t n_order,
+                       bool missing, Cell* left, Cell* with_missing, Visit&& visit) {
   const int width = kWidth > 0 ? kWidth : histogram.width;
   for (int k = 0; k < width; ++k) left[k] = Cell{};
   std::int64_t left_count = 0;

@@ -9,7 +9,8 @@
 namespace pygbt {
 
 // Cell of (feature, bin, target) in a node's histogram [feature][bin][width]; feature_offset counts bins.
-PYGBT_HD std::int64_t cell_index(std::int64_t feature_offset, std::int64_t bin, std::int32_t width, std::int32_t target) {
+PYGBT_HD std::int64_t cell_index(std::int64_t feature_offset, std::int64_t bin, std::int32_t width,
+                                 std::int32_t target) {
   return (feature_offset + bin) * width + target;
 }
 

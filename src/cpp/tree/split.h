@@ -12,11 +12,11 @@ namespace pygbt {
 struct Split {
   double gain = 0.0;             // loss reduction; a Split without a feature is "no split"
   FeatureId feature = -1;
-  Bin bin = 0;                   // numeric: value bins 1 .. bin go left; categorical: position in the search order, for ties only
+  Bin bin = 0;  // numeric: value bins 1 .. bin go left; categorical: position in the search order, for ties only
   bool missing_left = false;
   bool categorical = false;
   std::vector<std::uint32_t> left_bins;  // categorical: bit b set = bin b goes left; bit 0 = missing_left
-  std::vector<Cell> left;        // [width] sums of the left child, missing rows included when they go left
+  std::vector<Cell> left;  // [width] sums of the left child, missing rows included when they go left
 
   bool valid() const { return feature >= 0; }
 };

@@ -24,7 +24,7 @@ namespace {
 Kernels table();
 Kernels table() {
   Kernels k{};
-  k.losses = {loss_loop<SquaredError>, loss_loop<AbsoluteError>, loss_loop<Huber>, loss_loop<Quantile>,
+  k.losses = {loss_loop<SquaredError>, loss_loop<AbsoluteError>, loss_loop<Huber>,   loss_loop<Quantile>,
               loss_loop<Poisson>,      loss_loop<Gamma>,         loss_loop<Tweedie>, loss_loop<LogisticLoss>};
   k.softmax = softmax_rows;
   k.histogram_packed = histogram_packed;
