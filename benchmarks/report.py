@@ -44,8 +44,8 @@ def scores_section() -> list[str]:
         "",
         f"{len({r['set'] for r in rows})} sets, mean of {result['seeds']} random 70/30 splits, 100 rounds, learning "
         "rate 0.1, L2 1, least hessian 1, 256 bins, native categories; depthwise: depth 6, lossguide: 31 leaves. Loss, "
-        "smaller is better. Bar: not worse than the best of the three peers by more than two standard deviations of that "
-        "peer over the splits.",
+        "smaller is better. Bar: not worse than the best of the three peers by more than two standard deviations of "
+        "that peer over the splits.",
         "",
         f"**{len(rows) - len(worse)} of {len(rows)} rows within the bar; "
         f"pygbt has the lowest mean loss in {len(first)}.**",
@@ -170,8 +170,8 @@ def hessian_section() -> list[str]:
     lines = [
         "## 4. Which softmax curvature",
         "",
-        f"Held-out log loss over {len({r['set'] for r in result['rows']})} multiclass sets (at most 20,000 training rows, "
-        f"{result['seeds']} splits), geometric mean relative to p(1-p); {result['rounds']} rounds, or stopped early on "
+        f"Held-out log loss over {len({r['set'] for r in result['rows']})} multiclass sets (at most 20,000 training "
+        f"rows, {result['seeds']} splits), geometric mean relative to p(1-p); {result['rounds']} rounds, or stopped early on "
         "15 % of the training rows.",
         "",
         "| | p+q-2pq (`soft`) | 2p(1-p) (`gershgorin`) | K/(K-1) p(1-p) (`k_factor`) | p(1-p) (`diag`) |",
