@@ -38,7 +38,7 @@ def main() -> None:
             rows.append(run.result())
             means = {engine: round(sum(v) / len(v), 5) for engine, v in rows[-1]["scores"].items()}
             print(f"{rows[-1]['set']:20} {rows[-1]['policy']:10} {means}", flush=True)
-    machine.save("engine_scores", {"seeds": args.seeds, "rows": rows})
+            machine.save("engine_scores", {"seeds": args.seeds, "rows": rows})  # as it goes: the run is long
 
 
 if __name__ == "__main__":

@@ -171,8 +171,8 @@ def hessian_section() -> list[str]:
         "## 4. Which softmax curvature",
         "",
         f"Held-out log loss over {len({r['set'] for r in result['rows']})} multiclass sets (at most 20,000 training "
-        f"rows, {result['seeds']} splits), geometric mean relative to p(1-p); {result['rounds']} rounds, or stopped early on "
-        "15 % of the training rows.",
+        f"rows, {result['seeds']} splits), geometric mean relative to p(1-p); {result['rounds']} rounds, or stopped "
+        "early on 15 % of the training rows.",
         "",
         "| | p+q-2pq (`soft`) | 2p(1-p) (`gershgorin`) | K/(K-1) p(1-p) (`k_factor`) | p(1-p) (`diag`) |",
         "|---|--:|--:|--:|--:|",

@@ -20,7 +20,6 @@ RULES = ("soft", "gershgorin", "k_factor", "diag")
 SEEDS = 3
 NAMES = (
     "segment",
-    "hypothyroid",
     "vowel",
     "glass",
     "waveform_5000",

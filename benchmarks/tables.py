@@ -28,7 +28,7 @@ SETS = {
     "elevators": "regression",
     "bike_sharing": "count",
     "french_mtpl": "count",
-    "hypothyroid": "multiclass",
+    "soybean": "multiclass",
     "segment": "multiclass",
     "covertype_92k": "multiclass",
     "waveform_5000": "multiclass",

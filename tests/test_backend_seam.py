@@ -57,6 +57,8 @@ class Growth:
             trio.totals(target)
         root = trio.begin_tree(p.request)
         assert root["count"] == len(trio.rows_of(0))
+        weight = self.dataset.fixed_weights()[trio.rows_of(0)].astype(np.int64).sum() * self.dataset.weight_unit
+        assert root["weight"] == weight
         trio.histograms([0])
         self.check_histogram(0, root["sums"])
         self.open = [{"node": 0, "sums": root["sums"], "count": root["count"]}]

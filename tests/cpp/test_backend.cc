@@ -113,6 +113,7 @@ Problem random_problem(std::uint64_t seed) {
   p.rules.max_cat_threshold = static_cast<std::int32_t>(1 + random.below(64));
   p.rules.cat_smooth = random.chance(30) ? 0.0 : random.uniform() * 10.0;
   p.rules.cat_l2 = random.chance(30) ? 0.0 : random.uniform() * 10.0;
+  p.rules.min_category_hessian = random.chance(50) ? 0.0 : static_cast<double>(random.below(40));
   if (random.chance(30))
     for (std::uint32_t f = 0; f < n_features; ++f)
       p.rules.monotone.push_back(static_cast<std::int8_t>(static_cast<int>(random.below(3)) - 1));
@@ -204,7 +205,8 @@ Transcript grow(Backend& backend, const Problem& p, const Dataset& data, Communi
   out.say("totals", totals.max_g, totals.max_h, totals.mean_abs_g, totals.mean_h);
   const RootStats root = backend.begin_tree(p.request);
   out.say_cells("root", root.sums);
-  out.say("count", root.count, root.units[0].g, root.units[0].h, root.leaf_units[0].g, root.leaf_units[0].h);
+  out.say("count", root.count, root.weight, root.units[0].g, root.units[0].h, root.leaf_units[0].g,
+          root.leaf_units[0].h);
 
   const auto write_node = [&](NodeId node) {
     out.say_cells("histogram of " + std::to_string(node), backend.histogram_of(node));

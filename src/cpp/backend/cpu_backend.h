@@ -53,6 +53,7 @@ class CpuBackend final : public Backend {
   const NodeRows& rows_at(NodeId node) const { return nodes_[static_cast<std::size_t>(node)]; }
   Histogram& new_histogram(NodeId node);
   Histogram& histogram_at(NodeId node) const;
+  const std::uint32_t* weights() const { return data_->weights.empty() ? nullptr : data_->weights.data(); }
   void target_extremes(std::int32_t target);
   void draw_rows(const TreeRequest& request);
   const void* quantised() const { return wide_ ? static_cast<const void*>(wide_rows_.data()) : narrow_rows_.data(); }

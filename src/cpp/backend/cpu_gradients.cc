@@ -90,17 +90,18 @@ LossTotals CpuBackend::totals(std::int32_t target) {
   const std::int64_t limit = (std::int64_t{1} << bits) - 1;
   const double g_scale = quantiser_scale(totals.max_g, bits);
   const double h_scale = quantiser_scale(totals.max_h, bits);
-  const float* g = g_.data() + target_major(target, 0, n_rows_);
-  const float* h = h_.data() + target_major(target, 0, n_rows_);
   Cell sum;
   std::mutex merge;
   parallel_ranges(n_threads_, n_rows_, kGradientGrain, [&](std::int64_t begin, std::int64_t end, int) {
-    Cell part;
-    for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t weight = data_->weight(i);
-      part.g += weight * quantise_gradient(std::fabs(g[i]), g_scale, limit);
-      part.h += weight * quantise_hessian(h[i], h_scale, limit);
-    }
+    SumTask task;
+    task.g = g_.data() + target_major(target, begin, n_rows_);
+    task.h = h_.data() + target_major(target, begin, n_rows_);
+    task.n = end - begin;
+    task.weights = weights() == nullptr ? nullptr : weights() + begin;
+    task.g_scale = g_scale;
+    task.h_scale = h_scale;
+    task.limit = limit;
+    const Cell part = kernels().sum_rows[true](task);
     const std::lock_guard lock(merge);
     sum += part;
   });

@@ -102,7 +102,7 @@ void CpuBackend::histograms(std::span<const NodeId> nodes) {
     work.rows = rows(rows_at(nodes[task.node])) + task.begin;
     work.n = task.end - task.begin;
     work.gradients = quantised();
-    work.weights = data_->weights.empty() ? nullptr : data_->weights.data();
+    work.weights = weights();
     work.width = request_.width;
     std::mutex& lock = locks[(task.node * data_->blocks.size() + task.block) % locks.size()];
 

@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "backend/cpu_backend.h"
+#include "backend/isa_dispatch.h"
 #include "base/error.h"
 #include "base/pool.h"
 #include "math/layout.h"
@@ -70,16 +71,16 @@ void CpuBackend::leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out) 
                  const RowId* ids = rows(rows_at(leaves[run.leaf]));
                  for (std::int32_t k = 0; k < width; ++k) {
                    const std::int32_t target = request_.first_target + k;
-                   const float* g = g_.data() + target_major(target, 0, n_rows_);
-                   const float* h = h_.data() + target_major(target, 0, n_rows_);
-                   const double g_scale = quantiser_scale(max_g_[static_cast<std::size_t>(target)], bits);
-                   const double h_scale = quantiser_scale(max_h_[static_cast<std::size_t>(target)], bits);
-                   Cell sum;
-                   for (std::int64_t i = run.begin; i < run.end; ++i) {
-                     const std::int64_t weight = data_->weight(ids[i]);
-                     sum.g += weight * quantise_gradient(g[ids[i]], g_scale, limit);
-                     sum.h += weight * quantise_hessian(h[ids[i]], h_scale, limit);
-                   }
+                   SumTask task;
+                   task.g = g_.data() + target_major(target, 0, n_rows_);
+                   task.h = h_.data() + target_major(target, 0, n_rows_);
+                   task.rows = ids + run.begin;
+                   task.n = run.end - run.begin;
+                   task.weights = weights();
+                   task.g_scale = quantiser_scale(max_g_[static_cast<std::size_t>(target)], bits);
+                   task.h_scale = quantiser_scale(max_h_[static_cast<std::size_t>(target)], bits);
+                   task.limit = limit;
+                   const Cell sum = kernels().sum_rows[false](task);
                    const std::lock_guard lock(merge);
                    out[run.leaf * static_cast<std::size_t>(width) + static_cast<std::size_t>(k)] += sum;
                  }

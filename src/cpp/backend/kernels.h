@@ -36,6 +36,18 @@ struct HistogramTask {
   std::int64_t* counts = nullptr;          // [bin] or nullptr
 };
 
+// Rows whose float gradients are summed at full precision.
+struct SumTask {
+  const float* g = nullptr;      // [row] of one target
+  const float* h = nullptr;
+  const RowId* rows = nullptr;   // [n]; nullptr = rows 0 .. n - 1
+  std::int64_t n = 0;
+  const std::uint32_t* weights = nullptr;  // [row] or nullptr = 1
+  double g_scale = 1.0;
+  double h_scale = 1.0;
+  std::int64_t limit = 0;
+};
+
 struct PartitionTask {
   const void* column = nullptr;  // [row] uint8 or uint16
   bool two_byte = false;
@@ -77,6 +89,8 @@ struct Kernels {
   void (*histogram_packed)(const HistogramTask& task, std::uint64_t* buffer);
   // cells (and counts) += weight * gradient. One per bin width (1, 2 bytes) and gradient type.
   void (*histogram_cells[2][2])(const HistogramTask& task);  // [two_byte][wide]
+  // Sum of weight * quantised (g, h); with `magnitude` of (|g|, h).
+  Cell (*sum_rows[2])(const SumTask& task);  // [magnitude]
   // side[i] = 1 if rows[i] goes left; returns how many do.
   std::int64_t (*route)(const PartitionTask& task, std::uint8_t* side);
   // Stable split of rows by side into left [n_left] and right [n - n_left].

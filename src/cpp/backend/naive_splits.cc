@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The oracle's search for cuts: write down every candidate of every feature, value each from scratch, take the best.
 #include <algorithm>
+#include <span>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -92,12 +93,13 @@ class Search {
   }
 
   // The bins behind an entry of the order.
-  static std::vector<Bin> bins_of(const FeatureCandidates& list, Bin entry) {
-    return list.categorical && entry == kRare ? list.rare : std::vector<Bin>{entry};
+  static std::span<const Bin> bins_of(const FeatureCandidates& list, const Bin& entry) {
+    if (list.categorical && entry == kRare) return list.rare;
+    return {&entry, 1};
   }
 
   // An entry's cell summed over the nodes.
-  Cell pooled(const FeatureCandidates& list, Bin entry, std::size_t k) const {
+  Cell pooled(const FeatureCandidates& list, const Bin& entry, std::size_t k) const {
     Cell sum;
     for (const View& view : views_)
       for (const Bin bin : bins_of(list, entry)) sum += cell(view, list, bin, k);
@@ -149,7 +151,7 @@ class Search {
       if (list.categorical && !occupied(list, bin)) continue;
       (ordered && is_rare(list, bin) ? list.rare : list.order).push_back(bin);
     }
-    if (!list.rare.empty()) list.order.push_back(kRare);
+    if (!list.rare.empty()) list.order.insert(list.order.begin(), kRare);
     if (ordered) sort_categories(list);
     lists_.push_back(list);
 

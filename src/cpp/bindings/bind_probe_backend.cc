@@ -252,6 +252,7 @@ class ProbeBackend {
     py::dict out;
     out["sums"] = cells_array(root.sums, width_)[py::int_(0)];
     out["count"] = root.count;
+    out["weight"] = root.weight;
     out["units"] = units_array(root.units);
     out["leaf_units"] = units_array(root.leaf_units);
     return out;
