@@ -28,17 +28,19 @@ def scores_of(name: str, policy: str, seeds: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--sets", nargs="*", default=list(SETS))
+    parser.add_argument("--sets", nargs="*", default=list(SETS), help="only these; the others keep their results")
     args = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"  # scikit-learn has no other way; one process a core does the rest
-    rows = []
+    kept = machine.load("engine_scores")["rows"] if len(args.sets) < len(SETS) else []
+    rows = [row for row in kept if row["set"] not in args.sets]
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         runs = [pool.submit(scores_of, name, policy, args.seeds) for name in args.sets for policy in POLICIES]
         for run in runs:
             rows.append(run.result())
             means = {engine: round(sum(v) / len(v), 5) for engine, v in rows[-1]["scores"].items()}
             print(f"{rows[-1]['set']:20} {rows[-1]['policy']:10} {means}", flush=True)
-            machine.save("engine_scores", {"seeds": args.seeds, "rows": rows})  # as it goes: the run is long
+            ordered = sorted(rows, key=lambda row: list(SETS).index(row["set"]))
+            machine.save("engine_scores", {"seeds": args.seeds, "rows": ordered})  # as it goes: the run is long
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         type='enum',
         default='auto',
         scope='core',
-        text="Curvature of softmax for class probability p, target q and K classes: gershgorin 2p(1-p), diag p(1-p), k_factor K/(K-1) p(1-p), soft p+q-2pq. `auto` is the engine's choice.",
+        text='Curvature of softmax for class probability p, target q and K classes: gershgorin 2p(1-p), diag p(1-p), k_factor K/(K-1) p(1-p), soft p+q-2pq. `auto` is k_factor, by held-out loss (docs/decisions/0006-softmax-curvature.md).',
         choices=('auto', 'gershgorin', 'diag', 'k_factor', 'soft'),
     ),
     Parameter(
@@ -633,8 +633,8 @@ n_classes : int, default=0
     Number of classes of softmax and one_vs_rest; 0 takes it from the labels. Range: [0, inf).
 softmax_hessian : str, default='auto'
     Curvature of softmax for class probability p, target q and K classes: gershgorin 2p(1-p),
-    diag p(1-p), k_factor K/(K-1) p(1-p), soft p+q-2pq. `auto` is the engine's choice. Choices:
-    auto, gershgorin, diag, k_factor, soft.
+    diag p(1-p), k_factor K/(K-1) p(1-p), soft p+q-2pq. `auto` is k_factor, by held-out loss
+    (docs/decisions/0006-softmax-curvature.md). Choices: auto, gershgorin, diag, k_factor, soft.
 scale_pos_weight : float, default=1.0
     Factor on gradient and hessian of the positive class (logistic: in proportion to the label).
     Range: (0, inf).

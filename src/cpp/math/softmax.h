@@ -12,9 +12,9 @@
 
 namespace pygbt {
 
-// What softmax_hessian="auto" means: p + q - 2pq, the curvature that neither stalls on soft labels nor lets an
-// unregularised leaf exceed 1. The only place that decides it.
-inline constexpr SoftmaxHessian kDefaultSoftmaxHessian = SoftmaxHessian::kSoft;
+// What softmax_hessian="auto" means, the only place that decides it: K/(K-1) p(1-p), chosen by held-out loss
+// (docs/decisions/0006-softmax-curvature.md). It does not vanish with the gradient, so soft labels do not stall.
+inline constexpr SoftmaxHessian kDefaultSoftmaxHessian = SoftmaxHessian::kKFactor;
 
 PYGBT_HD SoftmaxHessian resolve_hessian(SoftmaxHessian hessian) {
   return hessian == SoftmaxHessian::kAuto ? kDefaultSoftmaxHessian : hessian;
