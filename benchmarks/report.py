@@ -112,7 +112,7 @@ def digests_section() -> list[str]:
         "",
         f"SHA-256 of the model after {result['rounds']} rounds with row and column sampling at 0.8; {len(rows)} "
         "trainings, each in its own process: threads 1, 2, 3 x instruction sets x (C order, F order, resumed through a "
-        "file after half of the rounds).",
+        "file after half of the rounds). A frame with categories (adult, french_mtpl) is columns either way.",
         "",
         "| set | combinations | different digests | digest |",
         "|---|--:|--:|---|",

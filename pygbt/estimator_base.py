@@ -93,6 +93,7 @@ class EstimatorBase(BaseEstimator):  # type: ignore[misc]
         max_cat_threshold: int = 64,
         cat_smooth: float = 10.0,
         cat_l2: float = 10.0,
+        min_cat_weight: float = 10.0,
         monotone_constraints: Any = None,
         interaction_constraints: Any = None,
         softmax_hessian: str = "auto",
@@ -136,6 +137,7 @@ class EstimatorBase(BaseEstimator):  # type: ignore[misc]
         self.max_cat_threshold = max_cat_threshold
         self.cat_smooth = cat_smooth
         self.cat_l2 = cat_l2
+        self.min_cat_weight = min_cat_weight
         self.monotone_constraints = monotone_constraints
         self.interaction_constraints = interaction_constraints
         self.softmax_hessian = softmax_hessian

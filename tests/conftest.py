@@ -13,6 +13,12 @@ import pytest
 import pygbt
 from pygbt import _core
 
+# Processes that tests start import the package under test, not the source folder they may run in.
+os.environ["PYTHONPATH"] = str(Path(pygbt.__file__).resolve().parents[1])
+os.environ["PYTHONSAFEPATH"] = "1"
+# scikit-learn's array-API checks run only where scipy is imported with this.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
