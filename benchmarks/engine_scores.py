@@ -7,6 +7,7 @@ import argparse
 import os
 import warnings
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from typing import Any
 
 import machine
@@ -22,6 +23,10 @@ def scores_of(name: str, policy: str, seeds: int) -> dict[str, Any]:
     warnings.filterwarnings("ignore")
     splits = [load_split(name, seed) for seed in range(seeds)]
     scores = {e: [score(s, fit(s, policy, n_threads=1)) for s in splits] for e, fit in ENGINES.items()}
+    if SETS[name] == "multiclass":  # the curvatures of scikit-learn and XGBoost
+        for rule in ("diag", "gershgorin"):
+            fit = partial(ENGINES["pygbt"], softmax_hessian=rule)
+            scores[f"pygbt_{rule}"] = [score(s, fit(s, policy, n_threads=1)) for s in splits]
     return {"set": name, "task": SETS[name], "policy": policy, "scores": scores}
 
 

@@ -65,7 +65,32 @@ def scores_section() -> list[str]:
             f"| {row['set']} | {LOSS[row['task']]} | {row['policy']} | {' | '.join(cells)} | "
             f"{margin:+.2g} | {bar:.2g} | {'yes' if margin <= bar else '**no**'} |"
         )
-    return [*lines, "", machine_line(result["machine"]), ""]
+    lines += ["", *curvature_lines(rows), "", machine_line(result["machine"]), ""]
+    return lines
+
+
+def curvature_lines(rows: list[dict[str, Any]]) -> list[str]:
+    """The multiclass rows again with every curvature: the peers differ in it, and it sets the length of a step."""
+    lines = [
+        "In the multiclass rows the engines differ in the softmax curvature, which acts like a learning rate: LightGBM "
+        "has K/(K-1) p(1-p), as pygbt by default; scikit-learn p(1-p); XGBoost takes shorter steps. pygbt by its "
+        "`softmax_hessian`:",
+        "",
+        "| set | policy | best peer | its mean + 2 sd | `k_factor` (default) | `diag` | `gershgorin` |",
+        "|---|---|---|--:|--:|--:|--:|",
+    ]
+    for row in rows:
+        if row["task"] != "multiclass":
+            continue
+        scores = row["scores"]
+        best, _, bar = verdict(scores)
+        limit = statistics.mean(scores[best]) + bar
+        cells = []
+        for engine in ("pygbt", "pygbt_diag", "pygbt_gershgorin"):
+            mean = statistics.mean(scores[engine])
+            cells.append(digits(mean) if mean <= limit else f"{digits(mean)} (over)")
+        lines.append(f"| {row['set']} | {row['policy']} | {best} | {digits(limit)} | {' | '.join(cells)} |")
+    return lines
 
 
 def draw_scores() -> None:
@@ -76,7 +101,7 @@ def draw_scores() -> None:
 
     rows = machine.load("engine_scores")["rows"]
     names = list(dict.fromkeys(row["set"] for row in rows))[::-1]
-    figure, axes = plt.subplots(1, 2, figsize=(10, 6), sharey=True, constrained_layout=True)
+    figure, axes = plt.subplots(1, 2, figsize=(10, 6.5), sharey=True, constrained_layout=True)
     grey = "#7a7a7a"
     marks = {"pygbt": ("o", "#c1272d"), "xgboost": ("s", grey), "lightgbm": ("^", grey), "sklearn": ("x", grey)}
     for axis, policy in zip(axes, ("depthwise", "lossguide"), strict=True):
@@ -85,14 +110,16 @@ def draw_scores() -> None:
                 continue
             at = names.index(row["set"])
             base = statistics.mean(row["scores"][verdict(row["scores"])[0]])
+            beyond = []
             for engine, (mark, colour) in marks.items():
                 percent = 100 * (statistics.mean(row["scores"][engine]) / base - 1)
                 spot = (min(percent, 12.0), at)
                 size, layer = (7, 3) if engine == "pygbt" else (5, 2)
                 axis.plot(*spot, mark, color=colour, markersize=size, zorder=layer)
                 if percent > 12:
-                    style = {"textcoords": "offset points", "xytext": (-4, 5), "ha": "right", "fontsize": 7}
-                    axis.annotate(f"{percent:+.0f} %", spot, **style)
+                    beyond.append(f"{engine} {percent:+.0f} %")
+            style = {"textcoords": "offset points", "xytext": (6, 6), "ha": "right", "fontsize": 7}
+            axis.annotate(", ".join(beyond), (12.0, at), **style)
         axis.axvline(0, color="black", linewidth=0.8)
         axis.set_title(policy)
         axis.set_xlabel("loss relative to the best peer, % (left is better; cut at 12)")
@@ -100,7 +127,7 @@ def draw_scores() -> None:
     axes[0].set_yticks(range(len(names)), names)
     for engine, (mark, colour) in marks.items():
         axes[0].plot([], [], mark, color=colour, label=engine)
-    axes[0].legend(loc="lower right", fontsize=8)
+    figure.legend(loc="outside lower center", ncols=4, fontsize=9)
     figure.savefig(OUT / "engine_scores.png", dpi=130)
 
 
