@@ -17,7 +17,7 @@ class ColumnSampler {
 
   // Features of tree number `tree` (counted over the whole model), ascending.
   void begin_tree(std::uint32_t tree);
-  // Features of a node; `path` restricts them no further here (see InteractionSets).
+  // Features of a node, ascending; constraints of its path come on top (see InteractionSets).
   const std::vector<FeatureId>& for_node(std::int32_t depth, NodeId node);
   bool samples_nodes() const { return by_node_ < 1.0; }
 
