@@ -286,7 +286,7 @@ def test_rows_without_weight_change_nothing() -> None:
     """Their gradients may be anything: neither scale nor sums see them."""
     trio = Trio(make_dataset([numeric([1, 2, 3, 4])], weights=np.array([1.0, 0.0, 2.0, 0.0])))
     trio.set_gradients(np.float32([[1], [1e30], [-3], [-1e30]]), np.float32([[1], [1e30], [1], [1e30]]))
-    assert trio.totals(0) == {"max_g": 3.0, "max_h": 1.0, "mean_abs_g": 7 / 3, "mean_h": 1.0}
+    assert trio.totals(0) == {"max_g": 3.0, "max_h": 1.0, "spread_g": 2 / 3, "mean_h": 1.0}
     root = trio.begin_tree({})
     assert np.array_equal(trio.rows_of(0), [0, 2])
     assert np.array_equal(root["sums"] * root["units"], [[-5.0, 3.0]])

@@ -398,6 +398,16 @@ def test_odd_tables(X: Array) -> None:
         assert np.allclose(prediction, y.mean())
 
 
+def test_a_start_score_far_off_does_not_blur_the_splits() -> None:
+    """All gradients are nearly one constant: 16 bits would round away what tells the rows apart."""
+    X, z = table()
+    found = {}
+    for precision in ("auto", "narrow", "wide"):
+        params = {"base_score": 0.0, "max_depth": 4, "reg_lambda": 0.0, "histogram_precision": precision}
+        found[precision] = trees(pygbt.train(params, pygbt.Dataset(X, 1e5 + z), 1))
+    assert found["auto"] == found["wide"] != found["narrow"]
+
+
 def test_vector_leaves_equal_separate_trees_where_targets_are_copies() -> None:
     X, z = table()
     params = {"max_depth": 4, "histogram_precision": "wide"}

@@ -202,7 +202,7 @@ Transcript grow(Backend& backend, const Problem& p, const Dataset& data, Communi
   backend.set_scores(slice(p.scores));
   backend.set_gradients(slice(p.g), slice(p.h));
   const LossTotals totals = backend.totals(p.request.first_target);
-  out.say("totals", totals.max_g, totals.max_h, totals.mean_abs_g, totals.mean_h);
+  out.say("totals", totals.max_g, totals.max_h, totals.spread_g, totals.mean_h);
   const RootStats root = backend.begin_tree(p.request);
   out.say_cells("root", root.sums);
   out.say("count", root.count, root.weight, root.units[0].g, root.units[0].h, root.leaf_units[0].g,

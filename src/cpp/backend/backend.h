@@ -90,7 +90,7 @@ struct NodeCut {
 struct LossTotals {  // for the choice of narrow or wide quantisation; order-free
   double max_g = 0.0;  // max |g| over rows with weight
   double max_h = 0.0;
-  double mean_abs_g = 0.0;  // weighted mean of |g| and h from integer sums
+  double spread_g = 0.0;  // weighted mean of |g| - |mean of g|: at most the mean deviation of g from its mean
   double mean_h = 0.0;
 };
 

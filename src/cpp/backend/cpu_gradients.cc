@@ -90,7 +90,7 @@ LossTotals CpuBackend::totals(std::int32_t target) {
   const std::int64_t limit = (std::int64_t{1} << bits) - 1;
   const double g_scale = quantiser_scale(totals.max_g, bits);
   const double h_scale = quantiser_scale(totals.max_h, bits);
-  Cell sum;
+  RowSums sum;
   std::mutex merge;
   parallel_ranges(n_threads_, n_rows_, kGradientGrain, [&](std::int64_t begin, std::int64_t end, int) {
     SumTask task;
@@ -101,14 +101,17 @@ LossTotals CpuBackend::totals(std::int32_t target) {
     task.g_scale = g_scale;
     task.h_scale = h_scale;
     task.limit = limit;
-    const Cell part = kernels().sum_rows[true](task);
+    const RowSums part = kernels().sum_rows(task);
     const std::lock_guard lock(merge);
-    sum += part;
+    sum.g += part.g;
+    sum.magnitude += part.magnitude;
+    sum.h += part.h;
   });
-  comm_->allreduce_sum({&sum.g, 2});
+  std::int64_t sums[] = {sum.g, sum.magnitude, sum.h};
+  comm_->allreduce_sum(sums);
   const auto weight = static_cast<double>(total_weight_);
-  totals.mean_abs_g = static_cast<double>(sum.g) / g_scale / weight;
-  totals.mean_h = static_cast<double>(sum.h) / h_scale / weight;
+  totals.spread_g = static_cast<double>(sums[1] - std::abs(sums[0])) / g_scale / weight;
+  totals.mean_h = static_cast<double>(sums[2]) / h_scale / weight;
   return totals;
 }
 

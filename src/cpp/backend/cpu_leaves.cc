@@ -65,26 +65,26 @@ void CpuBackend::leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out) 
   const std::int64_t limit = (std::int64_t{1} << bits) - 1;
   const auto runs = leaf_runs(leaves.size(), [&](std::size_t i) { return rows_at(leaves[i]).count; });
   std::mutex merge;
-  parallel_for(nodes_[0].count < kLeafRun ? 1 : n_threads_, static_cast<std::int64_t>(runs.size()),
-               [&](std::int64_t r, int) {
-                 const LeafRun& run = runs[static_cast<std::size_t>(r)];
-                 const RowId* ids = rows(rows_at(leaves[run.leaf]));
-                 for (std::int32_t k = 0; k < width; ++k) {
-                   const std::int32_t target = request_.first_target + k;
-                   SumTask task;
-                   task.g = g_.data() + target_major(target, 0, n_rows_);
-                   task.h = h_.data() + target_major(target, 0, n_rows_);
-                   task.rows = ids + run.begin;
-                   task.n = run.end - run.begin;
-                   task.weights = weights();
-                   task.g_scale = quantiser_scale(max_g_[static_cast<std::size_t>(target)], bits);
-                   task.h_scale = quantiser_scale(max_h_[static_cast<std::size_t>(target)], bits);
-                   task.limit = limit;
-                   const Cell sum = kernels().sum_rows[false](task);
-                   const std::lock_guard lock(merge);
-                   out[run.leaf * static_cast<std::size_t>(width) + static_cast<std::size_t>(k)] += sum;
-                 }
-               });
+  parallel_for(
+      nodes_[0].count < kLeafRun ? 1 : n_threads_, static_cast<std::int64_t>(runs.size()), [&](std::int64_t r, int) {
+        const LeafRun& run = runs[static_cast<std::size_t>(r)];
+        const RowId* ids = rows(rows_at(leaves[run.leaf]));
+        for (std::int32_t k = 0; k < width; ++k) {
+          const std::int32_t target = request_.first_target + k;
+          SumTask task;
+          task.g = g_.data() + target_major(target, 0, n_rows_);
+          task.h = h_.data() + target_major(target, 0, n_rows_);
+          task.rows = ids + run.begin;
+          task.n = run.end - run.begin;
+          task.weights = weights();
+          task.g_scale = quantiser_scale(max_g_[static_cast<std::size_t>(target)], bits);
+          task.h_scale = quantiser_scale(max_h_[static_cast<std::size_t>(target)], bits);
+          task.limit = limit;
+          const RowSums sums = kernels().sum_rows(task);
+          const std::lock_guard lock(merge);
+          out[run.leaf * static_cast<std::size_t>(width) + static_cast<std::size_t>(k)] += Cell{sums.g, sums.h};
+        }
+      });
   comm_->allreduce_sum({reinterpret_cast<std::int64_t*>(out.data()), out.size() * 2});
 }
 

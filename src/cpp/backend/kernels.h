@@ -36,6 +36,13 @@ struct HistogramTask {
   std::int64_t* counts = nullptr;          // [bin] or nullptr
 };
 
+// Sums of quantised gradients, their magnitudes and hessians.
+struct RowSums {
+  std::int64_t g = 0;
+  std::int64_t magnitude = 0;
+  std::int64_t h = 0;
+};
+
 // Rows whose float gradients are summed at full precision.
 struct SumTask {
   const float* g = nullptr;      // [row] of one target
@@ -89,8 +96,8 @@ struct Kernels {
   void (*histogram_packed)(const HistogramTask& task, std::uint64_t* buffer);
   // cells (and counts) += weight * gradient. One per bin width (1, 2 bytes) and gradient type.
   void (*histogram_cells[2][2])(const HistogramTask& task);  // [two_byte][wide]
-  // Sum of weight * quantised (g, h); with `magnitude` of (|g|, h).
-  Cell (*sum_rows[2])(const SumTask& task);  // [magnitude]
+  // Sums of weight * quantised (g, |g|, h).
+  RowSums (*sum_rows)(const SumTask& task);
   // side[i] = 1 if rows[i] goes left; returns how many do.
   std::int64_t (*route)(const PartitionTask& task, std::uint8_t* side);
   // Stable split of rows by side into left [n_left] and right [n - n_left].

@@ -116,12 +116,15 @@ LossTotals NaiveBackend::totals(std::int32_t target) {
   const int bits = quantiser_bits(Precision::kLeaf, false, data_->total_weight);
   const Quantiser q = quantiser(target, bits, bits);
   Cell sum;
+  std::int64_t magnitude = 0;
   for (std::int64_t row = 0; row < data_->n_rows; ++row) {
     const Cell cell = weighted(q, target, row);
-    sum += Cell{cell.g < 0 ? -cell.g : cell.g, cell.h};
+    sum += cell;
+    magnitude += cell.g < 0 ? -cell.g : cell.g;
   }
+  const std::int64_t spread = magnitude - (sum.g < 0 ? -sum.g : sum.g);
   const double weight = static_cast<double>(data_->total_weight) * data_->weight_unit;
-  return {q.max_g, q.max_h, static_cast<double>(sum.g) * q.units.g / weight,
+  return {q.max_g, q.max_h, static_cast<double>(spread) * q.units.g / weight,
           static_cast<double>(sum.h) * q.units.h / weight};
 }
 

@@ -225,7 +225,7 @@ class ProbeBackend {
     py::dict out;
     out["max_g"] = totals.max_g;
     out["max_h"] = totals.max_h;
-    out["mean_abs_g"] = totals.mean_abs_g;
+    out["spread_g"] = totals.spread_g;
     out["mean_h"] = totals.mean_h;
     return out;
   }

@@ -97,7 +97,7 @@ bool Trainer::wide_needed(std::int32_t first_target, std::int32_t width) {
   comm_->allreduce_sum({&total, 1});
   for (std::int32_t k = 0; k < width; ++k) {
     const LossTotals totals = backend_->totals(first_target + k);
-    if (!narrow_is_enough(totals.max_g, totals.mean_abs_g, totals.max_h, totals.mean_h,
+    if (!narrow_is_enough(totals.max_g, totals.spread_g, totals.max_h, totals.mean_h,
                           static_cast<std::uint64_t>(total)))
       return true;
   }

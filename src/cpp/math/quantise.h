@@ -53,14 +53,15 @@ PYGBT_HD std::int64_t quantise_hessian(float h, double scale, std::int64_t limit
   return round_to_int(x > most ? most : (x < floor ? floor : x));
 }
 
-// 16 bits are enough when rounding (deviation 0.29 units) stays below 2 % of the mean magnitude: the noise it
-// adds to any sum is then under 0.04 % of the gradients' own variance. Heavy tails fail this and get 31 bits.
-inline constexpr double kNarrowMeanUnits = 16.0;
+// 16 bits are enough when rounding (deviation 0.29 units) stays below 2 % of the gradients' own spread: the noise it
+// adds to any sum is then under 0.04 % of their variance. Heavy tails, and gradients that are nearly one constant (a
+// start score far off), fail this and get 31 bits. spread_g bounds the mean deviation from below: |g| - |mean|.
+inline constexpr double kNarrowUnits = 16.0;
 
-inline bool narrow_is_enough(double max_g, double mean_abs_g, double max_h, double mean_h, std::uint64_t total_weight) {
+inline bool narrow_is_enough(double max_g, double spread_g, double max_h, double mean_h, std::uint64_t total_weight) {
   const double sg = quantiser_scale(max_g, quantiser_bits(Precision::kNarrow, false, total_weight));
   const double sh = quantiser_scale(max_h, quantiser_bits(Precision::kNarrow, true, total_weight));
-  return (max_g == 0.0 || mean_abs_g * sg >= kNarrowMeanUnits) && (max_h == 0.0 || mean_h * sh >= kNarrowMeanUnits);
+  return (max_g == 0.0 || spread_g * sg >= kNarrowUnits) && (max_h == 0.0 || mean_h * sh >= kNarrowUnits);
 }
 
 }  // namespace pygbt

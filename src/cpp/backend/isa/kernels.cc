@@ -32,8 +32,7 @@ Kernels table() {
   k.histogram_cells[0][1] = histogram_cells<std::uint8_t, WideGradient>;
   k.histogram_cells[1][0] = histogram_cells<std::uint16_t, NarrowGradient>;
   k.histogram_cells[1][1] = histogram_cells<std::uint16_t, WideGradient>;
-  k.sum_rows[0] = sum_rows<false>;
-  k.sum_rows[1] = sum_rows<true>;
+  k.sum_rows = sum_rows;
   k.route = route;
   k.scatter = scatter;
   k.quantise_narrow = quantise_rows<NarrowGradient, std::int16_t, std::uint16_t>;
