@@ -147,11 +147,11 @@ PARAMETERS: tuple[Parameter, ...] = (
         default=0.1,
         scope='core',
         text='Factor on every leaf value.',
-        range='(0, inf)',
+        range='(0, 1000]',
         low=0.0,
-        high=math.inf,
+        high=1000.0,
         low_open=True,
-        high_open=True,
+        high_open=False,
         aliases=('eta', 'shrinkage_rate'),
     ),
     Parameter(
@@ -170,7 +170,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         type='int',
         default=6,
         scope='core',
-        text='Largest number of splits on the way from root to leaf; 0 (or -1) is no limit.',
+        text='Largest number of splits on the way from root to leaf; 0 (or -1) is no limit. grow_policy symmetric needs 1 to 16.',
         range='[0, inf)',
         low=0,
         high=2147483647,
@@ -650,13 +650,13 @@ base_score : float or 'auto', default='auto'
     Starting prediction, in units of the label (a probability, a mean). `auto` is the constant
     that minimises the loss on the training labels. Range: (-inf, inf).
 learning_rate : float, default=0.1
-    Factor on every leaf value. Range: (0, inf).
+    Factor on every leaf value. Range: (0, 1000].
 grow_policy : str, default='depthwise'
     Order of growth: level by level, best gain first, or symmetric (one split for all nodes of a
     level). Choices: depthwise, lossguide, symmetric.
 max_depth : int, default=6
-    Largest number of splits on the way from root to leaf; 0 (or -1) is no limit. Range: [0,
-    inf).
+    Largest number of splits on the way from root to leaf; 0 (or -1) is no limit. grow_policy
+    symmetric needs 1 to 16. Range: [0, inf).
 max_leaves : int, default=0
     Largest number of leaves of a tree; 0 is no limit. It does not change grow_policy:
     LightGBM's trees are grow_policy='lossguide', max_depth=0. Range: [0, inf).

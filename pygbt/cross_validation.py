@@ -188,12 +188,12 @@ def _folds_of(
     seed: int,
     folds: Folds | None,
 ) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    if ds.group is not None:
+        raise ValueError("ds has groups of rows, which cross-validation does not support yet; leave group out")
     if folds is not None:
         return _given_folds(folds, ds.n_rows)
     if ds.label is None:
         raise ValueError("ds has no label: pass y to Dataset to train on it")
-    if ds.group is not None:
-        raise ValueError("ds has groups, which a fold must not tear apart: pass folds=")
     label = np.asarray(ds.label)
     one_column = label.ndim == 1 or label.shape[1] == 1
     if stratified == "auto":

@@ -26,8 +26,8 @@ class Dataset:
     ----------
     X : array, sparse matrix or data frame, shape (n, n_features)
         numpy (float32, float64, integers, bool, in any order, without a copy), list of rows, pandas, polars, pyarrow,
-        or scipy sparse. NaN and nulls are missing values; infinities are ordinary extremes. Referenced, not copied: do
-        not change it while the Dataset is used.
+        or scipy sparse. NaN and nulls are missing values; infinities are ordinary extremes; integers beyond 2**53 are
+        rounded to float64. Referenced, not copied: do not change it while the Dataset is used.
     y : array-like, shape (n,) or (n, K), optional
         Labels: numbers, class numbers 0 .. K-1, or a column per target or class. Held as float32.
     weight : array-like, shape (n,), optional
@@ -300,6 +300,8 @@ def _matrix(value: Any, name: str, n_rows: int) -> npt.NDArray[np.float32]:
     if numbers.ndim not in (1, 2) or (numbers.ndim == 2 and numbers.shape[1] == 0):
         raise ValueError(f"{name} must have shape (n,) or (n, K), got {numbers.shape}")
     _check_rows(len(numbers), name, n_rows)
+    if n_rows == 0:
+        raise ValueError("X has no rows; a Dataset needs at least one")
     with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused
         single = numbers.astype(np.float32)
     return np.ascontiguousarray(single.reshape(n_rows, -1))

@@ -244,6 +244,10 @@ def _groups(given: Mapping[str, Features], names: Sequence[str]) -> dict[str, tu
         places = _places(features, names, f"feature_groups[{group!r}]")
         if not places:
             raise ValueError(f"feature_groups[{group!r}] is empty")
+        if group in names and names.index(group) not in places:
+            raise ValueError(
+                f"feature_groups: {group!r} is also the name of a column outside the group; rename the group"
+            )
         for place in places:
             if place in owner:
                 raise ValueError(f"feature_groups: column {names[place]!r} is in {owner[place]!r} and in {group!r}")

@@ -50,6 +50,8 @@ def read_table(path: str) -> pd.DataFrame:
             frame = pandas.read_csv(path, sep="\t" if kind == "tsv" else ",")
     except (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: {error}") from None
+    if len(frame) == 0:
+        raise ValueError(f"{path}: the table has no rows")
     frame.columns = [str(name) for name in frame.columns]
     return frame
 

@@ -144,7 +144,7 @@ def test_integer_weights_are_exact() -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.floats(0, 1e300), min_size=1, max_size=30).filter(any))
+@given(st.lists(st.floats(0, 1e30), min_size=1, max_size=30).filter(lambda w: max(w) >= 1e-30))
 def test_weights_as_fixed_point(weights: list[float]) -> None:
     w = np.array(weights)
     core = pygbt.Dataset(np.zeros((len(w), 1)), weight=w).core
@@ -156,14 +156,11 @@ def test_weights_as_fixed_point(weights: list[float]) -> None:
     assert np.all(np.abs(fixed * unit - w) <= max(unit, w.max() * 2.0**-23))
 
 
-@pytest.mark.parametrize("scale", [1.0, 0.25, 2.0**-40, 2.0**30, 1e-308])
+@pytest.mark.parametrize("scale", [1.0, 0.25, 2.0**-40, 2.0**30, 2.0**-105])
 def test_the_unit_of_weights_does_not_matter(scale: float) -> None:
     weights = RNG.integers(1, 1000, size=N).astype(float)
     core = pygbt.Dataset(X, Y, weights * scale).core
-    if scale == 1e-308:  # denormal weights: only their order of size is left
-        assert core.fixed_weights().min() > 0
-    else:
-        np.testing.assert_array_equal(core.fixed_weights() * core.weight_unit, weights * scale)
+    np.testing.assert_array_equal(core.fixed_weights() * core.weight_unit, weights * scale)
 
 
 def with_bad(values: Array, bad: float, row: int = 7) -> Array:

@@ -357,3 +357,35 @@ def test_one_row() -> None:
 def test_two_bins() -> None:
     model = pygbt.train({}, pygbt.Dataset(X, Y, max_bin=2), 3)  # one bin of values, one of missing values
     assert len(np.unique(model.predict(X))) == 1
+
+
+def test_deep_symmetric_trees_are_refused() -> None:
+    """They have 2^depth leaves, rows in them or not."""
+    with pytest.raises(ValueError, match="symmetric.*1 to 16, got 30"):
+        train({"grow_policy": "symmetric", "max_depth": 30}, np.arange(N))
+
+
+@pytest.mark.parametrize("weight", [1e200, 1e-200])
+def test_weights_whose_squares_overflow_are_refused(weight: float) -> None:
+    with pytest.raises(ValueError, match="weight: the largest must lie between"):
+        pygbt.Dataset(X, np.arange(N), weight=np.full(N, weight)).core  # noqa: B018
+    assert pygbt.Dataset(X, np.arange(N), weight=np.full(N, 1e30)).core.has_weights
+
+
+def test_a_group_may_not_take_the_name_of_a_column_outside_it() -> None:
+    table = np.zeros((5, 3))
+    with pytest.raises(ValueError, match="feature_groups: 'a' is also the name of a column"):
+        pygbt.Dataset(table, np.arange(5), feature_names=["a", "b", "c"], feature_groups={"a": ["b", "c"]})
+    assert pygbt.Dataset(table, np.arange(5), feature_names=["a", "b", "c"], feature_groups={"a": ["a", "c"]}).groups
+
+
+def test_no_rows() -> None:
+    with pytest.raises(ValueError, match="no rows"):
+        pygbt.Dataset(np.zeros((0, 4)), np.zeros(0)).core  # noqa: B018
+
+
+def test_a_start_score_or_rate_that_overflows() -> None:
+    with pytest.raises(ValueError, match="base_score must lie between"):
+        train({"base_score": 1e300}, np.arange(N))
+    with pytest.raises(ValueError, match="learning_rate"):
+        train({"learning_rate": 1e308}, np.arange(N))

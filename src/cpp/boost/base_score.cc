@@ -46,7 +46,7 @@ std::vector<double> label_sums(const LossSpec& spec, const Dataset& data, Commun
 float user_margin(const LossSpec& spec, double user) {
   const Link link = link_of(spec.objective);
   const std::string name = objective_name(spec.objective);
-  require(std::isfinite(user), "base_score must be finite");
+  require(std::abs(user) <= static_cast<double>(kLargestLabel), "base_score must lie between -1e30 and 1e30");
   if (link == Link::kSoftmax) return 0.0f;  // one constant shifts all classes alike: nothing changes
   if (link == Link::kSigmoid) {
     require(user > 0.0 && user < 1.0,

@@ -14,6 +14,7 @@ namespace {
 constexpr int kValueBits = 24;
 constexpr int kTotalBits = 46;
 constexpr int kMostShift = 1022;  // 2^-1022 is the smallest normal unit
+constexpr double kMostWeight = 1e30;  // the largest weight lies in [1 / kMostWeight, kMostWeight]: squares stay finite
 
 // Fractional binary digits that a positive finite weight needs.
 int fraction_bits(double weight) {
@@ -38,6 +39,9 @@ void check(std::span<const double> weights) {
                           "; weights must be finite and >= 0");
   }
   require(any, "weight: all weights are zero; at least one row must have a positive weight");
+  const double largest = *std::max_element(weights.begin(), weights.end());
+  require(largest <= kMostWeight && largest >= 1.0 / kMostWeight,
+          "weight: the largest must lie between 1e-30 and 1e30; divide all weights by a constant");
 }
 
 // Sum of the weights in units of 2^-shift, each rounded to nearest, positive ones to at least 1.

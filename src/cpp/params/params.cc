@@ -148,8 +148,10 @@ void validate(const Params& params) {
   require(params.max_leaves != 1, "max_leaves must be 0 (no limit) or at least 2, got 1");
   require(params.grow_policy != GrowPolicy::kLossguide || params.max_leaves > 0 || params.max_depth > 0,
           "grow_policy='lossguide' needs a limit: set max_leaves or max_depth above 0");
-  require(params.grow_policy != GrowPolicy::kSymmetric || params.max_depth > 0,
-          "grow_policy='symmetric' needs max_depth of at least 1, got 0");
+  require(
+      params.grow_policy != GrowPolicy::kSymmetric || (params.max_depth > 0 && params.max_depth <= kMostSymmetricDepth),
+      "grow_policy='symmetric' needs max_depth of 1 to " + std::to_string(kMostSymmetricDepth) + ", got " +
+          std::to_string(params.max_depth));
   const auto n_units = static_cast<std::int64_t>(params.unit_rate.size());
   for (const std::int32_t unit : params.feature_unit) {
     require(unit < n_units, "feature_unit names unit " + std::to_string(unit) + " but unit_rate has " +

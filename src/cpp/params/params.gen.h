@@ -141,7 +141,7 @@ void for_each_param(P& params, Visit&& visit) {
   visit(params.tweedie_variance_power, ParamSpec{"tweedie_variance_power", "(1, 2)", 1.0, 2.0, true, true, 0});
   visit(params.quantile_alpha, ParamSpec{"quantile_alpha", "(0, 1)", 0.0, 1.0, true, true, 1});
   visit(params.base_score, ParamSpec{"base_score", "(-inf, inf)", -kInfinity, kInfinity, true, true, 0});
-  visit(params.learning_rate, ParamSpec{"learning_rate", "(0, inf)", 0.0, kInfinity, true, true, 0});
+  visit(params.learning_rate, ParamSpec{"learning_rate", "(0, 1000]", 0.0, 1000.0, true, false, 0});
   visit(params.grow_policy, ParamSpec{"grow_policy", "", -kInfinity, kInfinity, true, true, 0});
   visit(params.max_depth, ParamSpec{"max_depth", "[0, inf)", 0.0, 2147483647.0, false, false, 0});
   visit(params.max_leaves, ParamSpec{"max_leaves", "[0, inf)", 0.0, 2147483647.0, false, false, 0});

@@ -21,6 +21,9 @@ using ParamValue = std::variant<bool, std::int64_t, double, std::string, std::ve
 // Sets one field. Throws InvalidArgument with the name, what is allowed and the value.
 void set_param(Params& params, std::string_view name, const ParamValue& value);
 
+// A symmetric tree has all 2^depth leaves, rows in them or not.
+inline constexpr std::int32_t kMostSymmetricDepth = 16;
+
 // Throws InvalidArgument where fields do not go together, Unsupported for a device this build lacks.
 void validate(const Params& params);
 
