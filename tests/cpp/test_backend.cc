@@ -130,7 +130,7 @@ Dataset make_table(const Problem& p, std::int64_t begin, std::int64_t end) {
   auto cuts = std::make_shared<Cuts>();
   cuts->features = p.features;
   data.cuts = cuts;
-  const auto store = [](std::vector<std::uint8_t>& bytes, bool two_byte, std::size_t at, Bin bin) {
+  const auto store = [](auto& bytes, bool two_byte, std::size_t at, Bin bin) {
     bytes[two_byte ? 2 * at : at] = static_cast<std::uint8_t>(bin & 255);
     if (two_byte) bytes[2 * at + 1] = static_cast<std::uint8_t>(bin >> 8);
   };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "backend/isa_dispatch.h"
 #include "base/error.h"
@@ -44,59 +45,46 @@ void CpuBackend::set_scores(std::span<const float> scores) {
 
 // Rows with weight 0 are never drawn; the others by a hash of their global index.
 void CpuBackend::draw_rows(const TreeRequest& request) {
-  rows_[0].resize(static_cast<std::size_t>(n_rows_));
-  rows_[1].resize(static_cast<std::size_t>(n_rows_));
-  side_.resize(static_cast<std::size_t>(n_rows_));
   not_drawn_.clear();
-  std::int64_t n_drawn = n_rows_;
   if (request.subsample >= 1.0 && data_->weights.empty()) {
-    parallel_ranges(n_threads_, n_rows_, kRowGrain, [&](std::int64_t begin, std::int64_t end, int) {
-      for (std::int64_t row = begin; row < end; ++row)
-        rows_[0][static_cast<std::size_t>(row)] = static_cast<RowId>(row);
-    });
-  } else {
-    const auto threshold = static_cast<std::uint64_t>(std::min(request.subsample, 1.0) * 4294967296.0);
-    n_drawn = 0;
-    parallel_ranges(n_threads_, n_rows_, kRowGrain, [&](std::int64_t begin, std::int64_t end, int) {
-      for (std::int64_t row = begin; row < end; ++row) {
-        const auto global = static_cast<std::uint64_t>(data_->first_row + row);
-        side_[static_cast<std::size_t>(row)] =
-            data_->weight(row) > 0 && random_bits(request.seed, Draw::kRow, request.iteration, global) < threshold;
-      }
-    });
-    for (std::int64_t row = 0; row < n_rows_; ++row) {
-      if (side_[static_cast<std::size_t>(row)])
-        rows_[0][static_cast<std::size_t>(n_drawn++)] = static_cast<RowId>(row);
-      else
-        not_drawn_.push_back(static_cast<RowId>(row));
-    }
+    nodes_.assign(1, NodeRows{0, n_rows_, 0, true});
+    return;
   }
-  nodes_.assign(1, NodeRows{0, n_drawn, 0});
+  const auto threshold = static_cast<std::uint64_t>(std::min(request.subsample, 1.0) * 4294967296.0);
+  std::vector<std::uint8_t> drawn(static_cast<std::size_t>(n_rows_));
+  parallel_ranges(n_threads_, n_rows_, kRowGrain, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      const auto global = static_cast<std::uint64_t>(data_->first_row + row);
+      drawn[static_cast<std::size_t>(row)] =
+          data_->weight(row) > 0 && random_bits(request.seed, Draw::kRow, request.iteration, global) < threshold;
+    }
+  });
+  rows_[0].resize(static_cast<std::size_t>(n_rows_));
+  std::int64_t n_drawn = 0;
+  for (std::int64_t row = 0; row < n_rows_; ++row) {
+    if (drawn[static_cast<std::size_t>(row)])
+      rows_[0][static_cast<std::size_t>(n_drawn++)] = static_cast<RowId>(row);
+    else
+      not_drawn_.push_back(static_cast<RowId>(row));
+  }
+  nodes_.assign(1, NodeRows{0, n_drawn, 0, false});
 }
 
-RootStats CpuBackend::begin_tree(const TreeRequest& request) {
-  for (auto& histogram : histograms_)
-    if (histogram) spare_.push_back(std::move(histogram));
-  histograms_.clear();
-  if (request.width != request_.width || request.count_rows != request_.count_rows) spare_.clear();
-  request_ = request;
-  wide_ = request.wide;
-  draw_rows(request);
-
+// Quantises the gradients of the tree's targets, puts those of the drawn rows in order, and adds them up.
+template <class Gradient>
+RootStats CpuBackend::quantise(const TreeRequest& request) {
   const std::int32_t width = request.width;
-  const auto cells = static_cast<std::size_t>(n_rows_ * width);
-  if (wide_)
-    wide_rows_.resize(cells);
-  else
-    narrow_rows_.resize(cells);
-  units_.assign(static_cast<std::size_t>(width), {});
-  leaf_units_.assign(static_cast<std::size_t>(width), {});
   const Precision precision = wide_ ? Precision::kWide : Precision::kNarrow;
   const int g_bits = quantiser_bits(precision, false, total_weight_);
   const int h_bits = quantiser_bits(precision, true, total_weight_);
   const int leaf_bits = quantiser_bits(Precision::kLeaf, false, total_weight_);
   const std::int64_t g_limit = (std::int64_t{1} << g_bits) - 1;
   const std::int64_t h_limit = (std::int64_t{1} << h_bits) - 1;
+  const NodeRows& root = nodes_[0];
+  const bool gather = in_order_ && !root.consecutive;  // by row into [1], then beside the drawn rows into [0]
+  HugeVector<std::uint8_t>& by_row = gradients_[gather ? 1 : 0];
+  by_row.resize(static_cast<std::size_t>(n_rows_ * gradient_bytes()));
+  auto* const out = reinterpret_cast<Gradient*>(by_row.data());
 
   for (std::int32_t k = 0; k < width; ++k) {
     const std::int32_t target = request.first_target + k;
@@ -111,53 +99,72 @@ RootStats CpuBackend::begin_tree(const TreeRequest& request) {
     const float* g = g_.data() + target_major(target, 0, n_rows_);
     const float* h = h_.data() + target_major(target, 0, n_rows_);
     parallel_ranges(n_threads_, n_rows_, kRowGrain, [&](std::int64_t begin, std::int64_t end, int) {
-      if (wide_)
+      if constexpr (std::is_same_v<Gradient, WideGradient>)
         kernels().quantise_wide(g + begin, h + begin, end - begin, g_scale, h_scale, g_limit, h_limit,
-                                wide_rows_.data() + begin * width + k, width);
+                                out + begin * width + k, width);
       else
         kernels().quantise_narrow(g + begin, h + begin, end - begin, g_scale, h_scale, g_limit, h_limit,
-                                  narrow_rows_.data() + begin * width + k, width);
+                                  out + begin * width + k, width);
     });
   }
 
-  RootStats root;
-  root.units = units_;
-  root.leaf_units = leaf_units_;
-  root.sums.assign(static_cast<std::size_t>(width), Cell{});
+  if (gather) gradients_[0].resize(static_cast<std::size_t>(root.count * gradient_bytes()));
+  auto* const ordered = reinterpret_cast<Gradient*>(gradients_[0].data());
+  RootStats stats;
+  stats.sums.assign(static_cast<std::size_t>(width), Cell{});
   std::int64_t drawn_weight = 0;
   std::mutex merge;
-  parallel_ranges(n_threads_, nodes_[0].count, kRowGrain, [&](std::int64_t begin, std::int64_t end, int) {
+  parallel_ranges(n_threads_, root.count, kRowGrain, [&](std::int64_t begin, std::int64_t end, int) {
     std::vector<Cell> sums(static_cast<std::size_t>(width));
     std::int64_t weights = 0;
+    const RowId* ids = rows(root);
     for (std::int64_t i = begin; i < end; ++i) {
-      const RowId row = rows_[0][static_cast<std::size_t>(i)];
+      const std::int64_t row = row_at(root, ids, i);
       const std::int64_t weight = data_->weight(row);
       weights += weight;
       for (std::int32_t k = 0; k < width; ++k) {
-        const auto at = static_cast<std::size_t>(row_major(row, k, width));
-        const std::int64_t g = wide_ ? wide_rows_[at].g : narrow_rows_[at].g;
-        const std::int64_t h = wide_ ? wide_rows_[at].h : narrow_rows_[at].h;
-        sums[static_cast<std::size_t>(k)] += Cell{g * weight, h * weight};
+        const Gradient& gradient = out[row_major(row, k, width)];
+        sums[static_cast<std::size_t>(k)] += Cell{gradient.g * weight, gradient.h * weight};
       }
+      if (gather) ordered[i] = out[row];
     }
     const std::lock_guard lock(merge);
     drawn_weight += weights;
     for (std::int32_t k = 0; k < width; ++k)
-      root.sums[static_cast<std::size_t>(k)] += sums[static_cast<std::size_t>(k)];
+      stats.sums[static_cast<std::size_t>(k)] += sums[static_cast<std::size_t>(k)];
   });
-  comm_->allreduce_sum({reinterpret_cast<std::int64_t*>(root.sums.data()), root.sums.size() * 2});
-  root.count = nodes_[0].count;
-  comm_->allreduce_sum({&root.count, 1});
+  comm_->allreduce_sum({reinterpret_cast<std::int64_t*>(stats.sums.data()), stats.sums.size() * 2});
+  stats.count = root.count;
+  comm_->allreduce_sum({&stats.count, 1});
   comm_->allreduce_sum({&drawn_weight, 1});
-  root.weight = static_cast<double>(drawn_weight) * data_->weight_unit;
-  return root;
+  stats.weight = static_cast<double>(drawn_weight) * data_->weight_unit;
+  stats.units = units_;
+  stats.leaf_units = leaf_units_;
+  return stats;
+}
+
+RootStats CpuBackend::begin_tree(const TreeRequest& request) {
+  for (auto& histogram : histograms_)
+    if (histogram) spare_.push_back(std::move(histogram));
+  histograms_.clear();
+  if (request.width != request_.width || request.count_rows != request_.count_rows) spare_.clear();
+  request_ = request;
+  wide_ = request.wide;
+  in_order_ = request.width == 1;
+  units_.assign(static_cast<std::size_t>(request.width), {});
+  leaf_units_.assign(static_cast<std::size_t>(request.width), {});
+  draw_rows(request);
+  return wide_ ? quantise<WideGradient>(request) : quantise<NarrowGradient>(request);
 }
 
 std::vector<Cell> CpuBackend::histogram_of(NodeId node) const { return histogram_at(node).cells; }
 
 std::vector<RowId> CpuBackend::rows_of(NodeId node) const {
   const NodeRows& at = rows_at(node);
-  return {rows(at), rows(at) + at.count};
+  std::vector<RowId> out(static_cast<std::size_t>(at.count));
+  const RowId* ids = rows(at);
+  for (std::int64_t i = 0; i < at.count; ++i) out[static_cast<std::size_t>(i)] = static_cast<RowId>(row_at(at, ids, i));
+  return out;
 }
 
 std::unique_ptr<Backend> make_cpu_backend() { return std::make_unique<CpuBackend>(); }

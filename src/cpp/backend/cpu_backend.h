@@ -11,6 +11,7 @@
 
 #include "backend/backend.h"
 #include "backend/kernels.h"
+#include "base/huge_pages.h"
 
 namespace pygbt {
 
@@ -36,11 +37,13 @@ class CpuBackend final : public Backend {
   std::vector<RowId> rows_of(NodeId node) const override;
 
  private:
-  // A node's rows: rows_[buffer][begin .. begin + count). Children go to the other buffer, at the same places.
+  // A node's rows: rows_[buffer][begin .. begin + count), their gradients beside them. Children go to the other
+  // buffer, at the same places. A tree that sees every row starts with none written down: rows begin .. begin + count.
   struct NodeRows {
     std::int64_t begin = 0;
     std::int64_t count = 0;
     int buffer = 0;
+    bool consecutive = false;
   };
   // A node's histogram. cells [feature][bin][width], counts [feature][bin] when the tree counts rows.
   struct Histogram {
@@ -48,7 +51,20 @@ class CpuBackend final : public Backend {
     std::vector<std::int64_t> counts;
   };
 
-  const RowId* rows(const NodeRows& node) const { return rows_[node.buffer].data() + node.begin; }
+  // nullptr for consecutive rows.
+  const RowId* rows(const NodeRows& node) const {
+    return node.consecutive ? nullptr : rows_[node.buffer].data() + node.begin;
+  }
+  static std::int64_t row_at(const NodeRows& node, const RowId* ids, std::int64_t i) {
+    return ids == nullptr ? node.begin + i : static_cast<std::int64_t>(ids[i]);
+  }
+  // Quantised gradients: beside the rows of the node from position `begin` on, or [row][width] of all rows.
+  const void* gradients(const NodeRows& node, std::int64_t begin) const {
+    return in_order_ ? gradients_[node.buffer].data() + (node.begin + begin) * gradient_bytes() : gradients_[0].data();
+  }
+  std::int64_t gradient_bytes() const {  // of a row
+    return request_.width * static_cast<std::int64_t>(wide_ ? sizeof(WideGradient) : sizeof(NarrowGradient));
+  }
   NodeRows& rows_at(NodeId node) { return nodes_[static_cast<std::size_t>(node)]; }
   const NodeRows& rows_at(NodeId node) const { return nodes_[static_cast<std::size_t>(node)]; }
   Histogram& new_histogram(NodeId node);
@@ -56,7 +72,8 @@ class CpuBackend final : public Backend {
   const std::uint32_t* weights() const { return data_->weights.empty() ? nullptr : data_->weights.data(); }
   void target_extremes(std::int32_t target);
   void draw_rows(const TreeRequest& request);
-  const void* quantised() const { return wide_ ? static_cast<const void*>(wide_rows_.data()) : narrow_rows_.data(); }
+  template <class Gradient>
+  RootStats quantise(const TreeRequest& request);
 
   const Dataset* data_ = nullptr;
   Communicator* comm_ = nullptr;
@@ -73,15 +90,15 @@ class CpuBackend final : public Backend {
   // The tree being grown.
   TreeRequest request_;
   bool wide_ = false;
-  std::vector<NarrowGradient> narrow_rows_;     // [row][width]
-  std::vector<WideGradient> wide_rows_;
+  bool in_order_ = true;                        // gradients move with the rows: trees of one target
   std::vector<CellUnits> units_, leaf_units_;   // [width]
-  std::vector<RowId> rows_[2];                  // drawn rows, grouped by node
-  std::vector<RowId> not_drawn_;                // the others
-  std::vector<std::uint8_t> side_;              // partition scratch [position]
-  std::vector<NodeRows> nodes_;                 // [node]
+  HugeVector<RowId> rows_[2];                   // drawn rows, grouped by node
+  HugeVector<std::uint8_t> gradients_[2];  // NarrowGradient or WideGradient beside rows_, or [row][width] in [0]
+  std::vector<RowId> not_drawn_;  // the others
+  std::vector<std::uint16_t> sides_;  // partition scratch, a bit a row
+  std::vector<NodeRows> nodes_;  // [node]
   std::vector<std::unique_ptr<Histogram>> histograms_;  // [node], null = none
-  std::vector<std::unique_ptr<Histogram>> spare_;       // memory of released histograms
+  std::vector<std::unique_ptr<Histogram>> spare_;  // memory of released histograms
 };
 
 }  // namespace pygbt

@@ -99,9 +99,14 @@ void CpuBackend::histograms(std::span<const NodeId> nodes) {
     work.bins = block.bytes.data();
     work.stride = block.stride;
     work.n_features = block.width;
-    work.rows = rows(rows_at(nodes[task.node])) + task.begin;
+    const NodeRows& node = rows_at(nodes[task.node]);
+    if (node.consecutive)
+      work.first_row = static_cast<RowId>(node.begin + task.begin);
+    else
+      work.rows = rows(node) + task.begin;
     work.n = task.end - task.begin;
-    work.gradients = quantised();
+    work.gradients = gradients(node, task.begin);
+    work.in_order = in_order_;
     work.weights = weights();
     work.width = request_.width;
     std::mutex& lock = locks[(task.node * data_->blocks.size() + task.block) % locks.size()];

@@ -68,15 +68,16 @@ void CpuBackend::leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out) 
   parallel_for(
       nodes_[0].count < kLeafRun ? 1 : n_threads_, static_cast<std::int64_t>(runs.size()), [&](std::int64_t r, int) {
         const LeafRun& run = runs[static_cast<std::size_t>(r)];
-        const RowId* ids = rows(rows_at(leaves[run.leaf]));
+        const NodeRows& node = rows_at(leaves[run.leaf]);
+        const std::int64_t first = node.consecutive ? node.begin + run.begin : 0;
         for (std::int32_t k = 0; k < width; ++k) {
           const std::int32_t target = request_.first_target + k;
           SumTask task;
-          task.g = g_.data() + target_major(target, 0, n_rows_);
-          task.h = h_.data() + target_major(target, 0, n_rows_);
-          task.rows = ids + run.begin;
+          task.g = g_.data() + target_major(target, first, n_rows_);
+          task.h = h_.data() + target_major(target, first, n_rows_);
+          task.rows = node.consecutive ? nullptr : rows(node) + run.begin;
           task.n = run.end - run.begin;
-          task.weights = weights();
+          task.weights = weights() == nullptr ? nullptr : weights() + first;
           task.g_scale = quantiser_scale(max_g_[static_cast<std::size_t>(target)], bits);
           task.h_scale = quantiser_scale(max_h_[static_cast<std::size_t>(target)], bits);
           task.limit = limit;
@@ -103,9 +104,10 @@ void CpuBackend::leaf_quantiles(std::span<const NodeId> leaves, std::int32_t tar
     parallel_for(nodes_[0].count < kLeafRun ? 1 : n_threads_, n_leaves, [&](std::int64_t leaf, int) {
       const auto at = static_cast<std::size_t>(leaf);
       const NodeRows& node = rows_at(leaves[at]);
+      const RowId* ids = rows(node);
       std::int64_t* count = counts.data() + at * 256;
       for (std::int64_t i = 0; i < node.count; ++i) {
-        const RowId row = rows(node)[i];
+        const std::int64_t row = row_at(node, ids, i);
         const float residual = data_->labels[static_cast<std::size_t>(row_major(row, label_column, data_->n_labels))] -
                                scores_[static_cast<std::size_t>(row_major(row, target, n_targets_))];
         const std::uint32_t key = order_key(residual);
@@ -135,10 +137,11 @@ void CpuBackend::add_scores(const BinnedTree& tree, std::span<const NodeId> leaf
   const auto runs = leaf_runs(leaf_nodes.size(), [&](std::size_t i) { return rows_at(leaf_nodes[i]).count; });
   parallel_for(n_rows_ < kLeafRun ? 1 : n_threads_, static_cast<std::int64_t>(runs.size()), [&](std::int64_t r, int) {
     const LeafRun& run = runs[static_cast<std::size_t>(r)];
-    const RowId* ids = rows(rows_at(leaf_nodes[run.leaf]));
+    const NodeRows& node = rows_at(leaf_nodes[run.leaf]);
+    const RowId* ids = rows(node);
     const float* value = tree.leaf_value.data() + run.leaf * static_cast<std::size_t>(width);
     for (std::int64_t i = run.begin; i < run.end; ++i) {
-      float* score = scores_.data() + row_major(ids[i], tree.target, n_targets_);
+      float* score = scores_.data() + row_major(row_at(node, ids, i), tree.target, n_targets_);
       for (std::int32_t k = 0; k < width; ++k) score[k] += value[k];
     }
   });

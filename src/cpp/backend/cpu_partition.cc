@@ -16,10 +16,12 @@ namespace pygbt {
 namespace {
 
 constexpr std::int64_t kRunRows = 32768;
+constexpr std::int64_t kSideRows = 16;  // rows of a word of sides
 
 struct Run {
   std::size_t cut;
   std::int64_t begin, end;  // rows of the node
+  std::size_t sides;        // first word of its sides
   std::int64_t n_left = 0;
 };
 
@@ -28,15 +30,24 @@ struct Run {
 void CpuBackend::partition(std::span<const NodeCut> cuts, std::span<std::int64_t> out_left_counts) {
   std::vector<Run> runs;
   std::int64_t total = 0;
+  std::size_t n_words = 0;
   NodeId last = 0;
   for (std::size_t i = 0; i < cuts.size(); ++i) {
     const std::int64_t count = rows_at(cuts[i].node).count;
     const std::int64_t pieces = std::max<std::int64_t>(1, (count + kRunRows - 1) / kRunRows);
-    for (std::int64_t p = 0; p < pieces; ++p) runs.push_back({i, count * p / pieces, count * (p + 1) / pieces});
+    for (std::int64_t p = 0; p < pieces; ++p) {
+      const std::int64_t begin = count * p / pieces, end = count * (p + 1) / pieces;
+      runs.push_back({i, begin, end, n_words});
+      n_words += static_cast<std::size_t>((end - begin + kSideRows - 1) / kSideRows);
+    }
     total += count;
     last = std::max(last, cuts[i].left + 1);
   }
+  if (sides_.size() < n_words) sides_.resize(n_words);
   if (nodes_.size() <= static_cast<std::size_t>(last)) nodes_.resize(static_cast<std::size_t>(last) + 1);
+  for (auto& rows : rows_) rows.resize(static_cast<std::size_t>(n_rows_));
+  if (in_order_)
+    for (auto& buffer : gradients_) buffer.resize(static_cast<std::size_t>(n_rows_ * gradient_bytes()));
   const int n_threads = total < 4096 ? 1 : n_threads_;
   const auto n_runs = static_cast<std::int64_t>(runs.size());
 
@@ -54,9 +65,12 @@ void CpuBackend::partition(std::span<const NodeCut> cuts, std::span<std::int64_t
       task.left_bins = cut.split->left_bins.data();
       task.left_words = static_cast<std::int32_t>(cut.split->left_bins.size());
     }
-    task.rows = rows(node) + run.begin;
+    if (node.consecutive)
+      task.first_row = static_cast<RowId>(node.begin + run.begin);
+    else
+      task.rows = rows(node) + run.begin;
     task.n = run.end - run.begin;
-    run.n_left = kernels().route(task, side_.data() + node.begin + run.begin);
+    run.n_left = kernels().route(task, sides_.data() + run.sides);
   });
 
   // Runs of a node are consecutive: where each run's left and right rows go.
@@ -70,9 +84,22 @@ void CpuBackend::partition(std::span<const NodeCut> cuts, std::span<std::int64_t
   parallel_for(n_threads, n_runs, [&](std::int64_t r, int) {
     const Run& run = runs[static_cast<std::size_t>(r)];
     const NodeRows& node = rows_at(cuts[run.cut].node);
-    RowId* to = rows_[1 - node.buffer].data() + node.begin;
-    kernels().scatter(rows(node) + run.begin, side_.data() + node.begin + run.begin, run.end - run.begin,
-                      to + left_at[static_cast<std::size_t>(r)], to + right_at[static_cast<std::size_t>(r)]);
+    const std::int64_t left = node.begin + left_at[static_cast<std::size_t>(r)];
+    const std::int64_t right = node.begin + right_at[static_cast<std::size_t>(r)];
+    ScatterTask task;
+    task.sides = sides_.data() + run.sides;
+    task.n = run.end - run.begin;
+    task.first_row = static_cast<RowId>(node.begin + run.begin);
+    task.from = node.consecutive ? nullptr : rows(node) + run.begin;
+    task.left = rows_[1 - node.buffer].data() + left;
+    task.right = rows_[1 - node.buffer].data() + right;
+    kernels().scatter4(task);
+    if (!in_order_) return;
+    const std::int64_t bytes = gradient_bytes();
+    task.from = gradients(node, run.begin);
+    task.left = gradients_[1 - node.buffer].data() + left * bytes;
+    task.right = gradients_[1 - node.buffer].data() + right * bytes;
+    wide_ ? kernels().scatter8(task) : kernels().scatter4(task);
   });
 
   for (std::size_t i = 0; i < cuts.size(); ++i) {

@@ -26,9 +26,11 @@ struct HistogramTask {
   const void* bins = nullptr;           // [row][stride] uint8 or uint16
   std::int32_t stride = 0;
   std::int32_t n_features = 0;
-  const RowId* rows = nullptr;          // [n]
+  const RowId* rows = nullptr;          // [n]; nullptr = consecutive rows from first_row
+  RowId first_row = 0;
   std::int64_t n = 0;
-  const void* gradients = nullptr;      // [row][width] NarrowGradient or WideGradient
+  const void* gradients = nullptr;      // NarrowGradient or WideGradient, [n] beside `rows`, or [row][width]
+  bool in_order = false;                // gradients lie beside the rows; width 1 only
   const std::uint32_t* weights = nullptr;  // [row] or nullptr = 1
   std::int32_t width = 1;
   const std::int64_t* offsets = nullptr;   // [n_features] first bin of each feature in `cells`
@@ -62,8 +64,19 @@ struct PartitionTask {
   bool missing_left = false;
   const std::uint32_t* left_bins = nullptr;  // categorical: bit set over bins; nullptr = numeric
   std::int32_t left_words = 0;
-  const RowId* rows = nullptr;   // [n]
+  const RowId* rows = nullptr;   // [n]; nullptr = consecutive rows from first_row
+  RowId first_row = 0;
   std::int64_t n = 0;
+};
+
+// Elements of `from` whose bit is set go to `left`, the others to `right`, order kept.
+struct ScatterTask {
+  const std::uint16_t* sides = nullptr;  // [ceil(n / 16)] bit i % 16 of word i / 16: element i goes left
+  std::int64_t n = 0;
+  const void* from = nullptr;            // [n] elements; nullptr = consecutive RowIds from first_row
+  RowId first_row = 0;
+  void* left = nullptr;
+  void* right = nullptr;
 };
 
 // Gradients of one target for consecutive rows.
@@ -98,10 +111,11 @@ struct Kernels {
   void (*histogram_cells[2][2])(const HistogramTask& task);  // [two_byte][wide]
   // Sums of weight * quantised (g, |g|, h).
   RowSums (*sum_rows)(const SumTask& task);
-  // side[i] = 1 if rows[i] goes left; returns how many do.
-  std::int64_t (*route)(const PartitionTask& task, std::uint8_t* side);
-  // Stable split of rows by side into left [n_left] and right [n - n_left].
-  void (*scatter)(const RowId* rows, const std::uint8_t* side, std::int64_t n, RowId* left, RowId* right);
+  // sides = which rows go left, see ScatterTask; returns how many do.
+  std::int64_t (*route)(const PartitionTask& task, std::uint16_t* sides);
+  // Stable split of elements of 4 bytes (row ids, narrow gradients) or 8 (wide gradients).
+  void (*scatter4)(const ScatterTask& task);
+  void (*scatter8)(const ScatterTask& task);
   // out[i * out_stride] = quantised (g[i], h[i]).
   void (*quantise_narrow)(const float* g, const float* h, std::int64_t n, double g_scale, double h_scale,
                           std::int64_t g_limit, std::int64_t h_limit, NarrowGradient* out, std::int64_t out_stride);

@@ -106,7 +106,7 @@ void store(const Bin* bins, std::int64_t n, Byte* column, Byte* block, std::int6
 }
 
 void fill_rows(const ColumnBinner& binner, FeatureId f, std::int64_t begin, std::int64_t end, BinBlock& block,
-               std::vector<std::uint8_t>& column) {
+               HugeVector<std::uint8_t>& column) {
   std::array<Bin, kChunk> bins;
   binner(begin, end, bins.data());
   const std::int64_t cell = begin * block.stride + (f - block.first);
@@ -135,6 +135,7 @@ void fill_bins(std::span<const ColumnView> columns, int n_threads, Dataset& data
   parallel_for(threads, static_cast<std::int64_t>(data.blocks.size()), [&](std::int64_t b, int) {
     BinBlock& block = data.blocks[static_cast<std::size_t>(b)];
     block.bytes.resize(static_cast<std::size_t>(n * block.stride) * (block.two_byte ? 2 : 1));
+    if (block.stride > block.width) std::fill(block.bytes.begin(), block.bytes.end(), std::uint8_t{0});  // the padding
     for (auto f = static_cast<std::size_t>(block.first); f < static_cast<std::size_t>(block.first + block.width); ++f) {
       data.columns[f].resize(static_cast<std::size_t>(n) * (block.two_byte ? 2 : 1));
       binners[f] = std::make_unique<const ColumnBinner>(columns[f], cuts.features[f]);

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "base/huge_pages.h"
 #include "base/types.h"
 #include "data/column.h"
 #include "data/cuts.h"
@@ -20,7 +21,7 @@ struct BinBlock {
   std::int32_t width = 0;     // features in the block, at most kBlockWidth
   std::int32_t stride = 0;    // bins from row to row (>= width; padding bins are 0)
   bool two_byte = false;
-  std::vector<std::uint8_t> bytes;  // [row][stride] of uint8 or uint16
+  HugeVector<std::uint8_t> bytes;  // [row][stride] of uint8 or uint16
 
   const std::uint8_t* bins8() const { return bytes.data(); }
   const std::uint16_t* bins16() const { return reinterpret_cast<const std::uint16_t*>(bytes.data()); }
@@ -43,7 +44,7 @@ class Dataset {
   std::int64_t first_row = 0;           // global index of row 0 (rows of earlier workers); keys the row sampling
   CutsPtr cuts;
   std::vector<BinBlock> blocks;  // cover all features in order; a feature with > 256 bins sits in a two_byte block
-  std::vector<std::vector<std::uint8_t>> columns;  // [feature] -> [row] uint8 or uint16
+  std::vector<HugeVector<std::uint8_t>> columns;  // [feature] -> [row] uint8 or uint16
   std::vector<bool> column_two_byte;  // [feature]
 
   std::int32_t n_labels = 0;  // columns of `labels`

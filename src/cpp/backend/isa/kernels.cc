@@ -6,7 +6,7 @@
 #include "math/route.h"
 #include "math/softmax.h"
 
-#if defined(__AVX512F__) && defined(__AVX512BW__)
+#if defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
@@ -34,7 +34,8 @@ Kernels table() {
   k.histogram_cells[1][1] = histogram_cells<std::uint16_t, WideGradient>;
   k.sum_rows = sum_rows;
   k.route = route;
-  k.scatter = scatter;
+  k.scatter4 = scatter<std::uint32_t>;
+  k.scatter8 = scatter<std::uint64_t>;
   k.quantise_narrow = quantise_rows<NarrowGradient, std::int16_t, std::uint16_t>;
   k.quantise_wide = quantise_rows<WideGradient, std::int32_t, std::int32_t>;
   return k;

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Memory of large arrays that are read out of order: on 2 MiB pages where the system has them, so that a gather by row
+// costs a cache miss and not a page walk as well. New elements are not cleared: the first thread to write them does it.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+namespace pygbt {
+
+inline constexpr std::size_t kHugePage = std::size_t{1} << 21;
+
+template <class T>
+struct HugePageAllocator {
+  using value_type = T;
+
+  HugePageAllocator() = default;
+  template <class U>
+  HugePageAllocator(const HugePageAllocator<U>&) {}
+
+  T* allocate(std::size_t n) {
+    const std::size_t bytes = n * sizeof(T);
+    if (bytes < kHugePage) return static_cast<T*>(::operator new(bytes, std::align_val_t{kCacheLine}));
+    void* memory = ::operator new(bytes, std::align_val_t{kHugePage});
+#if defined(__linux__)
+    madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);  // advice: small pages work as well
+#endif
+    return static_cast<T*>(memory);
+  }
+  void deallocate(T* memory, std::size_t n) {
+    ::operator delete(memory, std::align_val_t{n * sizeof(T) < kHugePage ? kCacheLine : kHugePage});
+  }
+
+  // resize(n) leaves new elements as they are.
+  template <class U>
+  void construct(U* at) {
+    static_assert(std::is_trivially_default_constructible_v<U>);
+    ::new (static_cast<void*>(at)) U;
+  }
+  template <class U, class... Args>
+  void construct(U* at, Args&&... args) {
+    ::new (static_cast<void*>(at)) U(std::forward<Args>(args)...);
+  }
+
+  friend bool operator==(const HugePageAllocator&, const HugePageAllocator&) { return true; }
+
+ private:
+  static constexpr std::size_t kCacheLine = 64;
+};
+
+// A vector for trivial types whose resize does not clear.
+template <class T>
+using HugeVector = std::vector<T, HugePageAllocator<T>>;
+
+}  // namespace pygbt
