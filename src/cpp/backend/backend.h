@@ -55,6 +55,7 @@ struct TreeRequest {
   double subsample = 1.0;  // share of rows drawn by hash of the global row (Draw::kRow)
   bool wide = false;  // quantise to 31 bits instead of 15 / 16: heavy tails (see math/quantise.h)
   bool count_rows = false;  // histograms count rows too (min_child_samples > 1)
+  std::int64_t max_nodes = 0;  // the tree will not have more; 0 = no bound
 };
 
 struct RootStats {
@@ -85,6 +86,7 @@ struct NodeCut {
   NodeId node = 0;
   NodeId left = 0;  // ids of the children: left, left + 1
   const Split* split = nullptr;
+  bool final = false;  // neither child is split or asked for its residual quantile: its rows need no order
 };
 
 struct LossTotals {  // for the choice of narrow or wide quantisation; order-free
@@ -103,7 +105,7 @@ class Backend {
 
   // Scores (margins) of the training rows, float32 [row][n_targets].
   virtual void set_scores(std::span<const float> scores) = 0;
-  virtual std::span<const float> scores() const = 0;
+  virtual std::span<const float> scores() = 0;
 
   // Unweighted float32 gradients and hessians of every row and target, from the scores and labels, or given.
   virtual void gradients(const LossSpec& loss) = 0;

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <type_traits>
+#include <limits>
 
 #include "backend/isa_dispatch.h"
 #include "base/error.h"
@@ -40,7 +40,13 @@ void CpuBackend::load(const Dataset& data, std::int32_t n_targets, Communicator&
 
 void CpuBackend::set_scores(std::span<const float> scores) {
   require(scores.size() == scores_.size(), "scores must have one value per row and target");
+  pending_.values.clear();
   std::copy(scores.begin(), scores.end(), scores_.begin());
+}
+
+std::span<const float> CpuBackend::scores() {
+  finish_pending();
+  return scores_;
 }
 
 // Rows with weight 0 are never drawn; the others by a hash of their global index.
@@ -75,71 +81,61 @@ template <class Gradient>
 RootStats CpuBackend::quantise(const TreeRequest& request) {
   const std::int32_t width = request.width;
   const Precision precision = wide_ ? Precision::kWide : Precision::kNarrow;
-  const int g_bits = quantiser_bits(precision, false, total_weight_);
-  const int h_bits = quantiser_bits(precision, true, total_weight_);
-  const int leaf_bits = quantiser_bits(Precision::kLeaf, false, total_weight_);
-  const std::int64_t g_limit = (std::int64_t{1} << g_bits) - 1;
-  const std::int64_t h_limit = (std::int64_t{1} << h_bits) - 1;
   const NodeRows& root = nodes_[0];
   const bool gather = in_order_ && !root.consecutive;  // by row into [1], then beside the drawn rows into [0]
+  const bool known = !wide_ && in_order_ && narrow_of_ == request.first_target;
+  if (gather && known) std::swap(gradients_[0], gradients_[1]);
   HugeVector<std::uint8_t>& by_row = gradients_[gather ? 1 : 0];
   by_row.resize(static_cast<std::size_t>(n_rows_ * gradient_bytes()));
-  auto* const out = reinterpret_cast<Gradient*>(by_row.data());
+  narrow_of_ = -1;
 
+  RootStats stats;
+  std::vector<Cell> all(static_cast<std::size_t>(width));  // sums over all rows
   for (std::int32_t k = 0; k < width; ++k) {
     const std::int32_t target = request.first_target + k;
     target_extremes(target);
-    const double max_g = max_g_[static_cast<std::size_t>(target)];
-    const double max_h = max_h_[static_cast<std::size_t>(target)];
-    const double g_scale = quantiser_scale(max_g, g_bits);
-    const double h_scale = quantiser_scale(max_h, h_bits);
-    units_[static_cast<std::size_t>(k)] = {data_->weight_unit / g_scale, data_->weight_unit / h_scale};
-    leaf_units_[static_cast<std::size_t>(k)] = {data_->weight_unit / quantiser_scale(max_g, leaf_bits),
-                                                data_->weight_unit / quantiser_scale(max_h, leaf_bits)};
-    const float* g = g_.data() + target_major(target, 0, n_rows_);
-    const float* h = h_.data() + target_major(target, 0, n_rows_);
-    parallel_ranges(n_threads_, n_rows_, kRowGrain, [&](std::int64_t begin, std::int64_t end, int) {
-      if constexpr (std::is_same_v<Gradient, WideGradient>)
-        kernels().quantise_wide(g + begin, h + begin, end - begin, g_scale, h_scale, g_limit, h_limit,
-                                out + begin * width + k, width);
-      else
-        kernels().quantise_narrow(g + begin, h + begin, end - begin, g_scale, h_scale, g_limit, h_limit,
-                                  out + begin * width + k, width);
+    const QuantiseTask scales = quantise_task(target, precision, 0, 0);
+    const QuantiseTask leaf_scales = quantise_task(target, Precision::kLeaf, 0, 0);
+    stats.units.push_back({data_->weight_unit / scales.g_scale, data_->weight_unit / scales.h_scale});
+    stats.leaf_units.push_back({data_->weight_unit / leaf_scales.g_scale, data_->weight_unit / leaf_scales.h_scale});
+    const RowSums sums = known ? narrow_sums_ : quantise_target(target, precision, by_row.data(), k, width);
+    all[static_cast<std::size_t>(k)] = {sums.g, sums.h};
+  }
+  units_ = stats.units;
+
+  std::int64_t drawn_weight = n_rows_;
+  if (root.consecutive) {
+    stats.sums = all;
+  } else {
+    stats.sums.assign(static_cast<std::size_t>(width), Cell{});
+    drawn_weight = 0;
+    if (gather) gradients_[0].resize(static_cast<std::size_t>(root.count * gradient_bytes()));
+    const auto* const from = reinterpret_cast<const Gradient*>(by_row.data());
+    auto* const ordered = reinterpret_cast<Gradient*>(gradients_[0].data());
+    std::mutex merge;
+    parallel_ranges(n_threads_, root.count, kRowGrain, [&](std::int64_t begin, std::int64_t end, int) {
+      std::vector<Cell> sums(static_cast<std::size_t>(width));
+      std::int64_t weights = 0;
+      for (std::int64_t i = begin; i < end; ++i) {
+        const auto row = static_cast<std::int64_t>(rows_[0][static_cast<std::size_t>(i)]);
+        const std::int64_t weight = data_->weight(row);
+        weights += weight;
+        for (std::int32_t k = 0; k < width; ++k) {
+          const Gradient& gradient = from[row_major(row, k, width)];
+          sums[static_cast<std::size_t>(k)] += Cell{gradient.g * weight, gradient.h * weight};
+        }
+        if (gather) ordered[i] = from[row];
+      }
+      const std::lock_guard lock(merge);
+      drawn_weight += weights;
+      for (std::size_t k = 0; k < sums.size(); ++k) stats.sums[k] += sums[k];
     });
   }
-
-  if (gather) gradients_[0].resize(static_cast<std::size_t>(root.count * gradient_bytes()));
-  auto* const ordered = reinterpret_cast<Gradient*>(gradients_[0].data());
-  RootStats stats;
-  stats.sums.assign(static_cast<std::size_t>(width), Cell{});
-  std::int64_t drawn_weight = 0;
-  std::mutex merge;
-  parallel_ranges(n_threads_, root.count, kRowGrain, [&](std::int64_t begin, std::int64_t end, int) {
-    std::vector<Cell> sums(static_cast<std::size_t>(width));
-    std::int64_t weights = 0;
-    const RowId* ids = rows(root);
-    for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t row = row_at(root, ids, i);
-      const std::int64_t weight = data_->weight(row);
-      weights += weight;
-      for (std::int32_t k = 0; k < width; ++k) {
-        const Gradient& gradient = out[row_major(row, k, width)];
-        sums[static_cast<std::size_t>(k)] += Cell{gradient.g * weight, gradient.h * weight};
-      }
-      if (gather) ordered[i] = out[row];
-    }
-    const std::lock_guard lock(merge);
-    drawn_weight += weights;
-    for (std::int32_t k = 0; k < width; ++k)
-      stats.sums[static_cast<std::size_t>(k)] += sums[static_cast<std::size_t>(k)];
-  });
   comm_->allreduce_sum({reinterpret_cast<std::int64_t*>(stats.sums.data()), stats.sums.size() * 2});
   stats.count = root.count;
   comm_->allreduce_sum({&stats.count, 1});
   comm_->allreduce_sum({&drawn_weight, 1});
   stats.weight = static_cast<double>(drawn_weight) * data_->weight_unit;
-  stats.units = units_;
-  stats.leaf_units = leaf_units_;
   return stats;
 }
 
@@ -151,9 +147,12 @@ RootStats CpuBackend::begin_tree(const TreeRequest& request) {
   request_ = request;
   wide_ = request.wide;
   in_order_ = request.width == 1;
-  units_.assign(static_cast<std::size_t>(request.width), {});
-  leaf_units_.assign(static_cast<std::size_t>(request.width), {});
+  finish_pending();  // its marks make room for those of this tree
   draw_rows(request);
+  const std::int64_t most = request.max_nodes > 0 ? request.max_nodes : std::numeric_limits<std::uint32_t>::max() - 1;
+  mark_type_ = most < 0xff ? 0 : (most < 0xffff ? 1 : 2);
+  marks_.resize(static_cast<std::size_t>(n_rows_) << mark_type_);
+  if (!not_drawn_.empty()) std::fill(marks_.begin(), marks_.end(), std::uint8_t{0});
   return wide_ ? quantise<WideGradient>(request) : quantise<NarrowGradient>(request);
 }
 
@@ -162,6 +161,12 @@ std::vector<Cell> CpuBackend::histogram_of(NodeId node) const { return histogram
 std::vector<RowId> CpuBackend::rows_of(NodeId node) const {
   const NodeRows& at = rows_at(node);
   std::vector<RowId> out(static_cast<std::size_t>(at.count));
+  if (at.marked) {
+    std::size_t n = 0;
+    for (std::int64_t row = 0; row < n_rows_; ++row)
+      if (mark_of(row) == static_cast<std::uint32_t>(node) + 1) out[n++] = static_cast<RowId>(row);
+    return out;
+  }
   const RowId* ids = rows(at);
   for (std::int64_t i = 0; i < at.count; ++i) out[static_cast<std::size_t>(i)] = static_cast<RowId>(row_at(at, ids, i));
   return out;

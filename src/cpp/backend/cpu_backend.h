@@ -12,6 +12,7 @@
 #include "backend/backend.h"
 #include "backend/kernels.h"
 #include "base/huge_pages.h"
+#include "math/quantise.h"
 
 namespace pygbt {
 
@@ -19,7 +20,7 @@ class CpuBackend final : public Backend {
  public:
   void load(const Dataset& data, std::int32_t n_targets, Communicator& comm, int n_threads) override;
   void set_scores(std::span<const float> scores) override;
-  std::span<const float> scores() const override { return scores_; }
+  std::span<const float> scores() override;
   void gradients(const LossSpec& loss) override;
   void set_gradients(std::span<const float> g, std::span<const float> h) override;
   LossTotals totals(std::int32_t target) override;
@@ -44,6 +45,13 @@ class CpuBackend final : public Backend {
     std::int64_t count = 0;
     int buffer = 0;
     bool consecutive = false;
+    bool marked = false;  // a leaf whose rows bear its mark and lie in no buffer
+  };
+  // What a chunk of rows has still to do with the tree grown last.
+  struct PendingScores {
+    std::vector<float> values;  // [mark][width], empty = nothing pending
+    std::int32_t target = 0;
+    std::int32_t width = 1;
   };
   // A node's histogram. cells [feature][bin][width], counts [feature][bin] when the tree counts rows.
   struct Histogram {
@@ -70,10 +78,19 @@ class CpuBackend final : public Backend {
   Histogram& new_histogram(NodeId node);
   Histogram& histogram_at(NodeId node) const;
   const std::uint32_t* weights() const { return data_->weights.empty() ? nullptr : data_->weights.data(); }
+  QuantiseTask quantise_task(std::int32_t target, Precision precision, std::int64_t begin, std::int64_t end) const;
+  void raise_extremes(std::int32_t target, std::int64_t begin, std::int64_t end, Extremes& most) const;
   void target_extremes(std::int32_t target);
+  RowSums quantise_target(std::int32_t target, Precision precision, void* out, std::int32_t k, std::int32_t width);
   void draw_rows(const TreeRequest& request);
   template <class Gradient>
   RootStats quantise(const TreeRequest& request);
+  std::uint32_t mark_of(std::int64_t row) const;
+  std::uint8_t* marks_at(std::int64_t row) { return marks_.data() + (row << mark_type_); }
+  void mark_leaves(std::span<const NodeId> leaves);
+  void mark_not_drawn(const BinnedTree& tree, std::span<const NodeId> leaf_nodes);
+  void apply_pending(std::int64_t begin, std::int64_t end);
+  void finish_pending();
 
   const Dataset* data_ = nullptr;
   Communicator* comm_ = nullptr;
@@ -83,19 +100,24 @@ class CpuBackend final : public Backend {
   std::uint64_t total_weight_ = 0;              // of all workers
   std::vector<std::int64_t> bin_offset_;        // [n_features + 1] first bin of each feature in a histogram
 
-  std::vector<float> scores_;                   // [row][target]
-  std::vector<float> g_, h_;                    // [target][row]
+  HugeVector<float> scores_;                    // [row][target], without `pending_`
+  PendingScores pending_;
+  HugeVector<float> g_, h_;                     // [target][row]
   std::vector<double> max_g_, max_h_;           // [target] over rows with weight, of all workers; < 0 = not known
 
   // The tree being grown.
   TreeRequest request_;
   bool wide_ = false;
   bool in_order_ = true;                        // gradients move with the rows: trees of one target
-  std::vector<CellUnits> units_, leaf_units_;   // [width]
+  std::vector<CellUnits> units_;                // [width]
   HugeVector<RowId> rows_[2];                   // drawn rows, grouped by node
   HugeVector<std::uint8_t> gradients_[2];  // NarrowGradient or WideGradient beside rows_, or [row][width] in [0]
-  std::vector<RowId> not_drawn_;  // the others
+  std::int32_t narrow_of_ = -1;  // target whose narrow gradients lie in gradients_[0] by row
+  RowSums narrow_sums_;  // of these, of this worker
+  std::vector<RowId> not_drawn_;  // rows outside the tree
   std::vector<std::uint16_t> sides_;  // partition scratch, a bit a row
+  int mark_type_ = 0;  // marks are uint8, uint16 or uint32
+  HugeVector<std::uint8_t> marks_;  // [row] node + 1 of the row's leaf, 0 = not in the tree
   std::vector<NodeRows> nodes_;  // [node]
   std::vector<std::unique_ptr<Histogram>> histograms_;  // [node], null = none
   std::vector<std::unique_ptr<Histogram>> spare_;  // memory of released histograms

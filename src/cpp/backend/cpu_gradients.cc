@@ -16,11 +16,16 @@ namespace pygbt {
 
 namespace {
 constexpr std::int64_t kGradientGrain = 8192;
-}
+constexpr std::int64_t kChunkRows = 2048;  // a chunk's scores and gradients stay in L1 from one loop to the next
+}  // namespace
 
+// One pass over the rows: the scores take what the last tree adds, give gradients, and these their extremes.
 void CpuBackend::gradients(const LossSpec& loss) {
-  std::fill(max_g_.begin(), max_g_.end(), -1.0);
-  parallel_ranges(n_threads_, n_rows_, kGradientGrain, [&](std::int64_t begin, std::int64_t end, int) {
+  narrow_of_ = -1;
+  std::vector<Extremes> most(static_cast<std::size_t>(n_targets_));
+  std::mutex merge;
+  const auto chunk = [&](std::int64_t begin, std::int64_t end) {
+    if (!pending_.values.empty()) apply_pending(begin, end);
     GradientTask task;
     task.scores = scores_.data() + begin * n_targets_;
     task.labels = data_->labels.data() + begin * data_->n_labels;
@@ -41,11 +46,32 @@ void CpuBackend::gradients(const LossSpec& loss) {
       task.g += n_rows_;
       task.h += n_rows_;
     }
+  };
+  parallel_ranges(n_threads_, n_rows_, kGradientGrain, [&](std::int64_t begin, std::int64_t end, int) {
+    std::vector<Extremes> mine(static_cast<std::size_t>(n_targets_));
+    for (std::int64_t at = begin; at < end; at += kChunkRows) {
+      const std::int64_t stop = std::min(end, at + kChunkRows);
+      chunk(at, stop);
+      for (std::int32_t k = 0; k < n_targets_; ++k) raise_extremes(k, at, stop, mine[static_cast<std::size_t>(k)]);
+    }
+    const std::lock_guard lock(merge);
+    for (std::size_t k = 0; k < mine.size(); ++k) {
+      most[k].g = std::max(most[k].g, mine[k].g);
+      most[k].h = std::max(most[k].h, mine[k].h);
+    }
   });
+  pending_.values.clear();
+  for (std::size_t k = 0; k < most.size(); ++k) {
+    max_g_[k] = static_cast<double>(most[k].g);
+    max_h_[k] = static_cast<double>(most[k].h);
+  }
+  comm_->allreduce_max(max_g_);
+  comm_->allreduce_max(max_h_);
 }
 
 void CpuBackend::set_gradients(std::span<const float> g, std::span<const float> h) {
   require(g.size() == g_.size() && h.size() == h_.size(), "gradients must have one value per row and target");
+  narrow_of_ = -1;
   std::fill(max_g_.begin(), max_g_.end(), -1.0);
   for (std::int64_t row = 0; row < n_rows_; ++row)
     for (std::int32_t k = 0; k < n_targets_; ++k) {
@@ -56,62 +82,88 @@ void CpuBackend::set_gradients(std::span<const float> g, std::span<const float> 
     }
 }
 
-// Largest |g| and h of one target over the rows that count.
+// Rows [begin, end) of one target with the scales of a precision.
+QuantiseTask CpuBackend::quantise_task(std::int32_t target, Precision precision, std::int64_t begin,
+                                       std::int64_t end) const {
+  const int g_bits = quantiser_bits(precision, false, total_weight_);
+  const int h_bits = quantiser_bits(precision, true, total_weight_);
+  QuantiseTask task;
+  task.g = g_.data() + target_major(target, begin, n_rows_);
+  task.h = h_.data() + target_major(target, begin, n_rows_);
+  task.weights = weights() == nullptr ? nullptr : weights() + begin;
+  task.n = end - begin;
+  task.g_scale = quantiser_scale(max_g_[static_cast<std::size_t>(target)], g_bits);
+  task.h_scale = quantiser_scale(max_h_[static_cast<std::size_t>(target)], h_bits);
+  task.g_limit = (std::int64_t{1} << g_bits) - 1;
+  task.h_limit = (std::int64_t{1} << h_bits) - 1;
+  return task;
+}
+
+void CpuBackend::raise_extremes(std::int32_t target, std::int64_t begin, std::int64_t end, Extremes& most) const {
+  QuantiseTask task;
+  task.g = g_.data() + target_major(target, begin, n_rows_);
+  task.h = h_.data() + target_major(target, begin, n_rows_);
+  task.weights = weights() == nullptr ? nullptr : weights() + begin;
+  task.n = end - begin;
+  const Extremes found = kernels().extremes(task);
+  most.g = std::max(most.g, found.g);
+  most.h = std::max(most.h, found.h);
+}
+
+// Largest |g| and h of one target over the rows that count, where gradients() has not found them.
 void CpuBackend::target_extremes(std::int32_t target) {
   double& max_g = max_g_[static_cast<std::size_t>(target)];
   double& max_h = max_h_[static_cast<std::size_t>(target)];
   if (max_g >= 0.0) return;
-  const float* g = g_.data() + target_major(target, 0, n_rows_);
-  const float* h = h_.data() + target_major(target, 0, n_rows_);
-  double extremes[2] = {0.0, 0.0};
+  Extremes most;
   std::mutex merge;
   parallel_ranges(n_threads_, n_rows_, kGradientGrain, [&](std::int64_t begin, std::int64_t end, int) {
-    float most_g = 0.0f, most_h = 0.0f;
-    for (std::int64_t i = begin; i < end; ++i) {
-      if (data_->weight(i) == 0) continue;
-      most_g = std::max(most_g, std::fabs(g[i]));
-      most_h = std::max(most_h, h[i]);
-    }
+    Extremes mine;
+    raise_extremes(target, begin, end, mine);
     const std::lock_guard lock(merge);
-    extremes[0] = std::max(extremes[0], static_cast<double>(most_g));
-    extremes[1] = std::max(extremes[1], static_cast<double>(most_h));
+    most.g = std::max(most.g, mine.g);
+    most.h = std::max(most.h, mine.h);
   });
+  double extremes[2] = {static_cast<double>(most.g), static_cast<double>(most.h)};
   comm_->allreduce_max(extremes);
   max_g = extremes[0];
   max_h = extremes[1];
 }
 
+// Integers of all rows of one target into column k of `out`, [row][width] NarrowGradient or WideGradient.
+RowSums CpuBackend::quantise_target(std::int32_t target, Precision precision, void* out, std::int32_t k,
+                                    std::int32_t width) {
+  RowSums sums;
+  std::mutex merge;
+  parallel_ranges(n_threads_, n_rows_, kGradientGrain, [&](std::int64_t begin, std::int64_t end, int) {
+    const QuantiseTask task = quantise_task(target, precision, begin, end);
+    const std::int64_t at = row_major(begin, k, width);
+    const RowSums mine = precision == Precision::kWide
+                             ? kernels().quantise_wide(task, static_cast<WideGradient*>(out) + at, width)
+                             : kernels().quantise_narrow(task, static_cast<NarrowGradient*>(out) + at, width);
+    const std::lock_guard lock(merge);
+    sums.g += mine.g;
+    sums.magnitude += mine.magnitude;
+    sums.h += mine.h;
+  });
+  return sums;
+}
+
+// Means of the narrow integers, which stay where a tree of this target alone looks for them.
 LossTotals CpuBackend::totals(std::int32_t target) {
   target_extremes(target);
+  gradients_[0].resize(std::max(gradients_[0].size(), static_cast<std::size_t>(n_rows_) * sizeof(NarrowGradient)));
+  narrow_sums_ = quantise_target(target, Precision::kNarrow, gradients_[0].data(), 0, 1);
+  narrow_of_ = target;
+  std::int64_t sums[] = {narrow_sums_.g, narrow_sums_.magnitude, narrow_sums_.h};
+  comm_->allreduce_sum(sums);
+  const QuantiseTask scales = quantise_task(target, Precision::kNarrow, 0, 0);
+  const auto weight = static_cast<double>(total_weight_);
   LossTotals totals;
   totals.max_g = max_g_[static_cast<std::size_t>(target)];
   totals.max_h = max_h_[static_cast<std::size_t>(target)];
-  const int bits = quantiser_bits(Precision::kLeaf, false, total_weight_);
-  const std::int64_t limit = (std::int64_t{1} << bits) - 1;
-  const double g_scale = quantiser_scale(totals.max_g, bits);
-  const double h_scale = quantiser_scale(totals.max_h, bits);
-  RowSums sum;
-  std::mutex merge;
-  parallel_ranges(n_threads_, n_rows_, kGradientGrain, [&](std::int64_t begin, std::int64_t end, int) {
-    SumTask task;
-    task.g = g_.data() + target_major(target, begin, n_rows_);
-    task.h = h_.data() + target_major(target, begin, n_rows_);
-    task.n = end - begin;
-    task.weights = weights() == nullptr ? nullptr : weights() + begin;
-    task.g_scale = g_scale;
-    task.h_scale = h_scale;
-    task.limit = limit;
-    const RowSums part = kernels().sum_rows(task);
-    const std::lock_guard lock(merge);
-    sum.g += part.g;
-    sum.magnitude += part.magnitude;
-    sum.h += part.h;
-  });
-  std::int64_t sums[] = {sum.g, sum.magnitude, sum.h};
-  comm_->allreduce_sum(sums);
-  const auto weight = static_cast<double>(total_weight_);
-  totals.spread_g = static_cast<double>(sums[1] - std::abs(sums[0])) / g_scale / weight;
-  totals.mean_h = static_cast<double>(sums[2]) / h_scale / weight;
+  totals.spread_g = static_cast<double>(sums[1] - std::abs(sums[0])) / scales.g_scale / weight;
+  totals.mean_h = static_cast<double>(sums[2]) / scales.h_scale / weight;
   return totals;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <mutex>
 
 #include "backend/cpu_backend.h"
@@ -19,6 +20,7 @@ namespace pygbt {
 namespace {
 
 constexpr std::int64_t kLeafRun = 16384;
+constexpr std::int64_t kWalkGrain = 2048;  // rows a task walks down a tree at least
 
 struct LeafRun {
   std::size_t leaf;
@@ -58,40 +60,60 @@ std::int32_t walk(const BinnedTree& tree, const Dataset& data, std::int64_t row)
 
 }  // namespace
 
+std::uint32_t CpuBackend::mark_of(std::int64_t row) const {
+  std::uint32_t mark = 0;  // little endian
+  std::memcpy(&mark, marks_.data() + (row << mark_type_), std::size_t{1} << mark_type_);
+  return mark;
+}
+
+// Marks the rows of the leaves that no final cut has marked.
+void CpuBackend::mark_leaves(std::span<const NodeId> leaves) {
+  const auto runs = leaf_runs(leaves.size(), [&](std::size_t i) {
+    const NodeRows& node = rows_at(leaves[i]);
+    return node.marked ? 0 : node.count;
+  });
+  if (runs.empty()) return;
+  const auto mark = [&](std::int64_t r, int) {
+    const LeafRun& run = runs[static_cast<std::size_t>(r)];
+    const NodeRows& node = rows_at(leaves[run.leaf]);
+    MarkTask task;
+    task.rows = node.consecutive ? nullptr : rows(node) + run.begin;
+    task.first_row = static_cast<RowId>(node.begin + run.begin);
+    task.n = run.end - run.begin;
+    task.left = static_cast<std::uint32_t>(leaves[run.leaf]) + 1;
+    task.marks = marks_.data();
+    kernels().mark_rows[mark_type_](task);
+  };
+  parallel_for(nodes_[0].count < kLeafRun ? 1 : n_threads_, static_cast<std::int64_t>(runs.size()), mark);
+  for (const NodeId leaf : leaves) rows_at(leaf).marked = true;
+}
+
 void CpuBackend::leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out) {
-  std::fill(out.begin(), out.end(), Cell{});
-  const std::int32_t width = request_.width;
-  const int bits = quantiser_bits(Precision::kLeaf, false, total_weight_);
-  const std::int64_t limit = (std::int64_t{1} << bits) - 1;
-  const auto runs = leaf_runs(leaves.size(), [&](std::size_t i) { return rows_at(leaves[i]).count; });
-  std::mutex merge;
-  parallel_for(
-      nodes_[0].count < kLeafRun ? 1 : n_threads_, static_cast<std::int64_t>(runs.size()), [&](std::int64_t r, int) {
-        const LeafRun& run = runs[static_cast<std::size_t>(r)];
-        const NodeRows& node = rows_at(leaves[run.leaf]);
-        const std::int64_t first = node.consecutive ? node.begin + run.begin : 0;
-        for (std::int32_t k = 0; k < width; ++k) {
-          const std::int32_t target = request_.first_target + k;
-          SumTask task;
-          task.g = g_.data() + target_major(target, first, n_rows_);
-          task.h = h_.data() + target_major(target, first, n_rows_);
-          task.rows = node.consecutive ? nullptr : rows(node) + run.begin;
-          task.n = run.end - run.begin;
-          task.weights = weights() == nullptr ? nullptr : weights() + first;
-          task.g_scale = quantiser_scale(max_g_[static_cast<std::size_t>(target)], bits);
-          task.h_scale = quantiser_scale(max_h_[static_cast<std::size_t>(target)], bits);
-          task.limit = limit;
-          const RowSums sums = kernels().sum_rows(task);
-          const std::lock_guard lock(merge);
-          out[run.leaf * static_cast<std::size_t>(width) + static_cast<std::size_t>(k)] += Cell{sums.g, sums.h};
-        }
-      });
+  mark_leaves(leaves);
+  const auto width = static_cast<std::size_t>(request_.width);
+  const std::size_t n_marks = nodes_.size() + 1;
+  std::vector<Cell> sums(n_marks);
+  for (std::size_t k = 0; k < width; ++k) {
+    std::fill(sums.begin(), sums.end(), Cell{});
+    std::mutex merge;
+    parallel_ranges(n_threads_, n_rows_, kLeafRun, [&](std::int64_t begin, std::int64_t end, int) {
+      std::vector<Cell> mine(n_marks);
+      const std::int32_t target = request_.first_target + static_cast<std::int32_t>(k);
+      kernels().sum_by_mark[mark_type_](quantise_task(target, Precision::kLeaf, begin, end), marks_at(begin),
+                                        mine.data());
+      const std::lock_guard lock(merge);
+      for (std::size_t i = 0; i < n_marks; ++i) sums[i] += mine[i];
+    });
+    for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf)
+      out[leaf * width + k] = sums[static_cast<std::size_t>(leaves[leaf]) + 1];
+  }
   comm_->allreduce_sum({reinterpret_cast<std::int64_t*>(out.data()), out.size() * 2});
 }
 
 // Radix selection on order-preserving keys: four passes of 256 integer counts find the key that holds the rank.
 void CpuBackend::leaf_quantiles(std::span<const NodeId> leaves, std::int32_t target, double alpha,
                                 std::span<float> out) {
+  finish_pending();
   const std::uint64_t level = quantile_level(alpha);
   const std::int32_t label_column = data_->n_labels == 1 ? 0 : target;
   const auto n_leaves = static_cast<std::int64_t>(leaves.size());
@@ -132,33 +154,52 @@ void CpuBackend::leaf_quantiles(std::span<const NodeId> leaves, std::int32_t tar
     out[leaf] = total[leaf] == 0 ? 0.0f : value_of_key(prefix[leaf]);
 }
 
-void CpuBackend::add_scores(const BinnedTree& tree, std::span<const NodeId> leaf_nodes) {
-  const std::int32_t width = tree.width;
-  const auto runs = leaf_runs(leaf_nodes.size(), [&](std::size_t i) { return rows_at(leaf_nodes[i]).count; });
-  parallel_for(n_rows_ < kLeafRun ? 1 : n_threads_, static_cast<std::int64_t>(runs.size()), [&](std::int64_t r, int) {
-    const LeafRun& run = runs[static_cast<std::size_t>(r)];
-    const NodeRows& node = rows_at(leaf_nodes[run.leaf]);
-    const RowId* ids = rows(node);
-    const float* value = tree.leaf_value.data() + run.leaf * static_cast<std::size_t>(width);
-    for (std::int64_t i = run.begin; i < run.end; ++i) {
-      float* score = scores_.data() + row_major(row_at(node, ids, i), tree.target, n_targets_);
-      for (std::int32_t k = 0; k < width; ++k) score[k] += value[k];
+// Rows outside the tree get the mark of the leaf they walk to.
+void CpuBackend::mark_not_drawn(const BinnedTree& tree, std::span<const NodeId> leaf_nodes) {
+  const auto n = static_cast<std::int64_t>(not_drawn_.size());
+  parallel_ranges(n_threads_, n, kWalkGrain, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      MarkTask task;
+      task.first_row = not_drawn_[static_cast<std::size_t>(i)];
+      task.n = 1;
+      const auto leaf = static_cast<std::size_t>(walk(tree, *data_, task.first_row));
+      task.left = static_cast<std::uint32_t>(leaf_nodes[leaf]) + 1;
+      task.marks = marks_.data();
+      kernels().mark_rows[mark_type_](task);
     }
   });
-  parallel_ranges(
-      n_threads_, static_cast<std::int64_t>(not_drawn_.size()), 2048, [&](std::int64_t begin, std::int64_t end, int) {
-        for (std::int64_t i = begin; i < end; ++i) {
-          const RowId row = not_drawn_[static_cast<std::size_t>(i)];
-          const float* value = tree.leaf_value.data() + static_cast<std::int64_t>(walk(tree, *data_, row)) * width;
-          float* score = scores_.data() + row_major(row, tree.target, n_targets_);
-          for (std::int32_t k = 0; k < width; ++k) score[k] += value[k];
-        }
-      });
+}
+
+// The scores change when their rows are next looked at: in the pass that makes the gradients, or in finish_pending.
+void CpuBackend::add_scores(const BinnedTree& tree, std::span<const NodeId> leaf_nodes) {
+  finish_pending();
+  mark_leaves(leaf_nodes);
+  mark_not_drawn(tree, leaf_nodes);
+  const auto width = static_cast<std::size_t>(tree.width);
+  pending_.target = tree.target;
+  pending_.width = tree.width;
+  pending_.values.assign((nodes_.size() + 1) * width, 0.0f);
+  for (std::size_t leaf = 0; leaf < leaf_nodes.size(); ++leaf)
+    std::copy_n(tree.leaf_value.begin() + static_cast<std::ptrdiff_t>(leaf * width), width,
+                pending_.values.begin() +
+                    static_cast<std::ptrdiff_t>((static_cast<std::size_t>(leaf_nodes[leaf]) + 1) * width));
+}
+
+void CpuBackend::apply_pending(std::int64_t begin, std::int64_t end) {
+  kernels().add_by_mark[mark_type_](marks_at(begin), end - begin, pending_.values.data(), pending_.width,
+                                    scores_.data() + row_major(begin, pending_.target, n_targets_), n_targets_);
+}
+
+void CpuBackend::finish_pending() {
+  if (pending_.values.empty()) return;
+  parallel_ranges(n_threads_, n_rows_, kLeafRun,
+                  [&](std::int64_t begin, std::int64_t end, int) { apply_pending(begin, end); });
+  pending_.values.clear();
 }
 
 void add_tree_scores(const BinnedTree& tree, const Dataset& data, std::span<float> scores, std::int32_t n_targets,
                      int n_threads) {
-  parallel_ranges(n_threads, data.n_rows, 2048, [&](std::int64_t begin, std::int64_t end, int) {
+  parallel_ranges(n_threads, data.n_rows, kWalkGrain, [&](std::int64_t begin, std::int64_t end, int) {
     for (std::int64_t row = begin; row < end; ++row) {
       const float* value = tree.leaf_value.data() + static_cast<std::int64_t>(walk(tree, data, row)) * tree.width;
       float* score = scores.data() + row_major(row, tree.target, n_targets);

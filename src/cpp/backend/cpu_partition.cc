@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of split nodes to their children, all nodes of a step in two dispatches: route (which side, how many), then
-// scatter. Children live in the other row buffer at the place of their parent, so nothing is copied back:
+// Rows of split nodes to their children, all nodes of a step in at most two dispatches: route (which side, how many),
+// then scatter where a node has several runs. Children live in the other row buffer at the place of their parent, so
+// nothing is copied back; the rows of final cuts get the marks of their leaves instead:
 //
 //   buffer a   ... [ parent: rows in order            ] ...
 //   buffer b   ... [ left child      | right child    ] ...
 #include <algorithm>
+#include <limits>
 
 #include "backend/cpu_backend.h"
 #include "backend/isa_dispatch.h"
@@ -16,6 +18,7 @@ namespace pygbt {
 namespace {
 
 constexpr std::int64_t kRunRows = 32768;
+constexpr std::int64_t kSerialRows = 8192;  // fewer rows are not worth a dispatch
 constexpr std::int64_t kSideRows = 16;  // rows of a word of sides
 
 struct Run {
@@ -48,44 +51,12 @@ void CpuBackend::partition(std::span<const NodeCut> cuts, std::span<std::int64_t
   for (auto& rows : rows_) rows.resize(static_cast<std::size_t>(n_rows_));
   if (in_order_)
     for (auto& buffer : gradients_) buffer.resize(static_cast<std::size_t>(n_rows_ * gradient_bytes()));
-  const int n_threads = total < 4096 ? 1 : n_threads_;
+  const int n_threads = total < kSerialRows ? 1 : n_threads_;
   const auto n_runs = static_cast<std::int64_t>(runs.size());
-
-  parallel_for(n_threads, n_runs, [&](std::int64_t r, int) {
-    Run& run = runs[static_cast<std::size_t>(r)];
-    const NodeCut& cut = cuts[run.cut];
-    const NodeRows& node = rows_at(cut.node);
-    const BinColumn column = data_->column(cut.split->feature);
-    PartitionTask task;
-    task.column = column.data;
-    task.two_byte = column.two_byte;
-    task.bin = cut.split->bin;
-    task.missing_left = cut.split->missing_left;
-    if (cut.split->categorical) {
-      task.left_bins = cut.split->left_bins.data();
-      task.left_words = static_cast<std::int32_t>(cut.split->left_bins.size());
-    }
-    if (node.consecutive)
-      task.first_row = static_cast<RowId>(node.begin + run.begin);
-    else
-      task.rows = rows(node) + run.begin;
-    task.n = run.end - run.begin;
-    run.n_left = kernels().route(task, sides_.data() + run.sides);
-  });
-
-  // Runs of a node are consecutive: where each run's left and right rows go.
-  std::vector<std::int64_t> left_at(runs.size()), right_at(runs.size()), n_left(cuts.size(), 0);
-  for (std::size_t r = 0; r < runs.size(); ++r) {
-    left_at[r] = n_left[runs[r].cut];
-    n_left[runs[r].cut] += runs[r].n_left;
-  }
-  for (std::size_t r = 0; r < runs.size(); ++r) right_at[r] = n_left[runs[r].cut] + runs[r].begin - left_at[r];
-
-  parallel_for(n_threads, n_runs, [&](std::int64_t r, int) {
-    const Run& run = runs[static_cast<std::size_t>(r)];
+  const auto scatter = [&](const Run& run, std::int64_t left, std::int64_t right) {
     const NodeRows& node = rows_at(cuts[run.cut].node);
-    const std::int64_t left = node.begin + left_at[static_cast<std::size_t>(r)];
-    const std::int64_t right = node.begin + right_at[static_cast<std::size_t>(r)];
+    left += node.begin;
+    right += node.begin;
     ScatterTask task;
     task.sides = sides_.data() + run.sides;
     task.n = run.end - run.begin;
@@ -100,12 +71,71 @@ void CpuBackend::partition(std::span<const NodeCut> cuts, std::span<std::int64_t
     task.left = gradients_[1 - node.buffer].data() + left * bytes;
     task.right = gradients_[1 - node.buffer].data() + right * bytes;
     wide_ ? kernels().scatter8(task) : kernels().scatter4(task);
+  };
+  const auto mark = [&](const Run& run) {
+    const NodeRows& node = rows_at(cuts[run.cut].node);
+    MarkTask task;
+    task.sides = sides_.data() + run.sides;
+    task.rows = node.consecutive ? nullptr : rows(node) + run.begin;
+    task.first_row = static_cast<RowId>(node.begin + run.begin);
+    task.n = run.end - run.begin;
+    task.left = static_cast<std::uint32_t>(cuts[run.cut].left) + 1;
+    task.right = task.left + 1;
+    task.marks = marks_.data();
+    kernels().mark_rows[mark_type_](task);
+  };
+
+  bool again = false;  // some node has several runs: where they go is known when all are routed
+  for (std::size_t r = 1; r < runs.size(); ++r) again = again || (runs[r].begin > 0 && !cuts[runs[r].cut].final);
+  parallel_for(n_threads, n_runs, [&](std::int64_t r, int) {
+    Run& run = runs[static_cast<std::size_t>(r)];
+    const NodeCut& cut = cuts[run.cut];
+    const NodeRows& node = rows_at(cut.node);
+    const BinColumn column = data_->column(cut.split->feature);
+    PartitionTask task;
+    task.column = column.data;
+    task.two_byte = column.two_byte;
+    task.bin = cut.split->bin;
+    task.missing_left = cut.split->missing_left;
+    task.gatherable = n_rows_ <= std::numeric_limits<std::int32_t>::max();
+    if (cut.split->categorical) {
+      task.left_bins = cut.split->left_bins.data();
+      task.left_words = static_cast<std::int32_t>(cut.split->left_bins.size());
+    }
+    if (node.consecutive)
+      task.first_row = static_cast<RowId>(node.begin + run.begin);
+    else
+      task.rows = rows(node) + run.begin;
+    task.n = run.end - run.begin;
+    run.n_left = kernels().route(task, sides_.data() + run.sides);
+    if (cut.final)
+      mark(run);
+    else if (task.n == node.count)
+      scatter(run, 0, run.n_left);
   });
+
+  // Runs of a node are consecutive: where each run's left and right rows go.
+  std::vector<std::int64_t> left_at(runs.size()), right_at(runs.size()), n_left(cuts.size(), 0);
+  for (std::size_t r = 0; r < runs.size(); ++r) {
+    left_at[r] = n_left[runs[r].cut];
+    n_left[runs[r].cut] += runs[r].n_left;
+  }
+  for (std::size_t r = 0; r < runs.size(); ++r) right_at[r] = n_left[runs[r].cut] + runs[r].begin - left_at[r];
+  if (again) {
+    parallel_for(n_threads, n_runs, [&](std::int64_t r, int) {
+      const auto at = static_cast<std::size_t>(r);
+      const Run& run = runs[at];
+      if (!cuts[run.cut].final && run.end - run.begin < rows_at(cuts[run.cut].node).count)
+        scatter(run, left_at[at], right_at[at]);
+    });
+  }
 
   for (std::size_t i = 0; i < cuts.size(); ++i) {
     const NodeRows node = rows_at(cuts[i].node);
-    rows_at(cuts[i].left) = {node.begin, n_left[i], 1 - node.buffer};
-    rows_at(cuts[i].left + 1) = {node.begin + n_left[i], node.count - n_left[i], 1 - node.buffer};
+    const int buffer = 1 - node.buffer;
+    const bool final = cuts[i].final;
+    rows_at(cuts[i].left) = {node.begin, n_left[i], buffer, false, final};
+    rows_at(cuts[i].left + 1) = {node.begin + n_left[i], node.count - n_left[i], buffer, false, final};
     out_left_counts[i] = n_left[i];
   }
   comm_->allreduce_sum(out_left_counts);

@@ -45,16 +45,22 @@ struct RowSums {
   std::int64_t h = 0;
 };
 
-// Rows whose float gradients are summed at full precision.
-struct SumTask {
-  const float* g = nullptr;      // [row] of one target
-  const float* h = nullptr;
-  const RowId* rows = nullptr;   // [n]; nullptr = rows 0 .. n - 1
+// Consecutive rows of one target and how their float gradients become integers.
+struct QuantiseTask {
+  const float* g = nullptr;                // [n]
+  const float* h = nullptr;                // [n]
+  const std::uint32_t* weights = nullptr;  // [n] or nullptr = 1
   std::int64_t n = 0;
-  const std::uint32_t* weights = nullptr;  // [row] or nullptr = 1
   double g_scale = 1.0;
   double h_scale = 1.0;
-  std::int64_t limit = 0;
+  std::int64_t g_limit = 0;
+  std::int64_t h_limit = 0;
+};
+
+// Largest magnitudes over the rows with weight.
+struct Extremes {
+  float g = 0.0f;
+  float h = 0.0f;
 };
 
 struct PartitionTask {
@@ -64,6 +70,7 @@ struct PartitionTask {
   bool missing_left = false;
   const std::uint32_t* left_bins = nullptr;  // categorical: bit set over bins; nullptr = numeric
   std::int32_t left_words = 0;
+  bool gatherable = false;       // all row ids are below 2^31: offsets of a vector gather
   const RowId* rows = nullptr;   // [n]; nullptr = consecutive rows from first_row
   RowId first_row = 0;
   std::int64_t n = 0;
@@ -77,6 +84,17 @@ struct ScatterTask {
   RowId first_row = 0;
   void* left = nullptr;
   void* right = nullptr;
+};
+
+// marks[row] = left or right, by the row's side (sides == nullptr: left).
+struct MarkTask {
+  const std::uint16_t* sides = nullptr;  // see ScatterTask
+  const RowId* rows = nullptr;           // [n]; nullptr = consecutive rows from first_row
+  RowId first_row = 0;
+  std::int64_t n = 0;
+  std::uint32_t left = 0;
+  std::uint32_t right = 0;
+  void* marks = nullptr;                 // [row] uint8, uint16 or uint32
 };
 
 // Gradients of one target for consecutive rows.
@@ -109,18 +127,23 @@ struct Kernels {
   void (*histogram_packed)(const HistogramTask& task, std::uint64_t* buffer);
   // cells (and counts) += weight * gradient. One per bin width (1, 2 bytes) and gradient type.
   void (*histogram_cells[2][2])(const HistogramTask& task);  // [two_byte][wide]
-  // Sums of weight * quantised (g, |g|, h).
-  RowSums (*sum_rows)(const SumTask& task);
+  // The largest |g| and h; no scales needed.
+  Extremes (*extremes)(const QuantiseTask& task);
+  // sums[marks[i]] += weight * quantised (g, h). One per mark type: uint8, uint16, uint32.
+  void (*sum_by_mark[3])(const QuantiseTask& task, const void* marks, Cell* sums);
+  // scores[i * stride + k] += values[marks[i] * width + k].
+  void (*add_by_mark[3])(const void* marks, std::int64_t n, const float* values, std::int32_t width, float* scores,
+                         std::int64_t stride);
   // sides = which rows go left, see ScatterTask; returns how many do.
   std::int64_t (*route)(const PartitionTask& task, std::uint16_t* sides);
   // Stable split of elements of 4 bytes (row ids, narrow gradients) or 8 (wide gradients).
   void (*scatter4)(const ScatterTask& task);
   void (*scatter8)(const ScatterTask& task);
-  // out[i * out_stride] = quantised (g[i], h[i]).
-  void (*quantise_narrow)(const float* g, const float* h, std::int64_t n, double g_scale, double h_scale,
-                          std::int64_t g_limit, std::int64_t h_limit, NarrowGradient* out, std::int64_t out_stride);
-  void (*quantise_wide)(const float* g, const float* h, std::int64_t n, double g_scale, double h_scale,
-                        std::int64_t g_limit, std::int64_t h_limit, WideGradient* out, std::int64_t out_stride);
+  // One per mark type.
+  void (*mark_rows[3])(const MarkTask& task);
+  // out[i * out_stride] = quantised (g[i], h[i]); returns the sums of weight * (g, |g|, h).
+  RowSums (*quantise_narrow)(const QuantiseTask& task, NarrowGradient* out, std::int64_t out_stride);
+  RowSums (*quantise_wide)(const QuantiseTask& task, WideGradient* out, std::int64_t out_stride);
 };
 
 }  // namespace pygbt

@@ -113,8 +113,8 @@ Cell NaiveBackend::weighted(const Quantiser& q, std::int32_t target, std::int64_
 }
 
 LossTotals NaiveBackend::totals(std::int32_t target) {
-  const int bits = quantiser_bits(Precision::kLeaf, false, data_->total_weight);
-  const Quantiser q = quantiser(target, bits, bits);
+  const Quantiser q = quantiser(target, quantiser_bits(Precision::kNarrow, false, data_->total_weight),
+                                quantiser_bits(Precision::kNarrow, true, data_->total_weight));
   Cell sum;
   std::int64_t magnitude = 0;
   for (std::int64_t row = 0; row < data_->n_rows; ++row) {

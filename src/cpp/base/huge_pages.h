@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory of large arrays that are read out of order: on 2 MiB pages where the system has them, so that a gather by row
 // costs a cache miss and not a page walk as well. New elements are not cleared: the first thread to write them does it.
+// A few readable bytes follow the last element, for vector loads that reach over it.
 #pragma once
 
 #include <cstddef>
@@ -27,7 +28,7 @@ struct HugePageAllocator {
   HugePageAllocator(const HugePageAllocator<U>&) {}
 
   T* allocate(std::size_t n) {
-    const std::size_t bytes = n * sizeof(T);
+    const std::size_t bytes = n * sizeof(T) + kSlack;
     if (bytes < kHugePage) return static_cast<T*>(::operator new(bytes, std::align_val_t{kCacheLine}));
     void* memory = ::operator new(bytes, std::align_val_t{kHugePage});
 #if defined(__linux__)
@@ -36,7 +37,7 @@ struct HugePageAllocator {
     return static_cast<T*>(memory);
   }
   void deallocate(T* memory, std::size_t n) {
-    ::operator delete(memory, std::align_val_t{n * sizeof(T) < kHugePage ? kCacheLine : kHugePage});
+    ::operator delete(memory, std::align_val_t{n * sizeof(T) + kSlack < kHugePage ? kCacheLine : kHugePage});
   }
 
   // resize(n) leaves new elements as they are.
@@ -54,6 +55,7 @@ struct HugePageAllocator {
 
  private:
   static constexpr std::size_t kCacheLine = 64;
+  static constexpr std::size_t kSlack = 64;
 };
 
 // A vector for trivial types whose resize does not clear.

@@ -33,6 +33,15 @@ SplitRules split_rules(const Params& params, std::int32_t n_features) {
   return rules;
 }
 
+// Nodes no tree can exceed, 0 where nothing bounds it.
+std::int64_t max_nodes(const Params& params) {
+  constexpr std::int32_t kDeep = 40;
+  std::int64_t most = 0;
+  if (params.max_depth > 0 && params.max_depth < kDeep) most = (std::int64_t{2} << params.max_depth) - 1;
+  if (params.max_leaves > 0 && (most == 0 || 2 * params.max_leaves - 1 < most)) most = 2 * params.max_leaves - 1;
+  return most;
+}
+
 }  // namespace
 
 Grower::Grower(const Params& params, const Cuts& cuts)
@@ -132,6 +141,7 @@ std::vector<NodeId> Grower::choose(std::vector<NodeId>& candidates) const {
 // Writes the cuts into the tree, moves the rows, makes the children. Returns the children that may split further.
 std::vector<NodeId> Grower::split_nodes(Backend& backend, const std::vector<NodeId>& chosen) {
   std::vector<NodeCut> cuts;
+  const std::int64_t n_leaves_after = n_leaves_ + static_cast<std::int64_t>(chosen.size());
   for (const NodeId id : chosen) {
     const auto left = static_cast<NodeId>(tree_.nodes.size());
     const Split& split = nodes_[static_cast<std::size_t>(id)].split;
@@ -152,7 +162,9 @@ std::vector<NodeId> Grower::split_nodes(Backend& backend, const std::vector<Node
   }
   for (const NodeId id : chosen) {
     const NodeId left = tree_.nodes[static_cast<std::size_t>(id)].left;
-    cuts.push_back({id, left, &nodes_[static_cast<std::size_t>(id)].split});
+    const Node& node = nodes_[static_cast<std::size_t>(id)];
+    const bool deepest = params_.max_depth > 0 && node.depth + 1 >= params_.max_depth;
+    cuts.push_back({id, left, &node.split, ordered_leaves_ ? false : deepest || n_leaves_after == params_.max_leaves});
   }
   std::vector<std::int64_t> left_counts(chosen.size());
   backend.partition(cuts, left_counts);
@@ -217,6 +229,8 @@ GrownTree Grower::grow(Backend& backend, const TreeRequest& request, std::uint32
                        std::span<const double> quantile_levels) {
   TreeRequest full = request;
   full.count_rows = rules_.counts_needed();
+  full.max_nodes = max_nodes(params_);
+  ordered_leaves_ = !quantile_levels.empty();
   root_ = backend.begin_tree(full);
   double hessian = 0.0;
   for (std::size_t k = 0; k < root_.sums.size(); ++k)

@@ -60,6 +60,7 @@ class Grower {
   BinnedTree tree_;
   RootStats root_;
   std::int64_t n_leaves_ = 1;
+  bool ordered_leaves_ = false;  // leaf values are quantiles over the leaves' rows
 };
 
 }  // namespace pygbt

@@ -16,6 +16,7 @@ namespace {
 
 #include "backend/isa/gradients.inc"
 #include "backend/isa/histogram.inc"
+#include "backend/isa/leaves.inc"
 #include "backend/isa/partition.inc"
 #include "backend/isa/quantise.inc"
 
@@ -32,7 +33,16 @@ Kernels table() {
   k.histogram_cells[0][1] = histogram_cells<std::uint8_t, WideGradient>;
   k.histogram_cells[1][0] = histogram_cells<std::uint16_t, NarrowGradient>;
   k.histogram_cells[1][1] = histogram_cells<std::uint16_t, WideGradient>;
-  k.sum_rows = sum_rows;
+  k.extremes = extremes;
+  k.sum_by_mark[0] = sum_by_mark<std::uint8_t>;
+  k.sum_by_mark[1] = sum_by_mark<std::uint16_t>;
+  k.sum_by_mark[2] = sum_by_mark<std::uint32_t>;
+  k.add_by_mark[0] = add_by_mark<std::uint8_t>;
+  k.add_by_mark[1] = add_by_mark<std::uint16_t>;
+  k.add_by_mark[2] = add_by_mark<std::uint32_t>;
+  k.mark_rows[0] = mark_rows<std::uint8_t>;
+  k.mark_rows[1] = mark_rows<std::uint16_t>;
+  k.mark_rows[2] = mark_rows<std::uint32_t>;
   k.route = route;
   k.scatter4 = scatter<std::uint32_t>;
   k.scatter8 = scatter<std::uint64_t>;
