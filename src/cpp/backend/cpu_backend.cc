@@ -16,7 +16,7 @@
 namespace pygbt {
 
 namespace {
-constexpr std::int64_t kRowGrain = 16384;  // rows a task of a row-wise loop handles at least
+constexpr std::int64_t kTileRows = 16384;  // rows of a tile at least: fewer are not worth a task
 }
 
 void CpuBackend::load(const Dataset& data, std::int32_t n_targets, Communicator& comm, int n_threads) {
@@ -25,6 +25,10 @@ void CpuBackend::load(const Dataset& data, std::int32_t n_targets, Communicator&
   n_threads_ = resolve_threads(n_threads);
   n_targets_ = n_targets;
   n_rows_ = data.n_rows;
+  // A few tiles a thread, whole words of sides.
+  const std::int64_t share = n_rows_ / (std::int64_t{4} * n_threads_) / 64 * 64;
+  tile_rows_ = std::clamp(share, kTileRows, kPackedRows);
+  n_tiles_ = (n_rows_ + tile_rows_ - 1) / tile_rows_;
   std::int64_t total = static_cast<std::int64_t>(data.total_weight);
   comm.allreduce_sum({&total, 1});
   total_weight_ = static_cast<std::uint64_t>(total);
@@ -51,29 +55,34 @@ std::span<const float> CpuBackend::scores() {
 
 // Rows with weight 0 are never drawn; the others by a hash of their global index.
 void CpuBackend::draw_rows(const TreeRequest& request) {
+  const auto tiles = static_cast<std::size_t>(n_tiles_);
+  segments_.assign(tiles, Segment{});
   not_drawn_.clear();
   if (request.subsample >= 1.0 && data_->weights.empty()) {
-    nodes_.assign(1, NodeRows{0, n_rows_, 0, true});
+    for (std::size_t t = 0; t < tiles; ++t)
+      segments_[t].count = static_cast<std::uint32_t>(rows_of_tile(static_cast<std::int64_t>(t)));
+    nodes_.assign(1, NodeRows{n_rows_, 0, true, false});
     return;
   }
   const auto threshold = static_cast<std::uint64_t>(std::min(request.subsample, 1.0) * 4294967296.0);
-  std::vector<std::uint8_t> drawn(static_cast<std::size_t>(n_rows_));
-  parallel_ranges(n_threads_, n_rows_, kRowGrain, [&](std::int64_t begin, std::int64_t end, int) {
-    for (std::int64_t row = begin; row < end; ++row) {
-      const auto global = static_cast<std::uint64_t>(data_->first_row + row);
-      drawn[static_cast<std::size_t>(row)] =
-          data_->weight(row) > 0 && random_bits(request.seed, Draw::kRow, request.iteration, global) < threshold;
-    }
-  });
   rows_[0].resize(static_cast<std::size_t>(n_rows_));
+  std::vector<std::vector<RowId>> others(tiles);
+  parallel_for(n_threads_, n_tiles_, [&](std::int64_t tile, int) {
+    const std::int64_t begin = tile * tile_rows_;
+    RowId* next = rows_[0].data() + begin;
+    for (std::int64_t row = begin; row < begin + rows_of_tile(tile); ++row) {
+      const auto global = static_cast<std::uint64_t>(data_->first_row + row);
+      if (data_->weight(row) > 0 && random_bits(request.seed, Draw::kRow, request.iteration, global) < threshold)
+        *next++ = static_cast<RowId>(row);
+      else
+        others[static_cast<std::size_t>(tile)].push_back(static_cast<RowId>(row));
+    }
+    segments_[static_cast<std::size_t>(tile)].count = static_cast<std::uint32_t>(next - (rows_[0].data() + begin));
+  });
   std::int64_t n_drawn = 0;
-  for (std::int64_t row = 0; row < n_rows_; ++row) {
-    if (drawn[static_cast<std::size_t>(row)])
-      rows_[0][static_cast<std::size_t>(n_drawn++)] = static_cast<RowId>(row);
-    else
-      not_drawn_.push_back(static_cast<RowId>(row));
-  }
-  nodes_.assign(1, NodeRows{0, n_drawn, 0, false});
+  for (const Segment& segment : segments_) n_drawn += segment.count;
+  for (const auto& rows : others) not_drawn_.insert(not_drawn_.end(), rows.begin(), rows.end());
+  nodes_.assign(1, NodeRows{n_drawn, 0, false, false});
 }
 
 // Quantises the gradients of the tree's targets, puts those of the drawn rows in order, and adds them up.
@@ -109,14 +118,15 @@ RootStats CpuBackend::quantise(const TreeRequest& request) {
   } else {
     stats.sums.assign(static_cast<std::size_t>(width), Cell{});
     drawn_weight = 0;
-    if (gather) gradients_[0].resize(static_cast<std::size_t>(root.count * gradient_bytes()));
+    if (gather) gradients_[0].resize(static_cast<std::size_t>(n_rows_ * gradient_bytes()));
     const auto* const from = reinterpret_cast<const Gradient*>(by_row.data());
     auto* const ordered = reinterpret_cast<Gradient*>(gradients_[0].data());
     std::mutex merge;
-    parallel_ranges(n_threads_, root.count, kRowGrain, [&](std::int64_t begin, std::int64_t end, int) {
+    parallel_for(n_threads_, n_tiles_, [&](std::int64_t tile, int) {
       std::vector<Cell> sums(static_cast<std::size_t>(width));
       std::int64_t weights = 0;
-      for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t begin = tile * tile_rows_;
+      for (std::int64_t i = begin; i < begin + segments_[static_cast<std::size_t>(tile)].count; ++i) {
         const auto row = static_cast<std::int64_t>(rows_[0][static_cast<std::size_t>(i)]);
         const std::int64_t weight = data_->weight(row);
         weights += weight;
@@ -167,8 +177,10 @@ std::vector<RowId> CpuBackend::rows_of(NodeId node) const {
       if (mark_of(row) == static_cast<std::uint32_t>(node) + 1) out[n++] = static_cast<RowId>(row);
     return out;
   }
-  const RowId* ids = rows(at);
-  for (std::int64_t i = 0; i < at.count; ++i) out[static_cast<std::size_t>(i)] = static_cast<RowId>(row_at(at, ids, i));
+  std::size_t n = 0;
+  visit_pieces(node, 0, at.count, [&](const Piece& piece) {
+    for (std::int64_t i = 0; i < piece.n; ++i) out[n++] = static_cast<RowId>(piece.row(i));
+  });
   return out;
 }
 

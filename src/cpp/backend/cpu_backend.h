@@ -3,6 +3,7 @@
 // add integers, so the number of threads and the order of tasks cannot change a result.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -38,14 +39,32 @@ class CpuBackend final : public Backend {
   std::vector<RowId> rows_of(NodeId node) const override;
 
  private:
-  // A node's rows: rows_[buffer][begin .. begin + count), their gradients beside them. Children go to the other
-  // buffer, at the same places. A tree that sees every row starts with none written down: rows begin .. begin + count.
+  // Rows live in tiles, of consecutive rows each: a tile's part of the row buffers and of a column stays in L2 while it
+  // is partitioned. Within a tile the rows of a node are one segment of rows_[buffer], their gradients beside them.
+  // Children go to the other buffer, at the place of their parent:
+  //
+  //   tile 0                              tile 1
+  //   [ parent ......... ][ others ... ]  [ parent .. ][ others ......... ]     buffer a
+  //   [ left   ][ right  ]                [ left ][ r ]                         buffer b
+  struct Segment {
+    std::uint32_t begin = 0;  // in the tile
+    std::uint32_t count = 0;
+  };
   struct NodeRows {
-    std::int64_t begin = 0;
     std::int64_t count = 0;
     int buffer = 0;
-    bool consecutive = false;
-    bool marked = false;  // a leaf whose rows bear its mark and lie in no buffer
+    bool consecutive = false;  // every row: none is written down
+    bool marked = false;       // a leaf whose rows bear its mark and lie in no buffer
+  };
+  // Rows of a node that lie side by side.
+  struct Piece {
+    const RowId* rows = nullptr;  // [n]; nullptr = consecutive rows from first_row
+    RowId first_row = 0;
+    std::int64_t n = 0;
+    const void* gradients = nullptr;  // quantised: beside the rows, or [row][width] of all rows (in_order_)
+    std::int64_t row(std::int64_t i) const {
+      return rows == nullptr ? static_cast<std::int64_t>(first_row) + i : static_cast<std::int64_t>(rows[i]);
+    }
   };
   // What a chunk of rows has still to do with the tree grown last.
   struct PendingScores {
@@ -59,16 +78,30 @@ class CpuBackend final : public Backend {
     std::vector<std::int64_t> counts;
   };
 
-  // nullptr for consecutive rows.
-  const RowId* rows(const NodeRows& node) const {
-    return node.consecutive ? nullptr : rows_[node.buffer].data() + node.begin;
+  Segment* segments(NodeId node) { return segments_.data() + node * n_tiles_; }  // [tile]
+  const Segment* segments(NodeId node) const { return segments_.data() + node * n_tiles_; }
+  std::int64_t rows_of_tile(std::int64_t tile) const { return std::min(tile_rows_, n_rows_ - tile * tile_rows_); }
+  Piece piece(NodeId node, std::int64_t tile, std::int64_t begin, std::int64_t n) const {
+    const NodeRows& at = rows_at(node);
+    const std::int64_t first = tile * tile_rows_ + segments(node)[tile].begin + begin;
+    Piece out;
+    out.rows = at.consecutive ? nullptr : rows_[at.buffer].data() + first;
+    out.first_row = static_cast<RowId>(first);
+    out.n = n;
+    out.gradients = gradients_[in_order_ ? at.buffer : 0].data() + (in_order_ ? first * gradient_bytes() : 0);
+    return out;
   }
-  static std::int64_t row_at(const NodeRows& node, const RowId* ids, std::int64_t i) {
-    return ids == nullptr ? node.begin + i : static_cast<std::int64_t>(ids[i]);
-  }
-  // Quantised gradients: beside the rows of the node from position `begin` on, or [row][width] of all rows.
-  const void* gradients(const NodeRows& node, std::int64_t begin) const {
-    return in_order_ ? gradients_[node.buffer].data() + (node.begin + begin) * gradient_bytes() : gradients_[0].data();
+  // Calls visit(piece) for the rows [begin, end) of a node, counted over its segments.
+  template <class Visit>
+  void visit_pieces(NodeId node, std::int64_t begin, std::int64_t end, Visit&& visit) const {
+    std::int64_t before = 0;
+    for (std::int64_t tile = 0; tile < n_tiles_ && before < end; ++tile) {
+      const std::int64_t count = segments(node)[tile].count;
+      const std::int64_t from = std::max(begin - before, std::int64_t{0});
+      const std::int64_t to = std::min(end - before, count);
+      if (from < to) visit(piece(node, tile, from, to - from));
+      before += count;
+    }
   }
   std::int64_t gradient_bytes() const {  // of a row
     return request_.width * static_cast<std::int64_t>(wide_ ? sizeof(WideGradient) : sizeof(NarrowGradient));
@@ -85,6 +118,9 @@ class CpuBackend final : public Backend {
   void draw_rows(const TreeRequest& request);
   template <class Gradient>
   RootStats quantise(const TreeRequest& request);
+  std::int64_t route(const Piece& rows, const Split& split, std::uint16_t* sides) const;
+  void scatter(const Piece& rows, const std::uint16_t* sides, std::int64_t n_left, std::int64_t first, int to);
+  void mark(const Piece& rows, const std::uint16_t* sides, NodeId left);
   std::uint32_t mark_of(std::int64_t row) const;
   std::uint8_t* marks_at(std::int64_t row) { return marks_.data() + (row << mark_type_); }
   void mark_leaves(std::span<const NodeId> leaves);
@@ -97,6 +133,8 @@ class CpuBackend final : public Backend {
   int n_threads_ = 1;
   std::int32_t n_targets_ = 1;
   std::int64_t n_rows_ = 0;
+  std::int64_t tile_rows_ = 0;  // at most kPackedRows
+  std::int64_t n_tiles_ = 0;
   std::uint64_t total_weight_ = 0;              // of all workers
   std::vector<std::int64_t> bin_offset_;        // [n_features + 1] first bin of each feature in a histogram
 
@@ -115,10 +153,11 @@ class CpuBackend final : public Backend {
   std::int32_t narrow_of_ = -1;  // target whose narrow gradients lie in gradients_[0] by row
   RowSums narrow_sums_;  // of these, of this worker
   std::vector<RowId> not_drawn_;  // rows outside the tree
-  std::vector<std::uint16_t> sides_;  // partition scratch, a bit a row
+  std::vector<std::uint16_t> sides_;  // partition scratch, a bit a row [worker][tile_rows_ / 16]
   int mark_type_ = 0;  // marks are uint8, uint16 or uint32
   HugeVector<std::uint8_t> marks_;  // [row] node + 1 of the row's leaf, 0 = not in the tree
   std::vector<NodeRows> nodes_;  // [node]
+  std::vector<Segment> segments_;  // [node][tile]
   std::vector<std::unique_ptr<Histogram>> histograms_;  // [node], null = none
   std::vector<std::unique_ptr<Histogram>> spare_;  // memory of released histograms
 };

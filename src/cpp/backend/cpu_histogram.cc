@@ -99,21 +99,23 @@ void CpuBackend::histograms(std::span<const NodeId> nodes) {
     work.bins = block.bytes.data();
     work.stride = block.stride;
     work.n_features = block.width;
-    const NodeRows& node = rows_at(nodes[task.node]);
-    if (node.consecutive)
-      work.first_row = static_cast<RowId>(node.begin + task.begin);
-    else
-      work.rows = rows(node) + task.begin;
-    work.n = task.end - task.begin;
-    work.gradients = gradients(node, task.begin);
     work.in_order = in_order_;
+    const auto run_kernel = [&](auto&& kernel) {
+      visit_pieces(nodes[task.node], task.begin, task.end, [&](const Piece& piece) {
+        work.rows = piece.rows;
+        work.first_row = piece.first_row;
+        work.n = piece.n;
+        work.gradients = piece.gradients;
+        kernel(work);
+      });
+    };
     work.weights = weights();
     work.width = request_.width;
     std::mutex& lock = locks[(task.node * data_->blocks.size() + task.block) % locks.size()];
 
-    if (packable && !block.two_byte && work.n >= kPackedMinRows) {
+    if (packable && !block.two_byte && task.end - task.begin >= kPackedMinRows) {
       mine.packed.resize(static_cast<std::size_t>(kBlockWidth) * kPackedBins, 0);
-      kernels().histogram_packed(work, mine.packed.data());
+      run_kernel([&](const HistogramTask& part) { kernels().histogram_packed(part, mine.packed.data()); });
       const std::lock_guard guard(lock);
       flush_packed(mine.packed.data(), block, bin_offset_.data(), histogram.cells.data());
       return;
@@ -129,14 +131,14 @@ void CpuBackend::histograms(std::span<const NodeId> nodes) {
     if (task.alone) {
       work.cells = cells;
       work.counts = counts;
-      kernels().histogram_cells[block.two_byte][wide_](work);
+      run_kernel(kernels().histogram_cells[block.two_byte][wide_]);
       return;
     }
     mine.cells.assign(static_cast<std::size_t>(bins * request_.width), Cell{});
     mine.counts.assign(request_.count_rows ? static_cast<std::size_t>(bins) : 0, 0);
     work.cells = mine.cells.data();
     work.counts = request_.count_rows ? mine.counts.data() : nullptr;
-    kernels().histogram_cells[block.two_byte][wide_](work);
+    run_kernel(kernels().histogram_cells[block.two_byte][wide_]);
     const std::lock_guard guard(lock);
     for (std::size_t i = 0; i < mine.cells.size(); ++i) cells[i] += mine.cells[i];
     for (std::size_t i = 0; i < mine.counts.size(); ++i) counts[i] += mine.counts[i];

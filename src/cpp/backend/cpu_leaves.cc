@@ -22,22 +22,6 @@ namespace {
 constexpr std::int64_t kLeafRun = 16384;
 constexpr std::int64_t kWalkGrain = 2048;  // rows a task walks down a tree at least
 
-struct LeafRun {
-  std::size_t leaf;
-  std::int64_t begin, end;
-};
-
-template <class Count>
-std::vector<LeafRun> leaf_runs(std::size_t n_leaves, Count&& count_of) {
-  std::vector<LeafRun> runs;
-  for (std::size_t leaf = 0; leaf < n_leaves; ++leaf) {
-    const std::int64_t count = count_of(leaf);
-    const std::int64_t pieces = (count + kLeafRun - 1) / kLeafRun;
-    for (std::int64_t p = 0; p < pieces; ++p) runs.push_back({leaf, count * p / pieces, count * (p + 1) / pieces});
-  }
-  return runs;
-}
-
 // Ascending order of the key = ascending order of the float, -0.0 equal to +0.0.
 std::uint32_t order_key(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value + 0.0f);
@@ -68,24 +52,26 @@ std::uint32_t CpuBackend::mark_of(std::int64_t row) const {
 
 // Marks the rows of the leaves that no final cut has marked.
 void CpuBackend::mark_leaves(std::span<const NodeId> leaves) {
-  const auto runs = leaf_runs(leaves.size(), [&](std::size_t i) {
-    const NodeRows& node = rows_at(leaves[i]);
-    return node.marked ? 0 : node.count;
+  std::vector<NodeId> bare;
+  std::int64_t n_rows = 0;
+  for (const NodeId leaf : leaves) {
+    if (rows_at(leaf).marked) continue;
+    bare.push_back(leaf);
+    n_rows += rows_at(leaf).count;
+  }
+  parallel_for(n_rows < kLeafRun ? 1 : n_threads_, n_rows > 0 ? n_tiles_ : 0, [&](std::int64_t tile, int) {
+    for (const NodeId leaf : bare) {
+      const Piece rows = piece(leaf, tile, 0, segments(leaf)[tile].count);
+      MarkTask task;
+      task.rows = rows.rows;
+      task.first_row = rows.first_row;
+      task.n = rows.n;
+      task.left = static_cast<std::uint32_t>(leaf) + 1;
+      task.marks = marks_.data();
+      kernels().mark_rows[mark_type_](task);
+    }
   });
-  if (runs.empty()) return;
-  const auto mark = [&](std::int64_t r, int) {
-    const LeafRun& run = runs[static_cast<std::size_t>(r)];
-    const NodeRows& node = rows_at(leaves[run.leaf]);
-    MarkTask task;
-    task.rows = node.consecutive ? nullptr : rows(node) + run.begin;
-    task.first_row = static_cast<RowId>(node.begin + run.begin);
-    task.n = run.end - run.begin;
-    task.left = static_cast<std::uint32_t>(leaves[run.leaf]) + 1;
-    task.marks = marks_.data();
-    kernels().mark_rows[mark_type_](task);
-  };
-  parallel_for(nodes_[0].count < kLeafRun ? 1 : n_threads_, static_cast<std::int64_t>(runs.size()), mark);
-  for (const NodeId leaf : leaves) rows_at(leaf).marked = true;
+  for (const NodeId leaf : bare) rows_at(leaf).marked = true;
 }
 
 void CpuBackend::leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out) {
@@ -125,17 +111,18 @@ void CpuBackend::leaf_quantiles(std::span<const NodeId> leaves, std::int32_t tar
     std::fill(counts.begin(), counts.end(), 0);
     parallel_for(nodes_[0].count < kLeafRun ? 1 : n_threads_, n_leaves, [&](std::int64_t leaf, int) {
       const auto at = static_cast<std::size_t>(leaf);
-      const NodeRows& node = rows_at(leaves[at]);
-      const RowId* ids = rows(node);
       std::int64_t* count = counts.data() + at * 256;
-      for (std::int64_t i = 0; i < node.count; ++i) {
-        const std::int64_t row = row_at(node, ids, i);
-        const float residual = data_->labels[static_cast<std::size_t>(row_major(row, label_column, data_->n_labels))] -
-                               scores_[static_cast<std::size_t>(row_major(row, target, n_targets_))];
-        const std::uint32_t key = order_key(residual);
-        if (shift < 24 && (key >> (shift + 8)) != (prefix[at] >> (shift + 8))) continue;
-        count[(key >> shift) & 255u] += data_->weight(row);
-      }
+      visit_pieces(leaves[at], 0, rows_at(leaves[at]).count, [&](const Piece& piece) {
+        for (std::int64_t i = 0; i < piece.n; ++i) {
+          const std::int64_t row = piece.row(i);
+          const float residual =
+              data_->labels[static_cast<std::size_t>(row_major(row, label_column, data_->n_labels))] -
+              scores_[static_cast<std::size_t>(row_major(row, target, n_targets_))];
+          const std::uint32_t key = order_key(residual);
+          if (shift < 24 && (key >> (shift + 8)) != (prefix[at] >> (shift + 8))) continue;
+          count[(key >> shift) & 255u] += data_->weight(row);
+        }
+      });
     });
     comm_->allreduce_sum(counts);
     for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf) {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compiled once per instruction set with PYGBT_ISA_NAMESPACE set (CMakeLists.txt). Everything but table() has internal
 // linkage, so code for one level can never be linked in for another.
+#include <bit>
+
 #include "backend/kernels.h"
 #include "math/quantise.h"
 #include "math/route.h"
 #include "math/softmax.h"
 
-#if defined(__AVX2__)
+#if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
