@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <tuple>
 
+#include "backend/split_kernels.h"
 #include "base/types.h"
 #include "math/losses.h"
 
@@ -107,6 +108,7 @@ struct Kernels {
                           std::int64_t g_limit, std::int64_t h_limit, NarrowGradient* out, std::int64_t out_stride);
   void (*quantise_wide)(const float* g, const float* h, std::int64_t n, double g_scale, double h_scale,
                         std::int64_t g_limit, std::int64_t h_limit, WideGradient* out, std::int64_t out_stride);
+  SplitKernels split;
 };
 
 }  // namespace pygbt

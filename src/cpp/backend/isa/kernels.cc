@@ -2,6 +2,7 @@
 // Compiled once per instruction set with PYGBT_ISA_NAMESPACE set (CMakeLists.txt). Everything but table() has internal
 // linkage, so code for one level can never be linked in for another.
 #include "backend/kernels.h"
+#include "backend/split_kernels.h"
 #include "math/quantise.h"
 #include "math/route.h"
 #include "math/softmax.h"
@@ -18,6 +19,7 @@ namespace {
 #include "backend/isa/histogram.inc"
 #include "backend/isa/partition.inc"
 #include "backend/isa/quantise.inc"
+#include "backend/isa/split.inc"
 
 }  // namespace
 
@@ -37,6 +39,10 @@ Kernels table() {
   k.scatter = scatter;
   k.quantise_narrow = quantise_rows<NarrowGradient, std::int16_t, std::uint16_t>;
   k.quantise_wide = quantise_rows<WideGradient, std::int32_t, std::int32_t>;
+  k.split.scan_cuts[0][0] = scan_cuts<WideSums, ScanKind::kQuick>;
+  k.split.scan_cuts[0][1] = scan_cuts<WideSums, ScanKind::kExact>;
+  k.split.scan_cuts[1][0] = scan_cuts<PackedSums, ScanKind::kQuick>;
+  k.split.scan_cuts[1][1] = scan_cuts<PackedSums, ScanKind::kExact>;
   return k;
 }
 
