@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "backend/cpu_backend.h"
+#include "backend/isa_dispatch.h"
 #include "backend/split_search.h"
 #include "base/pool.h"
 
@@ -109,8 +110,8 @@ void write_numeric(const SplitSearch& search, std::size_t query, const CutCandid
   for (std::int32_t bin = best.missing_left ? 0 : 1; bin <= best.step; ++bin)
     for (std::size_t k = 0; k < width; ++k) out.left[k] += slice.cell(bin)[k];
   const CutContext node = search.context(query, best.feature);
-  out.missing_left = slice.has_missing() ? best.missing_left
-                                         : default_side({&node, 1}, [&](std::size_t) { return out.left.data(); });
+  out.missing_left =
+      slice.has_missing() ? best.missing_left : default_side({&node, 1}, [&](std::size_t) { return out.left.data(); });
 }
 
 }  // namespace
@@ -118,22 +119,23 @@ void write_numeric(const SplitSearch& search, std::size_t query, const CutCandid
 void CpuBackend::best_splits(const SplitRules& rules, std::span<const SplitQuery> queries, bool shared,
                              std::span<Split> out) {
   if (queries.empty()) return;
-  SplitSearch search{rules, *data_->cuts, bin_offset_, queries, shared, request_.width, {}, {}, {}};
+  SplitSearch search{rules, *data_->cuts, bin_offset_, queries, shared, request_.width, {}, {}, {}, &kernels().split};
   for (const CellUnits& unit : units_) {
     search.g_units.push_back(unit.g);
     search.h_units.push_back(unit.h);
   }
   for (const SplitQuery& query : queries) {
     const Histogram& histogram = histogram_at(query.node);
-    search.histograms.push_back({histogram.cells.data(), nullptr,
-                                 request_.count_rows ? histogram.counts.data() : nullptr});
+    search.histograms.push_back(
+        {histogram.cells.data(), nullptr, request_.count_rows ? histogram.counts.data() : nullptr});
   }
   const NumericRules numeric = numeric_rules(search);
 
   const std::span<const SplitQuery> groups = queries.first(shared ? 1 : queries.size());
   std::int64_t work = 0;
   for (const SplitQuery& group : groups)
-    for (const FeatureId feature : group.features) work += search.cuts.features[static_cast<std::size_t>(feature)].n_bins;
+    for (const FeatureId feature : group.features)
+      work += search.cuts.features[static_cast<std::size_t>(feature)].n_bins;
   work *= request_.width * static_cast<std::int64_t>(queries.size() / groups.size());
   const int n_threads = work < kSerialWork ? 1 : n_threads_;
   const std::int64_t most_runs = n_threads == 1 ? 1 : std::int64_t{8} * n_threads;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Numeric cuts of one node: the scan of the kernels names the features that may hold the best cut (rarely more than
 // one or two), and the exact formula judges their cuts. So the scan decides how long it takes, never the answer.
-#include "backend/isa_dispatch.h"
-#include "backend/kernels.h"
 #include "backend/split_search.h"
 
 namespace pygbt {
@@ -57,12 +55,11 @@ void search_numeric(const SplitSearch& search, const NumericRules& numeric, std:
   scan.g_unit = *node.g_units;
   scan.h_unit = *node.h_units;
   scan.rule = node.rule;
-  const bool quick =
-      quick_gain(scan.sums, scan.g_unit, scan.h_unit, scan.rule, node.min_child_weight, scan.quick);
+  const bool quick = quick_gain(scan.sums, scan.g_unit, scan.h_unit, scan.rule, node.min_child_weight, scan.quick);
 
   scratch.rivals.resize(features.size());
   double least = -1.0;
-  const ScanCuts scan_cuts = kernels().split.scan_cuts[histogram.packed != nullptr][!quick];
+  const ScanCuts scan_cuts = search.kernels->scan_cuts[histogram.packed != nullptr][!quick];
   const std::int64_t n_rivals = scan_cuts(scan, scratch.rivals.data(), least);
 
   const double parent = set_gain<1>(node.sums, node);
@@ -72,17 +69,16 @@ void search_numeric(const SplitSearch& search, const NumericRules& numeric, std:
     const FeatureId feature = features[static_cast<std::size_t>(rival.at)];
     const FeatureHistogram slice = search.slice(query, feature, scratch.unpacked);
     Cell left, with_missing, right;
-    visit_prefix_cuts<1>(
-        slice, nullptr, slice.n_bins - 1, slice.has_missing(), &left, &with_missing,
-        [&](std::int32_t step, bool missing_left, const Cell* sums, std::int64_t count) {
-          if (quick) {
-            const auto g = static_cast<double>(sums->g), h = static_cast<double>(sums->h);
-            if (scan.quick.numerator(g, h) < least * scan.quick.denominator(h)) return;
-          }
-          const double children = cut_gain<1>(sums, count, node, parent, &right);
-          offer(search.rules, children, children - parent,
-                {children - parent, feature, static_cast<Bin>(step), missing_left, step}, best);
-        });
+    visit_prefix_cuts<1>(slice, nullptr, slice.n_bins - 1, slice.has_missing(), &left, &with_missing,
+                         [&](std::int32_t step, bool missing_left, const Cell* sums, std::int64_t count) {
+                           if (quick) {
+                             const auto g = static_cast<double>(sums->g), h = static_cast<double>(sums->h);
+                             if (scan.quick.numerator(g, h) < least * scan.quick.denominator(h)) return;
+                           }
+                           const double children = cut_gain<1>(sums, count, node, parent, &right);
+                           offer(search.rules, children, children - parent,
+                                 {children - parent, feature, static_cast<Bin>(step), missing_left, step}, best);
+                         });
   }
 }
 

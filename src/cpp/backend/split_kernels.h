@@ -14,24 +14,24 @@ namespace pygbt {
 
 // A node and what its cuts must obey. Hessians and counts of a child: in [least, most].
 struct CutScan {
-  const void* cells = nullptr;             // [bin of all features] Cell, or packed (g << 32) + h, see PackedCell
-  const std::int64_t* counts = nullptr;    // [bin] rows, or nullptr = not known
+  const void* cells = nullptr;  // [bin of all features] Cell, or packed (g << 32) + h, see PackedCell
+  const std::int64_t* counts = nullptr;  // [bin] rows, or nullptr = not known
   const std::int64_t* bin_offset = nullptr;  // [feature + 1] first bin of each feature
-  const FeatureId* features = nullptr;     // [n_features] numeric ones
+  const FeatureId* features = nullptr;  // [n_features] numeric ones
   std::int64_t n_features = 0;
-  Cell sums;                               // of the node
+  Cell sums;  // of the node
   std::int64_t h_least = 0, h_most = 0;
   bool check_counts = false;
   std::int64_t count_least = 0, count_most = 0;
   double g_unit = 1.0, h_unit = 1.0;
   LeafRule rule;
-  QuickGain quick;                         // for the quick scan
+  QuickGain quick;  // for the quick scan
 };
 
 // A feature whose best score may be that of the node's best cut.
 struct CutRival {
   std::int64_t at = 0;  // index in CutScan::features
-  double score = 0.0;   // quick: QuickGain's; exact: gain of the children
+  double score = 0.0;  // quick: QuickGain's; exact: gain of the children
 };
 
 // Finds the rivals among the features, in order, into out [n_features]; returns their number. A rival's score is at

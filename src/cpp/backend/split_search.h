@@ -52,6 +52,7 @@ struct SplitSearch {
   std::int32_t width = 1;
   std::vector<double> g_units, h_units;      // [width]
   std::vector<NodeHistogram> histograms;     // [query]
+  const SplitKernels* kernels = nullptr;
 
   CutKind kind_of(FeatureId feature) const;
   CutContext context(std::size_t query, FeatureId feature) const;

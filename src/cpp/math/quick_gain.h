@@ -20,8 +20,8 @@ namespace pygbt {
 
 struct QuickGain {
   double lambda = 0.0;  // l
-  double total = 0.0;   // S
-  double slope = 0.0;   // G / S
+  double total = 0.0;  // S
+  double slope = 0.0;  // G / S
   double margin = 0.0;  // 256 u k
 
   // Score = numerator / denominator. Real: double, or a vector of them.
