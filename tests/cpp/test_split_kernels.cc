@@ -64,17 +64,17 @@ std::vector<std::int64_t> partition(Random& random, std::int64_t total, std::siz
 Node random_node(std::uint64_t seed, bool small) {
   Random random(seed);
   Node node;
-  const int room = small ? 30 : 61;  // bits of the sums
-  const int g_bits = random.one_of({2, 8, room / 2, room}), h_bits = random.one_of({3, 8, room / 2, room});
+  const int h_bits = small ? random.one_of({3, 8, 16, 30}) : random.one_of({3, 8, 30, 61});
+  const int g_bits = small ? random.one_of({2, 8, 15, 24}) : random.one_of({2, 8, 30, 56});
   node.count = 1 + random.below(60000);
   node.sums.h = 1 + random.below(std::int64_t{1} << h_bits);
   const std::int64_t step_g = std::max<std::int64_t>(1, (std::int64_t{1} << g_bits) / 1024);
   const bool pure = random.chance(10), still = random.chance(5);  // g in proportion to h; no gradient
-  const std::int64_t slope = random.within(3);
+  const std::int64_t slope = random.within(1);
   const std::int64_t n_features = 1 + random.below(8);
   const int empty = random.one_of({0, 50, 95});
   const bool missing_too = random.chance(40);
-  node.sums.g = pure ? (h_bits < room ? slope * node.sums.h : 0) : random.within(step_g * 16);
+  node.sums.g = pure ? slope * node.sums.h : random.within(step_g * 16);
   for (FeatureId f = 0; f < n_features; ++f) {
     FeatureCuts cuts;
     cuts.n_bins = random.one_of({1, 2, 3, 4, 7, 8, 9, 16, 17, 63, 255, 256, 256, 700});
