@@ -61,7 +61,8 @@ std::vector<std::int64_t> partition(Random& random, std::int64_t total, std::siz
   return out;
 }
 
-Node random_node(std::uint64_t seed, bool small) {
+// like: the features of another node.
+Node random_node(std::uint64_t seed, bool small, const Cuts* like = nullptr) {
   Random random(seed);
   Node node;
   const int h_bits = small ? random.one_of({3, 8, 16, 30}) : random.one_of({3, 8, 30, 61});
@@ -71,14 +72,16 @@ Node random_node(std::uint64_t seed, bool small) {
   const std::int64_t step_g = std::max<std::int64_t>(1, (std::int64_t{1} << g_bits) / 1024);
   const bool pure = random.chance(10), still = random.chance(5);  // g in proportion to h; no gradient
   const std::int64_t slope = random.within(1);
-  const std::int64_t n_features = 1 + random.below(8);
+  const std::int64_t n_features = like != nullptr ? like->n_features() : 1 + random.below(8);
   const int empty = random.one_of({0, 50, 95});
   const bool missing_too = random.chance(40);
   node.sums.g = pure ? slope * node.sums.h : random.within(step_g * 16);
   for (FeatureId f = 0; f < n_features; ++f) {
     FeatureCuts cuts;
     cuts.n_bins = random.one_of({1, 2, 3, 4, 7, 8, 9, 16, 17, 63, 255, 256, 256, 700});
-    const bool twin = f > 0 && random.chance(30);  // of the feature before, but for a bit: gains next to equal
+    if (like != nullptr) cuts.n_bins = like->features[static_cast<std::size_t>(f)].n_bins;
+    const bool twin =
+        like == nullptr && f > 0 && random.chance(30);  // of the feature before, but for a bit: gains next to equal
     if (twin) cuts.n_bins = node.cuts.features.back().n_bins;
     const auto n = static_cast<std::size_t>(cuts.n_bins);
     const std::size_t first = missing_too || n == 1 ? 0 : 1;
@@ -214,6 +217,51 @@ TEST(scan_names_the_cut_of_brute_force) {
     CHECK(tally.quick > kNodes / 8 && tally.quick < kNodes);  // the quick and the exact scan, cuts and none
     CHECK(tally.found > kNodes / 4 && tally.found < kNodes);
   }
+}
+
+void check_level(std::uint64_t seed, bool small) {
+  std::vector<Node> nodes = {random_node(seed, small)};
+  for (std::uint64_t i = 1; i < 4; ++i) {
+    nodes.push_back(random_node(seed + i * 1000000, small, &nodes[0].cuts));
+    nodes[i].units = nodes[0].units;
+  }
+  std::vector<std::vector<std::uint64_t>> packed;
+  std::vector<SplitQuery> queries;
+  for (const Node& node : nodes) {
+    auto& cells = packed.emplace_back();
+    for (const Cell& cell : node.cells)
+      cells.push_back((static_cast<std::uint64_t>(cell.g) << 32) + static_cast<std::uint64_t>(cell.h));
+    queries.push_back({0, {&node.sums, 1}, node.count, nodes[0].features, {}, {}});
+  }
+  const Node& first = nodes[0];
+  SplitSearch search{first.rules, first.cuts,      first.bin_offset, queries, true,
+                     1,           {first.units.g}, {first.units.h},  {},      nullptr};
+  for (const std::string& isa : available_isas()) {
+    const SplitKernels kernels = kernels_of(isa).split;
+    search.kernels = &kernels;
+    search.histograms.clear();
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      const bool pack = small && i % 2 == 1;
+      search.histograms.push_back({nodes[i].cells.data(), pack ? packed[i].data() : nullptr, nodes[i].counts.data()});
+    }
+    for (const FeatureId feature : first.features) {
+      NumericScratch scratch;
+      CutCandidate found;
+      search_shared_numeric(search, numeric_rules(search), feature, scratch, found);
+      GeneralScratch general;
+      look(search, feature, 0, nodes.size(), general.view);
+      const CutCandidate expected = search_feature(search, general);
+      CHECK_EQ(found.feature, expected.feature);
+      CHECK_EQ(found.step, expected.step);
+      CHECK_EQ(found.missing_left, expected.missing_left);
+      CHECK_EQ(std::bit_cast<std::uint64_t>(found.gain), std::bit_cast<std::uint64_t>(expected.gain));
+    }
+  }
+}
+
+TEST(scan_of_a_shared_level_is_the_search_one_by_one) {
+  for (const bool small : {true, false})
+    for (std::uint64_t seed = 0; seed < 600 && testing::failures() == 0; ++seed) check_level(seed, small);
 }
 
 // The quick scan is there to leave little to the exact formula.

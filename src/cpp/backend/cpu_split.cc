@@ -87,7 +87,10 @@ struct Worker {
     numeric.features.clear();
     for (const FeatureId feature : features) {
       if (numeric_rules.usable && scannable(search, query, feature)) {
-        numeric.features.push_back(feature);
+        if (search.shared)
+          search_shared_numeric(search, numeric_rules, feature, numeric, best);
+        else
+          numeric.features.push_back(feature);
         continue;
       }
       look(search, feature, query, search.shared ? search.queries.size() : 1, general.view);

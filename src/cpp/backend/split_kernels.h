@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 
 #include "base/types.h"
@@ -39,11 +40,24 @@ struct CutRival {
 // beat. least: the score to begin with, negative = none; raised to the least score of a rival of the best.
 using ScanCuts = std::int64_t (*)(const CutScan& scan, CutRival* out, double& least);
 
+// Sums over the nodes that share a cut, for all cuts of one feature: [missing_left][bin], the arrays kCutPad longer than
+// the bins (entry 0 and those past the last bin mean nothing).
+struct CutSums {
+  bool missing = false;  // some node has missing rows here: missing_left = true is wanted too
+  double* gain[2] = {};  // children - parent
+  double* worth[2] = {};  // children
+};
+inline constexpr std::int64_t kCutPad = 8;
+
+// Adds one node's gains of the cuts of scan.features[0]; nothing where a child would be too small.
+using AddCuts = void (*)(const CutScan& scan, double parent, const CutSums& out);
+
 enum class CellFormat { kWide, kPacked };
 enum class ScanKind { kQuick, kExact };
 
 struct SplitKernels {
   ScanCuts scan_cuts[2][2];  // [CellFormat][ScanKind]
+  AddCuts add_cuts[2];  // [CellFormat]
 };
 
 // Packed cell of a node of at most 65,536 rows of 16-bit gradients: (g << 32) + h, h in [0, 2^32). Sums of packed cells

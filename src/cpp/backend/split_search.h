@@ -75,11 +75,15 @@ struct NumericScratch {
   std::vector<FeatureId> features;
   std::vector<CutRival> rivals;
   std::vector<Cell> unpacked;
+  std::vector<double> sums;  // of a shared cut
 };
 
 // Improves `best` by the cuts of scannable features of one node.
 void search_numeric(const SplitSearch& search, const NumericRules& numeric, std::size_t query,
                     std::span<const FeatureId> features, NumericScratch& scratch, CutCandidate& best);
+// The same by the cuts of one scannable feature that all nodes share.
+void search_shared_numeric(const SplitSearch& search, const NumericRules& numeric, FeatureId feature,
+                           NumericScratch& scratch, CutCandidate& best);
 
 // ------------------------------------------------------------------------------------------------------ any other cuts
 

@@ -43,6 +43,8 @@ Kernels table() {
   k.split.scan_cuts[0][1] = scan_cuts<WideSums, ScanKind::kExact>;
   k.split.scan_cuts[1][0] = scan_cuts<PackedSums, ScanKind::kQuick>;
   k.split.scan_cuts[1][1] = scan_cuts<PackedSums, ScanKind::kExact>;
+  k.split.add_cuts[0] = add_cuts<WideSums>;
+  k.split.add_cuts[1] = add_cuts<PackedSums>;
   return k;
 }
 
