@@ -33,12 +33,12 @@ def same(a: Any, b: Any) -> bool:
 
 
 class Trio:
-    """The naive backend, and the CPU backend on one and on three threads: every operation must answer alike."""
+    """The naive backend, and the CPU backend on one, two and three threads: every operation must answer alike."""
 
     def __init__(self, dataset: _core.Dataset, n_targets: int = 1) -> None:
         make = _core.probe.Backend
         self.naive = make("naive", dataset, n_targets)
-        self.others = {n: make("cpu", dataset, n_targets, n_threads=n) for n in (1, 3)}
+        self.others = {n: make("cpu", dataset, n_targets, n_threads=n) for n in (1, 2, 3)}
 
     def __getattr__(self, name: str) -> Any:
         def call(*args: Any) -> Any:

@@ -203,3 +203,30 @@ def test_shared_cut_is_the_best_sum_over_the_nodes() -> None:
         rows = trio.rows_of(query["node"])
         expected = gain_of_cut(x[rows, 3] <= 0, g[rows], np.ones(len(rows)), rules)
         assert split["gain"] == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.1])
+@pytest.mark.parametrize("rules", [{}, {"reg_alpha": 0.5}, {"reg_lambda": 0.0, "min_child_weight": 0.0}])
+def test_many_features_in_runs(missing: float, rules: dict[str, Any]) -> None:
+    """More bins than one task takes: runs of features end inside a node and span nodes; equal columns tie."""
+    rng = np.random.default_rng(5)
+    n, n_features = 1500, 70
+    x = rng.normal(size=(n, n_features)).astype(np.float32)
+    x[rng.random((n, n_features)) < missing] = np.nan
+    x[:, 30:60] = x[:, :30]
+    dataset = make_dataset([numeric(x[:, j]) for j in range(n_features)])
+    trio = Trio(dataset)
+    g = rng.normal(size=(n, 1)) + np.nan_to_num(x[:, [17]]) + np.nan_to_num(x[:, [45]])
+    trio.set_gradients(g.astype(np.float32), np.ones((n, 1), np.float32))
+    root = trio.begin_tree({})
+    trio.histograms([0])
+    query = {"node": 0, "sums": root["sums"], "count": n, "features": list(range(n_features))}
+    split = trio.best_splits(rules, [query], False)[0]
+    assert split["feature"] in (15, 17)  # not their copies
+    trio.partition([(0, 1, split)])
+    trio.histograms([1, 2])
+    queries = [
+        {**query, "node": 1, "sums": split["left"], "count": len(trio.rows_of(1)), "features": list(range(1, 66))},
+        {**query, "node": 2, "sums": root["sums"] - split["left"], "count": len(trio.rows_of(2))},
+    ]
+    assert None not in trio.best_splits(rules, queries, False)

@@ -74,6 +74,12 @@ const Choice& choice() {
 const Kernels& kernels() { return choice().kernels; }
 std::string active_isa() { return choice().name; }
 
+Kernels kernels_of(const std::string& isa) {
+  for (const Level& level : levels())
+    if (level.name == isa && level.supported) return level.table();
+  throw InvalidArgument("instruction-set level " + isa + " is not available here");
+}
+
 std::vector<std::string> available_isas() {
   std::vector<std::string> names;
   for (const Level& level : levels())

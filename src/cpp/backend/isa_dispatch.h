@@ -10,8 +10,9 @@
 
 namespace pygbt {
 
-const Kernels& kernels();                  // throws InvalidArgument for an unknown or unsupported PYGBT_ISA
-std::string active_isa();                  // "v2", "v3", "v4" or "portable"
-std::vector<std::string> available_isas(); // compiled in and supported by this CPU, worst first
+const Kernels& kernels();                   // throws InvalidArgument for an unknown or unsupported PYGBT_ISA
+std::string active_isa();                   // "v2", "v3", "v4" or "portable"
+std::vector<std::string> available_isas();  // compiled in and supported by this CPU, worst first
+Kernels kernels_of(const std::string& isa);  // of an available level, for tests
 
 }  // namespace pygbt

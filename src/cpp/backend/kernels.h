@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <tuple>
 
+#include "backend/split_kernels.h"
 #include "base/types.h"
 #include "math/losses.h"
 
@@ -144,6 +145,7 @@ struct Kernels {
   // out[i * out_stride] = quantised (g[i], h[i]); returns the sums of weight * (g, |g|, h).
   RowSums (*quantise_narrow)(const QuantiseTask& task, NarrowGradient* out, std::int64_t out_stride);
   RowSums (*quantise_wide)(const QuantiseTask& task, WideGradient* out, std::int64_t out_stride);
+  SplitKernels split;
 };
 
 }  // namespace pygbt

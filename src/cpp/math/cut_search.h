@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -96,12 +97,13 @@ inline bool is_zero(const Cell* cell, std::int32_t width) {
   return true;
 }
 
-// Side of missing values where no node of the cut has any: the heavier child, left on ties. left [node][width].
-inline bool default_side(const std::vector<CutContext>& nodes, const std::vector<std::vector<Cell>>& left) {
+// Side of missing values where no node of the cut has any: the heavier child, left on ties. left(i): sums [width].
+template <class Left>
+bool default_side(std::span<const CutContext> nodes, Left&& left) {
   double hl = 0.0, h = 0.0;
   for (std::size_t i = 0; i < nodes.size(); ++i)
     for (std::int32_t k = 0; k < nodes[i].width; ++k) {
-      hl += static_cast<double>(left[i][static_cast<std::size_t>(k)].h) * nodes[i].h_units[k];
+      hl += static_cast<double>(left(i)[k].h) * nodes[i].h_units[k];
       h += static_cast<double>(nodes[i].sums[k].h) * nodes[i].h_units[k];
     }
   return hl >= h - hl;

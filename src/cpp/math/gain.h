@@ -13,8 +13,9 @@ struct LeafRule {
   double max_step = 0.0;  // 0 = unlimited
 };
 
-// G shrunk towards 0 by alpha.
-PYGBT_HD double soft_threshold(double g, double alpha) {
+// G shrunk towards 0 by alpha. Real here and below: double, or a vector of them.
+template <class Real>
+PYGBT_HD Real soft_threshold(Real g, double alpha) {
   return g > alpha ? g - alpha : (g < -alpha ? g + alpha : 0.0);
 }
 
@@ -39,11 +40,11 @@ PYGBT_HD double gain_at(double g, double h, double w, const LeafRule& rule) {
 }
 
 // Twice the loss removed by the best unbounded value: T(G)^2 / (H + lambda).
-PYGBT_HD double gain_free(double g, double h, const LeafRule& rule) {
-  const double denominator = h + rule.lambda;
-  if (!(denominator > 0.0)) return 0.0;
-  const double t = soft_threshold(g, rule.alpha);
-  return t * t / denominator;
+template <class Real>
+PYGBT_HD Real gain_free(Real g, Real h, const LeafRule& rule) {
+  const Real denominator = h + rule.lambda;
+  const Real t = soft_threshold(g, rule.alpha);
+  return denominator > 0.0 ? t * t / denominator : 0.0;
 }
 
 // A cut must beat rounding: sums of float64 gains agree to about 1e-15, and a node whose rows are all alike gains 0.

@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "backend/kernels.h"
+#include "backend/split_kernels.h"
 #include "math/quantise.h"
 #include "math/route.h"
 #include "math/softmax.h"
@@ -21,6 +22,7 @@ namespace {
 #include "backend/isa/leaves.inc"
 #include "backend/isa/partition.inc"
 #include "backend/isa/quantise.inc"
+#include "backend/isa/split.inc"
 
 }  // namespace
 
@@ -50,6 +52,12 @@ Kernels table() {
   k.scatter8 = scatter<std::uint64_t>;
   k.quantise_narrow = quantise_rows<NarrowGradient, std::int16_t, std::uint16_t>;
   k.quantise_wide = quantise_rows<WideGradient, std::int32_t, std::int32_t>;
+  k.split.scan_cuts[0][0] = scan_cuts<WideSums, ScanKind::kQuick>;
+  k.split.scan_cuts[0][1] = scan_cuts<WideSums, ScanKind::kExact>;
+  k.split.scan_cuts[1][0] = scan_cuts<PackedSums, ScanKind::kQuick>;
+  k.split.scan_cuts[1][1] = scan_cuts<PackedSums, ScanKind::kExact>;
+  k.split.add_cuts[0] = add_cuts<WideSums>;
+  k.split.add_cuts[1] = add_cuts<PackedSums>;
   return k;
 }
 

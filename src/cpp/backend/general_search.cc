@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+// Any kind of cut, one by one: categories, vector leaves, bounds, monotone features, cuts that a level shares.
+#include <algorithm>
+
+#include "backend/split_search.h"
+
+namespace pygbt {
+
+namespace {
+
+// Sum of the cells of all nodes, for what a symmetric level decides as one.
+std::vector<Cell> pooled_cells(const FeatureView& view) {
+  const auto size =
+      static_cast<std::size_t>(view.histograms[0].n_bins) * static_cast<std::size_t>(view.histograms[0].width);
+  std::vector<Cell> cells(size);
+  for (const FeatureHistogram& histogram : view.histograms)
+    for (std::size_t i = 0; i < size; ++i) cells[i] += histogram.cells[i];
+  return cells;
+}
+
+// Finds the categories to be judged, pools the rare ones of each node, and puts them in order.
+void prepare_categories(FeatureView& view, const SplitRules& rules) {
+  const FeatureHistogram& first = view.histograms[0];
+  const auto width = static_cast<std::size_t>(first.width);
+  const double* h_units = view.nodes[0].h_units;
+  const std::vector<Cell> all = pooled_cells(view);
+  FeatureHistogram pooled = first;
+  pooled.cells = all.data();
+  // Sums of several nodes could cancel to 0: a category occurs where any node has it.
+  const auto occurs = [&](std::int32_t bin) {
+    return std::any_of(view.histograms.begin(), view.histograms.end(), [&](const FeatureHistogram& histogram) {
+      return !is_zero(histogram.cell(bin), histogram.width) || histogram.count(bin) != 0;
+    });
+  };
+  for (std::int32_t bin = 1; bin < first.n_bins; ++bin) {
+    if (!occurs(bin)) continue;
+    const bool rare = view.kind == CutKind::kOrdered &&
+                      category_hessian(pooled.cell(bin), h_units, first.width) < rules.min_category_hessian;
+    (rare ? view.rare : view.order).push_back(static_cast<std::uint16_t>(bin));
+  }
+  if (view.kind != CutKind::kOrdered) return;
+  view.rare_cells.assign((view.histograms.size() + 1) * width, Cell{});
+  Cell* pool = view.rare_cells.data() + view.histograms.size() * width;
+  for (std::size_t i = 0; i < view.histograms.size(); ++i) {
+    FeatureHistogram& histogram = view.histograms[i];
+    histogram.rare = view.rare_cells.data() + i * width;
+    for (const std::uint16_t bin : view.rare) {
+      for (std::size_t k = 0; k < width; ++k) {
+        view.rare_cells[i * width + k] += histogram.cell(bin)[k];
+        pool[k] += histogram.cell(bin)[k];
+      }
+      histogram.rare_count += histogram.count(bin);
+    }
+  }
+  pooled.rare = pool;
+  if (!view.rare.empty()) view.order.push_back(kRarePool);
+  order_categories(pooled, view.nodes[0].g_units, h_units, rules.cat_smooth, view.order);
+}
+
+template <int kWidth, class Visit>
+void visit_cuts(const FeatureView& view, const FeatureHistogram& histogram, Cell* left, Cell* with_missing,
+                Visit&& visit) {
+  if (view.kind == CutKind::kOneHot)
+    visit_one_hot_cuts<kWidth>(histogram, view.order, view.missing, left, with_missing, visit);
+  else
+    visit_prefix_cuts<kWidth>(histogram, view.kind == CutKind::kNumeric ? nullptr : view.order.data(), view.n_steps(),
+                              view.missing, left, with_missing, visit);
+}
+
+template <int kWidth>
+CutCandidate search_cuts(const SplitRules& rules, GeneralScratch& scratch) {
+  const FeatureView& view = scratch.view;
+  const auto width = static_cast<std::size_t>(view.nodes[0].width);
+  scratch.left.resize(width);
+  scratch.with_missing.resize(width);
+  scratch.right.resize(width);
+  const std::int32_t n_steps = view.n_steps();
+  const auto in_reach = [&](std::int32_t step) {
+    return view.kind != CutKind::kOrdered || std::min(step, n_steps - step) <= rules.max_cat_threshold;
+  };
+  CutCandidate best;
+  const auto judge = [&](double children, double gain, std::int32_t step, bool missing_left) {
+    offer(rules, children, gain, {gain, view.feature, view.bin_of(step), missing_left, step}, best);
+  };
+
+  if (view.nodes.size() == 1 && !view.nodes[0].shared) {
+    const CutContext& node = view.nodes[0];
+    const double parent = set_gain<kWidth>(node.sums, node);
+    visit_cuts<kWidth>(view, view.histograms[0], scratch.left.data(), scratch.with_missing.data(),
+                       [&](std::int32_t step, bool missing_left, const Cell* left, std::int64_t count) {
+                         if (!in_reach(step)) return;
+                         const double children = cut_gain<kWidth>(left, count, node, parent, scratch.right.data());
+                         judge(children, children - parent, step, missing_left);
+                       });
+    return best;
+  }
+  const auto slots = static_cast<std::size_t>(n_steps + 1) * 2;
+  scratch.gains.assign(slots, 0.0);
+  scratch.worth.assign(slots, 0.0);
+  scratch.seen.assign(slots, 0);
+  for (std::size_t i = 0; i < view.nodes.size(); ++i) {
+    const CutContext& node = view.nodes[i];
+    const double parent = set_gain<kWidth>(node.sums, node);
+    visit_cuts<kWidth>(view, view.histograms[i], scratch.left.data(), scratch.with_missing.data(),
+                       [&](std::int32_t step, bool missing_left, const Cell* left, std::int64_t count) {
+                         if (!in_reach(step)) return;
+                         const double children = cut_gain<kWidth>(left, count, node, parent, scratch.right.data());
+                         const std::size_t slot = static_cast<std::size_t>(step) * 2 + missing_left;
+                         scratch.gains[slot] += children - parent;
+                         scratch.worth[slot] += children;
+                         scratch.seen[slot] = 1;
+                       });
+  }
+  for (std::size_t slot = 0; slot < slots; ++slot)
+    if (scratch.seen[slot])
+      judge(scratch.worth[slot], scratch.gains[slot], static_cast<std::int32_t>(slot / 2), (slot & 1) != 0);
+  return best;
+}
+
+// Calls visit(bin) for every bin of the left child.
+template <class Visit>
+void visit_left(const FeatureView& view, const CutCandidate& cut, bool missing_left, Visit&& visit) {
+  if (view.kind == CutKind::kOneHot) visit(static_cast<std::int32_t>(cut.bin));
+  if (view.kind == CutKind::kNumeric)
+    for (std::int32_t bin = 1; bin <= cut.step; ++bin) visit(bin);
+  if (view.kind == CutKind::kOrdered) {
+    for (std::int32_t i = 0; i < cut.step; ++i) {
+      const std::uint16_t entry = view.order[static_cast<std::size_t>(i)];
+      if (entry != kRarePool) visit(static_cast<std::int32_t>(entry));
+      if (entry == kRarePool)
+        for (const std::uint16_t bin : view.rare) visit(static_cast<std::int32_t>(bin));
+    }
+  }
+  if (missing_left) visit(static_cast<std::int32_t>(kMissingBin));
+}
+
+// Sums of the left child of one node under a candidate.
+std::vector<Cell> left_sums(const FeatureView& view, std::size_t node, const CutCandidate& cut) {
+  const FeatureHistogram& histogram = view.histograms[node];
+  std::vector<Cell> left(static_cast<std::size_t>(histogram.width));
+  visit_left(view, cut, cut.missing_left, [&](std::int32_t bin) {
+    for (std::int32_t k = 0; k < histogram.width; ++k) left[static_cast<std::size_t>(k)] += histogram.cell(bin)[k];
+  });
+  return left;
+}
+
+// Categories of the winning set, and those that occur in no node on the side of the missing.
+std::vector<std::uint32_t> left_bins(const FeatureView& view, const CutCandidate& cut, bool missing_left) {
+  const std::int32_t n_bins = view.histograms[0].n_bins;
+  std::vector<char> left(static_cast<std::size_t>(n_bins), missing_left);
+  for (const std::uint16_t bin : view.order)
+    if (bin != kRarePool) left[bin] = 0;
+  for (const std::uint16_t bin : view.rare) left[bin] = 0;
+  visit_left(view, cut, false, [&](std::int32_t bin) { left[static_cast<std::size_t>(bin)] = 1; });
+  std::vector<std::uint32_t> words(static_cast<std::size_t>((n_bins + 31) / 32), 0);
+  for (std::size_t bin = 0; bin < left.size(); ++bin)
+    if (left[bin]) words[bin / 32] |= 1u << (bin % 32);
+  return words;
+}
+
+}  // namespace
+
+void look(const SplitSearch& search, FeatureId feature, std::size_t first, std::size_t n, FeatureView& view) {
+  view.feature = feature;
+  view.kind = search.kind_of(feature);
+  view.histograms.clear();
+  view.nodes.clear();
+  view.order.clear();
+  view.rare.clear();
+  view.unpacked.resize(std::max(view.unpacked.size(), n));
+  for (std::size_t i = 0; i < n; ++i) {
+    view.histograms.push_back(search.slice(first + i, feature, view.unpacked[i]));
+    view.nodes.push_back(search.context(first + i, feature));
+  }
+  if (view.kind != CutKind::kNumeric) prepare_categories(view, search.rules);
+  view.missing = std::any_of(view.histograms.begin(), view.histograms.end(),
+                             [](const FeatureHistogram& histogram) { return histogram.has_missing(); });
+}
+
+CutCandidate search_feature(const SplitSearch& search, GeneralScratch& scratch) {
+  return search.width == 1 ? search_cuts<1>(search.rules, scratch) : search_cuts<0>(search.rules, scratch);
+}
+
+void write_splits(const SplitSearch& search, const FeatureView& view, const CutCandidate& best, std::span<Split> out) {
+  for (std::size_t i = 0; i < out.size(); ++i) out[i].left = left_sums(view, i, best);
+  const bool missing_left =
+      view.missing ? best.missing_left : default_side(view.nodes, [&](std::size_t i) { return out[i].left.data(); });
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    Split& split = out[i];
+    split.gain = best.gain;
+    split.feature = best.feature;
+    split.bin = best.bin;
+    split.missing_left = missing_left;
+    split.categorical = view.kind != CutKind::kNumeric;
+    if (split.categorical) split.left_bins = left_bins(view, best, missing_left);
+    if (!search.shared) continue;
+    const CutContext& node = view.nodes[i];
+    const double parent = set_gain<0>(node.sums, node);
+    std::vector<Cell> right(split.left.size());
+    std::int64_t left_count = 0;
+    visit_left(view, best, best.missing_left, [&](std::int32_t bin) { left_count += view.histograms[i].count(bin); });
+    split.gain = cut_gain<0>(split.left.data(), left_count, node, parent, right.data()) - parent;
+  }
+}
+
+}  // namespace pygbt

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// The scan over the numeric cuts of one node, width 1: which features may hold its best cut. Plain data, for the kernels
+// that are compiled once per instruction set (isa/split.inc).
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#include "base/types.h"
+#include "math/gain.h"
+#include "math/quick_gain.h"
+
+namespace pygbt {
+
+// A node and what its cuts must obey. Hessians and counts of a child: in [least, most].
+struct CutScan {
+  const void* cells = nullptr;  // [bin of all features] Cell, or packed (g << 32) + h, see PackedCell
+  const std::int64_t* counts = nullptr;  // [bin] rows, or nullptr = not known
+  const std::int64_t* bin_offset = nullptr;  // [feature + 1] first bin of each feature
+  const FeatureId* features = nullptr;  // [n_features] numeric ones
+  std::int64_t n_features = 0;
+  Cell sums;  // of the node
+  std::int64_t h_least = 0, h_most = 0;
+  bool check_counts = false;
+  std::int64_t count_least = 0, count_most = 0;
+  double g_unit = 1.0, h_unit = 1.0;
+  LeafRule rule;
+  QuickGain quick;  // for the quick scan
+};
+
+// A feature whose best score may be that of the node's best cut.
+struct CutRival {
+  std::int64_t at = 0;  // index in CutScan::features
+  double score = 0.0;  // quick: QuickGain's; exact: gain of the children
+};
+
+// Finds the rivals among the features, in order, into out [n_features]; returns their number. A rival's score is at
+// least that of `least` and of every earlier rival, less the margin of the scan; the caller drops those a later one
+// beat. least: the score to begin with, negative = none; raised to the least score of a rival of the best.
+using ScanCuts = std::int64_t (*)(const CutScan& scan, CutRival* out, double& least);
+
+// Sums over the nodes that share a cut, for all cuts of one feature: [missing_left][bin], the arrays kCutPad longer than
+// the bins (entry 0 and those past the last bin mean nothing).
+struct CutSums {
+  bool missing = false;  // some node has missing rows here: missing_left = true is wanted too
+  double* gain[2] = {};  // children - parent
+  double* worth[2] = {};  // children
+};
+inline constexpr std::int64_t kCutPad = 8;
+
+// Adds one node's gains of the cuts of scan.features[0]; nothing where a child would be too small.
+using AddCuts = void (*)(const CutScan& scan, double parent, const CutSums& out);
+
+enum class CellFormat { kWide, kPacked };
+enum class ScanKind { kQuick, kExact };
+
+struct SplitKernels {
+  ScanCuts scan_cuts[2][2];  // [CellFormat][ScanKind]
+  AddCuts add_cuts[2];  // [CellFormat]
+};
+
+// Packed cell of a node of at most 65,536 rows of 16-bit gradients: (g << 32) + h, h in [0, 2^32). Sums of packed cells
+// are packed cells of the sums.
+inline constexpr Cell unpack(std::uint64_t packed) {
+  return {static_cast<std::int64_t>(packed) >> 32, static_cast<std::int64_t>(packed & 0xffffffffu)};
+}
+
+}  // namespace pygbt
