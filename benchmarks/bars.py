@@ -42,7 +42,15 @@ class Verdict:
 
 
 BARS = (
-    Bar("A", "1,000,000 x 28 dense, binary, 100 trees, depth 6, training alone", "training", "A", "train_s", FASTEST, 2.2),
+    Bar(
+        "A",
+        "1,000,000 x 28 dense, binary, 100 trees, depth 6, training alone",
+        "training",
+        "A",
+        "train_s",
+        FASTEST,
+        2.2,
+    ),
     Bar("A", "the same, against XGBoost", "training", "A", "train_s", "xgboost", 2.6),
     Bar("A'", "the same, from float array to model (binning included)", "training", "A", "total_s", FASTEST, 2.4),
     Bar("A'", "the same, against XGBoost", "training", "A", "total_s", "xgboost", 3.5),

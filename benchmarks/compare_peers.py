@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""pygbt beside its peers on every shape of table: interleaved runs at equal settings, written to results/<machine>.json.
+"""pygbt beside its peers on every shape of table: interleaved runs, equal settings, written to results/<machine>.json.
 
     python compare_peers.py                                  everything
     python compare_peers.py --shapes A,C --repeats 3 --engines pygbt,xgboost
@@ -55,15 +55,21 @@ def main() -> int:
 
 
 def select(text: str) -> list[str]:
-    """Keys of experiments, in order: a letter stands for all that begin with it; K, L need no J."""
-    found = [key for part in text.split(",") for key in EVERYTHING if key == part or (key[0] == part and key[1:].isdigit())]
+    """Keys of experiments, in order: a letter stands for all that begin with it."""
+    found = [
+        key for part in text.split(",") for key in EVERYTHING if key == part or (key[0] == part and key[1:].isdigit())
+    ]
     if not found:
         raise SystemExit(f"no such shape: {text}; there are {', '.join(EVERYTHING)}")
+    if "J" in found and "L" in found:  # J's models measure L, too
+        found.remove("L")
     return list(dict.fromkeys(found))
 
 
 def installed(name: str) -> bool:
     """Whether the engine can be measured; says so where not."""
+    if name not in engines.ENGINES:
+        raise SystemExit(f"no such engine: {name}; there are {', '.join(engines.ENGINES)}")
     if engines.available(name):
         return True
     print(f"{name}: not installed, left out", flush=True)
@@ -96,7 +102,9 @@ def measure(key: str, names: list[str], repeats: int, share: float = 1.0) -> tup
         shape = scaling.SPEED_UP_SHAPE
         print(f"M. second thread on {shape.key}", flush=True)
         recipe = shape.recipe if share >= 1 else shape.small(3)
-        return "threads", {"M": {"title": shape.title, "engines": scaling.speed_up(shape.table(share, 0), recipe, repeats)}}
+        return "threads", {
+            "M": {"title": shape.title, "engines": scaling.speed_up(shape.table(share, 0), recipe, repeats)}
+        }
     cores = len(os.sched_getaffinity(0))
     chosen = [name for name in names if name != "sklearn"]
     return "curves", {axis: {"points": scaling.curve(axis, chosen, cores, share)} for axis in scaling.CURVES}

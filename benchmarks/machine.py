@@ -32,6 +32,7 @@ def record() -> dict[str, Any]:
         "pygbt": info["version"],
         "compiler": info["compiler"],
         "isa": info["isa"],
+        "isa_levels": info["isa_levels"],
         "versions": {name: v for name in (*packages, "numpy", "pandas") if (v := _version(name))},
     }
 

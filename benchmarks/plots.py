@@ -11,8 +11,8 @@ import matplotlib
 from training import median
 
 matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
-from matplotlib.ticker import FuncFormatter, NullLocator  # noqa: E402
+from matplotlib import pyplot as plt
+from matplotlib.ticker import FuncFormatter, NullLocator
 
 #: Colours that differ in brightness, too; pygbt's is the only warm one.
 COLOURS = {
@@ -25,7 +25,11 @@ COLOURS = {
     "sklearn": "#9a9a9a",
 }
 MARKS = {"pygbt": "o", "xgboost": "s", "lightgbm": "^", "lightgbm_quantised": "v", "catboost": "D", "hessboost": "P"}
-AXES = {"rows": "training rows (28 features)", "features": "features (20,000 rows)", "threads": "threads (200,000 x 28)"}
+AXES = {
+    "rows": "training rows (28 features)",
+    "features": "features (20,000 rows)",
+    "threads": "threads (200,000 x 28)",
+}
 
 
 def draw_all(results: dict[str, Any], folder: Path, names: dict[str, str]) -> None:

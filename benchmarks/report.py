@@ -44,10 +44,10 @@ def page(results: dict[str, Any], name: str) -> list[str]:
     return [
         "# Benchmarks",
         "",
-        f"Made by `make bench` (`benchmarks/report.py` from `benchmarks/results/{name}.json`). Every engine trains in a "
-        "process of its own, which is stopped while another is measured; engines take turns, round after round, at equal "
-        "settings: data, bins (255 or 256), growth, rounds, learning rate 0.1, L2 1, least hessian 1, no sampling, no "
-        "early stopping, two threads. Ratios in one run are what counts; single times differ from machine to machine.",
+        f"Made by `make bench` (`benchmarks/report.py` from `benchmarks/results/{name}.json`). Every engine trains in "
+        "a process of its own, which is stopped while another is measured; engines take turns, round after round, at "
+        "equal settings: data, bins (255 or 256), growth, rounds, learning rate 0.1, L2 1, least hessian 1, no "
+        "sampling, no early stopping, two threads. Ratios in one run are what counts; single times differ from machine to machine.",
         "",
         machine_line(results["machine"]),
         "",
@@ -64,8 +64,8 @@ def page(results: dict[str, Any], name: str) -> list[str]:
 def machine_line(record: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     return (
-        f"**Machine**: {record['cpu']}, {record['cores']} cores, {record['memory_gib']} GiB; Python {record['python']}; "
-        f"pygbt {record['pygbt']} ({record['compiler']}, {record['isa']}); {versions}."
+        f"**Machine**: {record['cpu']}, {record['cores']} cores, {record['memory_gib']} GiB; "
+        f"Python {record['python']}; pygbt {record['pygbt']} ({record['compiler']}, {record['isa']}); {versions}."
     )
 
 
@@ -86,7 +86,8 @@ def bars_section(results: dict[str, Any]) -> list[str]:
     ]
     for bar, verdict in verdicts:
         if verdict is None:
-            lines.append(f"| {bar.letter} | {bar.what} | {NAMES.get(bar.peer, bar.peer)} | {bar.ratio} | - | not measured | | | |")
+            peer = NAMES.get(bar.peer, bar.peer)
+            lines.append(f"| {bar.letter} | {bar.what} | {peer} | {bar.ratio} | - | not measured | | | |")
             continue
         peer = NAMES[verdict.peer] + (" (fastest)" if bar.peer == bars.FASTEST and bar.time != "memory_mib" else "")
         spread = "" if verdict.runs < 2 else f" ({verdict.least:.2f} to {verdict.most:.2f})"
@@ -121,13 +122,13 @@ def training_section(results: dict[str, Any]) -> list[str]:
         row = results.get("training", {}).get(key)
         if row is None:
             continue
-        fastest = bars.fastest_peer(row)
+        fastest, metric = bars.fastest_peer(row), scores.NAMES[row["task"]]
         lines += [
             f"### {key}. {row['title']}",
             "",
             f"{row['rows']:,} training rows x {row['features']:,}; measured {row['date']}.",
             "",
-            f"| engine | to bins | training | array to model | / pygbt | predict | {scores.NAMES[row['task']]} | MiB | |",
+            f"| engine | to bins | training | array to model | / pygbt | predict | {metric} | MiB | |",
             "|---|--:|--:|--:|--:|--:|--:|--:|---|",
         ]
         own = median(row["engines"].get("pygbt", {}), "total_s")

@@ -52,7 +52,7 @@ def _dense(n: int, f: int, n_test: int, task: str = "binary") -> Callable[[float
 
 
 def _real(name: str, task: str, repeat: int = 1) -> Callable[[float, int], Split]:
-    """A set of ../shared/data, 70 % for training, its training rows `repeat` times over; arrays where all is numeric."""
+    """A set of ../shared/data, 70 % for training, those rows `repeat` times over; arrays where all is numeric."""
 
     def table(share: float, seed: int) -> Split:
         split = tables.load_split(name, seed, task)
@@ -116,7 +116,13 @@ SHAPES: dict[str, Shape] = {
             NOT_SKLEARN,
             giant=True,
         ),
-        Shape("F1", "celeba_203k, 39 binary columns, 100 trees, depth 6", DEPTH_6, _real("celeba_203k", "binary"), shared=True),
+        Shape(
+            "F1",
+            "celeba_203k, 39 binary columns, 100 trees, depth 6",
+            DEPTH_6,
+            _real("celeba_203k", "binary"),
+            shared=True,
+        ),
         Shape(
             "F2",
             "nursery x 20, all categorical, 5 classes, 100 rounds, depth 6",

@@ -51,7 +51,10 @@ class Split:
 
 
 def load_split(name: str, seed: int, task: str | None = None) -> Split:
-    """Set `name` split by `seed`, its task that of SETS by default; category columns keep their dtype, integers become floats (some peers need it)."""
+    """Set `name` split by `seed`, its task that of SETS by default.
+
+    Category columns keep their dtype, integers become floats (some peers need it).
+    """
     import datasets  # of ../shared/data
 
     table = datasets.load(name)

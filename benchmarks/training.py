@@ -36,6 +36,8 @@ def measure(
     with table_file(split) as path, workers(names, path, recipe.n_threads) as started:
         first = {name: _first(started[name], recipe, log) for name in names}
         again = [name for name in names if "error" not in first[name]]
+        if not again:
+            return first
         if giant:
             total = {name: first[name]["runs"][0]["total_s"] for name in again}
             fastest = min((s for name, s in total.items() if name != "pygbt"), default=0.0)

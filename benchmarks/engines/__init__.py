@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""pygbt and its peers behind one interface: bins, train, predict, at equal settings. A peer is imported when it is used.
+"""pygbt and its peers behind one interface: bins, train, predict, at equal settings. A peer is imported on first use.
 
 Equal settings: learning rate, L2, least hessian a child, bins, rounds and growth of the recipe; no sampling, no early
 stopping, no evaluation set; categories native everywhere.

@@ -56,6 +56,7 @@ class CatBoost:
             "thread_count": recipe.n_threads,
             "allow_writing_files": False,
             "verbose": False,
+            **({"boost_from_average": True} if recipe.task in ("binary", "regression") else {}),
             **({"classes_count": recipe.n_classes} if recipe.task == "multiclass" else {}),
         }
         if recipe.policy == "lossguide":

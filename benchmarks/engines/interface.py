@@ -17,9 +17,10 @@ XGBOOST_OBJECTIVES = {
     "count": "count:poisson",
 }
 
+
 @dataclass(frozen=True)
 class Recipe:
-    """Settings of one training. depthwise: full trees of `depth`; lossguide: best first up to `leaves`, no depth limit."""
+    """Settings of one training. depthwise: trees of `depth`; lossguide: best first up to `leaves`, no depth limit."""
 
     task: str  # binary, multiclass, regression, count
     n_classes: int = 2

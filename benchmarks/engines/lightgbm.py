@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""LightGBM with float or quantised gradients; row-wise or column-wise histograms, whichever a short trial finds faster."""
+"""LightGBM, float or quantised gradients; row-wise or column-wise histograms, whichever a short trial finds faster."""
 
 from __future__ import annotations
 

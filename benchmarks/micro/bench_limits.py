@@ -13,7 +13,9 @@ from pygbt import _core
 def bench_copy(measure, mib):
     source = np.ones(mib << 17)
     target = np.zeros_like(source)
-    measure("limit: memory", f"copy {mib} MiB", lambda: np.copyto(target, source), count=2 * source.nbytes, unit="bytes")
+    measure(
+        "limit: memory", f"copy {mib} MiB", lambda: np.copyto(target, source), count=2 * source.nbytes, unit="bytes"
+    )
     assert target[-1] == 1
 
 
@@ -24,5 +26,7 @@ def bench_stores(measure, scaled):
 
 def bench_updates(measure, scaled):
     n = scaled(100_000_000) // 8 * 8
-    total = measure("limit: updates", "8-byte additions, 16 KiB", lambda: _core.probe.updates(n), count=n, unit="updates")
+    total = measure(
+        "limit: updates", "8-byte additions, 16 KiB", lambda: _core.probe.updates(n), count=n, unit="updates"
+    )
     assert total == n

@@ -101,7 +101,10 @@ def measure(benchmark: Any, request: pytest.FixtureRequest) -> Measure:
 
 def with_shares(rows: list[Row]) -> list[Row]:
     """Each row's share of its limit: the best limit case of that kind, times the threads."""
-    best = {limit: max((r.count / r.seconds for r in rows if r.operation == f"limit: {limit}"), default=0.0) for limit in UNITS}
+    best = {
+        limit: max((r.count / r.seconds for r in rows if r.operation == f"limit: {limit}"), default=0.0)
+        for limit in UNITS
+    }
     for row in rows:
         if best.get(row.limit):
             row.share = row.count / row.seconds / (best[row.limit] * row.threads)
