@@ -47,7 +47,8 @@ def page(results: dict[str, Any], name: str) -> list[str]:
         f"Made by `make bench` (`benchmarks/report.py` from `benchmarks/results/{name}.json`). Every engine trains in "
         "a process of its own, which is stopped while another is measured; engines take turns, round after round, at "
         "equal settings: data, bins (255 or 256), growth, rounds, learning rate 0.1, L2 1, least hessian 1, no "
-        "sampling, no early stopping, two threads. Ratios in one run are what counts; single times differ from machine to machine.",
+        "sampling, no early stopping, two threads. Ratios in one run are what counts; single times differ from "
+        "machine to machine.",
         "",
         machine_line(results["machine"]),
         "",

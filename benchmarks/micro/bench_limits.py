@@ -19,14 +19,9 @@ def bench_copy(measure, mib):
     assert target[-1] == 1
 
 
-def bench_stores(measure, scaled):
-    n = scaled(100_000_000) // 8 * 8
-    assert measure("limit: stores", "8-byte stores, 16 KiB", lambda: _core.probe.stores(n), count=n, unit="stores") >= 0
-
-
-def bench_updates(measure, scaled):
-    n = scaled(100_000_000) // 8 * 8
-    total = measure(
-        "limit: updates", "8-byte additions, 16 KiB", lambda: _core.probe.updates(n), count=n, unit="updates"
-    )
-    assert total == n
+@pytest.mark.parametrize("kind", ["stores", "updates"])
+def bench_first_level_cache(measure, scaled, kind):
+    rows = scaled(10_000_000)
+    function = getattr(_core.probe, kind)
+    total = measure(f"limit: {kind}", "8 bytes, 32 KiB", lambda: function(rows), count=16 * rows, unit=kind)
+    assert total == 16 * rows

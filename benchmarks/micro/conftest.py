@@ -21,13 +21,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 ROUNDS = 7
-#: limit -> what is counted against it
-UNITS = {"memory": "bytes", "updates": "updates"}
+LIMITS = ("memory", "stores")
 
 
 @dataclass
 class Row:
-    """One measured case. count: what one call does, in `unit`s; limit: "memory", "updates" or nothing."""
+    """One measured case. count: what one call does, in `unit`s; limit: one of LIMITS or nothing."""
 
     operation: str
     case: str
@@ -103,7 +102,7 @@ def with_shares(rows: list[Row]) -> list[Row]:
     """Each row's share of its limit: the best limit case of that kind, times the threads."""
     best = {
         limit: max((r.count / r.seconds for r in rows if r.operation == f"limit: {limit}"), default=0.0)
-        for limit in UNITS
+        for limit in LIMITS
     }
     for row in rows:
         if best.get(row.limit):
