@@ -93,7 +93,8 @@ def measure(key: str, names: list[str], repeats: int, share: float = 1.0) -> tup
         forest = prediction.FORESTS["J" if key == "L" else key]
         print(f"{key}. {forest.title}", flush=True)
         chosen = [name for name in names if name in forest.engines]
-        batch, single = prediction.measure(forest, forest.table(share), chosen, 2 * repeats + 1)
+        rounds = repeats if key == "K" else 2 * repeats + 1
+        batch, single = prediction.measure(forest, forest.table(share), chosen, rounds)
         rows = {forest.key: {"title": forest.title, "engines": batch}}
         if single:
             rows["L"] = {"title": "predict one row, 100 trees of depth 6, from Python", "engines": single}

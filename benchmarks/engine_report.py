@@ -26,14 +26,6 @@ def digits(value: float) -> str:
     return f"{value:.5g}"
 
 
-def machine_line(record: dict[str, Any]) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
-    return (
-        f"{record['cpu']}, {record['cores']} cores, Python {record['python']}, pygbt {record['pygbt']} "
-        f"({record['compiler']}, {record['isa']}), {versions}."
-    )
-
-
 def scores_section() -> list[str]:
     result = machine.load("engine_scores")
     rows = result["rows"]
@@ -65,7 +57,7 @@ def scores_section() -> list[str]:
             f"| {row['set']} | {LOSS[row['task']]} | {row['policy']} | {' | '.join(cells)} | "
             f"{margin:+.2g} | {bar:.2g} | {'yes' if margin <= bar else '**no**'} |"
         )
-    lines += ["", *curvature_lines(rows), "", machine_line(result["machine"]), ""]
+    lines += ["", *curvature_lines(rows), "", machine.describe(result["machine"]), ""]
     return lines
 
 
@@ -154,7 +146,7 @@ def digests_section() -> list[str]:
         found = [r["digest"][:12] for r in rows if (r["threads"], r["isa"], r["order"], r["resume"]) == key]
         cells = " | ".join(f"`{d}`" for d in found)
         lines.append(f"| {key[0]} | {key[1]} | {key[2]} | {'yes' if key[3] else 'no'} | {cells} |")
-    return [*lines, "", machine_line(result["machine"]), ""]
+    return [*lines, "", machine.describe(result["machine"]), ""]
 
 
 def hessian_section() -> list[str]:
@@ -179,7 +171,7 @@ def hessian_section() -> list[str]:
         best = min(means, key=lambda rule: means[rule])
         cells = " | ".join(f"**{digits(v)}**" if rule == best else digits(v) for rule, v in means.items())
         lines.append(f"| {row['set']} | {'yes' if row['early_stopped'] else 'no'} | {cells} |")
-    return [*lines, "", machine_line(result["machine"]), ""]
+    return [*lines, "", machine.describe(result["machine"]), ""]
 
 
 def clone_section() -> list[str]:

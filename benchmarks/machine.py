@@ -37,6 +37,16 @@ def record() -> dict[str, Any]:
     }
 
 
+def describe(record: dict[str, Any]) -> str:
+    """A machine record in one line."""
+    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    memory = f", {record['memory_gib']} GiB" if "memory_gib" in record else ""
+    return (
+        f"{record['cpu']}, {record['cores']} cores{memory}, Python {record['python']}, pygbt {record['pygbt']} "
+        f"({record['compiler']}, {record['isa']}), {versions}."
+    )
+
+
 def slug() -> str:
     """Name of this machine in results/: its CPU and number of cores."""
     words = re.sub(r"\(.*?\)|@.*", " ", _cpu())

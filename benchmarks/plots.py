@@ -12,7 +12,7 @@ from training import median
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 #: Colours that differ in brightness, too; pygbt's is the only warm one.
 COLOURS = {
@@ -52,17 +52,19 @@ def draw_bars(results: dict[str, Any], path: Path, names: dict[str, str]) -> Non
         if v.runs > 1:
             axis.plot([v.least, v.most], [at, at], color="black", linewidth=1.1)
         axis.plot([v.bar.ratio] * 2, [at - 0.4, at + 0.4], color="black", linewidth=2.2)
-        axis.text(max(v.most, v.bar.ratio) * 1.06, at, f"{v.ratio:.2f}", va="center", fontsize=9)
+        text = f"{v.ratio:.2f} of {v.bar.ratio:g}"
+        axis.text(max(v.most, v.bar.ratio) * 1.06, at, text, va="center", fontsize=9)
     axis.set_yticks(range(len(verdicts)), [_bar_label(v, names) for v in verdicts], fontsize=9)
+    axis.margins(y=0.01)
     axis.invert_yaxis()
     axis.set_xscale("log")
     axis.axvline(1, color="#7a7a7a", linewidth=0.8, linestyle=":")
     most = max(max(v.most, v.bar.ratio) for v in verdicts)
-    axis.set_xlim(min(0.5, 0.8 * min(v.least for v in verdicts)), most * 1.7)
+    axis.set_xlim(min(0.5, 0.8 * min(v.least for v in verdicts)), most * 2.2)
     ticks = [t for t in (0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 20, 50, 100) if axis.get_xlim()[0] <= t <= axis.get_xlim()[1]]
     axis.set_xticks(ticks, [f"{t:g}" for t in ticks])
     axis.xaxis.set_minor_locator(NullLocator())
-    axis.set_xlabel("time of the peer / time of pygbt; thick tick: the bar, thin line: least to most of the runs")
+    axis.set_xlabel("time of the peer / time of pygbt (thick tick: the bar; thin line: least to most of the runs)")
     figure.savefig(path, dpi=120)
     plt.close(figure)
 
@@ -96,8 +98,9 @@ def draw_curve(axis_name: str, points: list[dict[str, Any]], path: Path, names: 
     values = [point[axis_name] for point in points]
     axis.set_xticks(values, [f"{value:,}" for value in values])
     axis.xaxis.set_minor_locator(NullLocator())
+    axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
+    axis.yaxis.set_minor_formatter(NullFormatter())
     axis.set_xlabel(AXES[axis_name])
     axis.set_ylabel("seconds, array to model")
     axis.grid(alpha=0.3, which="both")

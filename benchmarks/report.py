@@ -23,7 +23,7 @@ NAMES = {
     "catboost": "CatBoost",
     "hessboost": "hessboost",
     "sklearn": "scikit-learn",
-    "limit": "5 us",
+    "limit": "5 us allowed",
     "1": "one thread",
 }
 
@@ -50,7 +50,7 @@ def page(results: dict[str, Any], name: str) -> list[str]:
         "sampling, no early stopping, two threads. Ratios in one run are what counts; single times differ from "
         "machine to machine.",
         "",
-        machine_line(results["machine"]),
+        f"**Machine**: {machine.describe(results['machine'])}",
         "",
         *bars_section(results),
         *training_section(results),
@@ -60,14 +60,6 @@ def page(results: dict[str, Any], name: str) -> list[str]:
         *digests_section(results),
         *fairness_section(),
     ]
-
-
-def machine_line(record: dict[str, Any]) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
-    return (
-        f"**Machine**: {record['cpu']}, {record['cores']} cores, {record['memory_gib']} GiB; "
-        f"Python {record['python']}; pygbt {record['pygbt']} ({record['compiler']}, {record['isa']}); {versions}."
-    )
 
 
 def bars_section(results: dict[str, Any]) -> list[str]:
@@ -106,7 +98,7 @@ def quantity(value: float, kind: str) -> str:
         return f"{value:.0f} MiB"
     if value < 1e-3:
         return f"{1e6 * value:.1f} us"
-    return f"{value:.3f} s" if value < 1 else f"{value:.2f} s"
+    return f"{1e3 * value:.1f} ms" if value < 0.1 else f"{value:.3f} s" if value < 1 else f"{value:.2f} s"
 
 
 def training_section(results: dict[str, Any]) -> list[str]:
@@ -115,8 +107,8 @@ def training_section(results: dict[str, Any]) -> list[str]:
         "",
         "Seconds, medians (least to most); memory is the peak above the table in the first run. Loss is held out; the "
         "bound is that of the fastest peer plus two standard deviations (of the loss over held-out rows drawn anew). "
-        f"An engine more than {FAR_BEHIND:g} times slower than the fastest peer on the long shapes (B, E, G) has its "
-        "first run only, marked `1 run`.",
+        f"An engine more than {FAR_BEHIND:g} times slower than the fastest peer on the long shapes (B, E, G, H2) has "
+        "its first run only, marked `1 run`.",
         "",
     ]
     for key in SHAPES:

@@ -29,6 +29,8 @@ def speed_up(split: Split, recipe: Recipe, repeats: int, log: Callable[[str], No
     with training.table_file(split) as path:
         started = {n: Worker("pygbt", path, n) for n in (1, 2)}
         try:
+            for worker in started.values():
+                worker.wait()
             for i in range(repeats + 1):  # the first pair warms up
                 for n, worker in started.items():
                     run = worker.call("fit", replace(recipe, n_threads=n))

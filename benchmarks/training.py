@@ -16,7 +16,7 @@ from tables import Split
 from worker import Worker, workers
 
 #: An engine this many times slower than the fastest peer is not run again on a giant table.
-FAR_BEHIND = 2.0
+FAR_BEHIND = 1.5
 #: Tables that every engine trains on faster than this many seconds are run more often.
 SHORT = 2.0
 
@@ -45,7 +45,7 @@ def measure(
                 first[name]["single"] = name != "pygbt" and total[name] > FAR_BEHIND * fastest
             again = [name for name in again if not first[name]["single"]]
         slowest = max((first[n]["runs"][0]["total_s"] for n in again), default=0.0)
-        rounds = 2 * repeats + 1 if slowest < SHORT else repeats
+        rounds = 2 * repeats + 1 if slowest < SHORT else min(repeats, 2) if giant else repeats
         for name in again:
             first[name]["runs"] = []
         for i in range(rounds):

@@ -40,11 +40,18 @@ class Worker:
         self._process.start()
         for name, value in kept.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
-        self._answer()
-        self._pause()
+        self._ready = False
+
+    def wait(self) -> None:
+        """Until the process has imported its engine and loaded the table; then stop it."""
+        if not self._ready:
+            self._answer()
+            self._pause()
+            self._ready = True
 
     def call(self, operation: str, *arguments: object) -> Any:
         """Let the process go on, run one operation of `_Session` in it, and stop it again."""
+        self.wait()
         os.kill(self._process.pid or 0, signal.SIGCONT)
         self._pipe.send((operation, arguments))
         answer = self._answer()
@@ -76,6 +83,8 @@ def workers(names: list[str], table: Path, n_threads: int) -> Iterator[dict[str,
     try:
         for name in names:
             started[name] = Worker(name, table, n_threads)
+        for worker in started.values():  # they start side by side, and none runs on
+            worker.wait()
         yield started
     finally:
         for worker in started.values():

@@ -34,6 +34,7 @@ def bench_histogram(measure, scaled, case):
         rows = growing.cut(0, 1, 1, bins // parts)
         node = 1
     backend = growing.backend
+    spread = f"bins, {100 * skew:.0f} % in one" if skew else "even bins"
     made = []
 
     def fresh():
@@ -43,7 +44,7 @@ def bench_histogram(measure, scaled, case):
 
     measure(
         "histogram",
-        f"{rows:,} of {growing.n:,} x {f}, {bins} bins, {skew:.0%} in one, {threads} threads",
+        f"{rows:,} of {growing.n:,} x {f}, {bins} {spread}, {threads} threads",
         lambda: backend.histograms([node]),
         before=fresh,
         count=rows * f,
