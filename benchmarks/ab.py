@@ -3,7 +3,7 @@
 
 python ab.py main HEAD                       two git revisions, built into site folders under build/ab
 python ab.py /path/to/site_a /path/to/site_b two folders with an installed pygbt (pip install --target)
-python ab.py a.whl b.whl --shape C1 --pairs 15
+python ab.py a.whl b.whl --shape C1 --pairs 25
 """
 
 from __future__ import annotations
@@ -26,9 +26,12 @@ DRAWS = 10_000
 
 
 def interval(ratios: list[float], seed: int = 0) -> tuple[float, float, float]:
-    """Median of the ratios and its 95 % bootstrap interval: the percentiles of the medians of redrawn ratios."""
+    """Median of the ratios and its 99 % bootstrap interval: the percentiles of the medians of redrawn ratios.
+
+    99, because four times are judged and the medians of few pairs vary more than redrawn ones do.
+    """
     drawn = np.random.default_rng(seed).choice(np.asarray(ratios), (DRAWS, len(ratios)))
-    low, high = np.percentile(np.median(drawn, axis=1), [2.5, 97.5])
+    low, high = np.percentile(np.median(drawn, axis=1), [0.5, 99.5])
     return statistics.median(ratios), float(low), float(high)
 
 
@@ -139,11 +142,11 @@ def main() -> None:
     parser.add_argument("a", help="site folder, wheel or git revision")
     parser.add_argument("b")
     parser.add_argument("--shape", default="A")
-    parser.add_argument("--pairs", type=int, default=9)
+    parser.add_argument("--pairs", type=int, default=15)
     parser.add_argument("--share", type=float, default=1.0)
     args = parser.parse_args()
     result = compare(site_of(args.a), site_of(args.b), args.shape, args.pairs, args.share)
-    print(f"shape {args.shape}, {args.pairs} pairs; time A / time B, median and 95 % interval")
+    print(f"shape {args.shape}, {args.pairs} pairs; time A / time B, median and 99 % interval")
     for kind in ("bins", "train", "array to model", "predict"):
         pairs = zip(result["times"]["A"], result["times"]["B"], strict=True)
         middle, low, high = interval([a[kind] / b[kind] for a, b in pairs])
