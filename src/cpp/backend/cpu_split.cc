@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "backend/cpu_backend.h"
+#include "backend/histogram_flush.h"
 #include "base/error.h"
 #include "base/pool.h"
 #include "math/cut_search.h"
@@ -33,6 +34,7 @@ struct FeatureView {
   FeatureId feature = 0;
   CutKind kind = CutKind::kNumeric;
   std::vector<FeatureHistogram> histograms;  // [node]
+  std::vector<Cell> unpacked;                // [node][bin][width] of nodes whose histograms are packed
   std::vector<CutContext> nodes;             // [node]
   std::vector<std::uint16_t> order;          // categories: bins in visiting order, kRarePool for all rare ones
   std::vector<std::uint16_t> rare;           // bins of the rare categories
@@ -227,8 +229,16 @@ void CpuBackend::best_splits(const SplitRules& rules, std::span<const SplitQuery
       const SplitQuery& query = queries[i];
       const Histogram& histogram = histogram_at(query.node);
       const std::int64_t offset = bin_offset_[static_cast<std::size_t>(feature)];
-      view.histograms.push_back({histogram.cells.data() + offset * width,
-                                 request_.count_rows ? histogram.counts.data() + offset : nullptr, cuts.n_bins, width});
+      const std::int64_t n_cells = std::int64_t{cuts.n_bins} * width;
+      const Cell* cells = histogram.cells() + offset * width;
+      if (histogram.packed) {
+        view.unpacked.resize(n * static_cast<std::size_t>(n_cells));
+        Cell* const to = view.unpacked.data() + static_cast<std::int64_t>(i - first) * n_cells;
+        for (std::int64_t c = 0; c < n_cells; ++c) to[c] = unpack(histogram.packed_cells()[offset * width + c]);
+        cells = to;
+      }
+      view.histograms.push_back(
+          {cells, request_.count_rows ? histogram.counts.data() + offset : nullptr, cuts.n_bins, width});
       CutContext node;
       node.sums = query.sums.data();
       node.g_units = g_units.data();
