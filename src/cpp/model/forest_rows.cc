@@ -34,11 +34,12 @@ void ForestRows::prepare(const ForestCall& call, std::int64_t begin, std::int64_
   const std::size_t code_bytes = static_cast<std::size_t>(forest.n_planes + forest.n_set_planes) * kChunkBytes;
   const std::size_t category_cells = static_cast<std::size_t>(forest.n_category_slots) * kChunkRows;
   const std::size_t sum_cells = static_cast<std::size_t>(call.n_outputs) * kChunkRows;
+  constexpr std::size_t spare = kChunkBytes + 64;  // to align, and a plane to read where a model has none
   if (scratch_.empty()) {
     scratch_.resize(static_cast<std::size_t>(kExitScratchBytes) + 64);
     predict_kernels().init_exits[forest.two_byte](exit_scratch());
   }
-  if (codes_.size() < most * code_bytes + 64) codes_.resize(most * code_bytes + 64);
+  if (codes_.size() < most * code_bytes + spare) codes_.resize(most * code_bytes + spare);
   if (categories_.size() < most * category_cells) categories_.resize(most * category_cells);
   if (sums_.size() < most * sum_cells) sums_.resize(most * sum_cells);
   chunks_.clear();

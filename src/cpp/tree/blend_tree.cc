@@ -21,6 +21,7 @@ class Emitter {
     const std::size_t first_pair = code_.pairs.size();
     if (!is_split(0)) {
       exits_.push_back(0);
+      code_.levels.push_back({0, 0, 0});  // a lone leaf: every row adds 0
       return;
     }
     if (symmetric()) return;
