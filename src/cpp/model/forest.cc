@@ -3,8 +3,9 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <limits>
+
+#include "math/round_down.h"
 
 namespace pygbt {
 namespace {
@@ -14,13 +15,6 @@ constexpr std::int32_t kByteThresholds = 255;
 constexpr std::int64_t kMostPlanes = 65535;
 constexpr std::uint16_t kNoCut = 65535;           // no code reaches it: rows stay at a leaf
 constexpr std::int32_t kTopExits = 64;            // of a tree with more than kMostExits leaves, before rows walk
-
-// Largest float32 <= threshold: for every float32 x, x > threshold <=> x > rounded.
-float round_down(double threshold) {
-  const auto rounded = static_cast<float>(threshold);
-  return static_cast<double>(rounded) > threshold ? std::nextafter(rounded, -std::numeric_limits<float>::infinity())
-                                                  : rounded;
-}
 
 // Every threshold at the search's own places, see search_run in isa/encode.inc.
 void fill_search_levels(const float* sorted, float* levels) {

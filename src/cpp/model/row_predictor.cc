@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/row_predictor.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <limits>
+#include <string>
+
+#include "base/error.h"
+#include "math/links.h"
+#include "math/round_down.h"
+
+namespace pygbt {
+namespace {
+
+constexpr std::size_t kLanes = 8;  // trees that walk together
+constexpr std::uint32_t kMostVectorLeaf = 1u << 24;  // first value of a vector leaf, exact in float32
+
+template <class Value>
+Value threshold_as(double threshold) {
+  if constexpr (sizeof(Value) == sizeof(float)) return round_down(threshold);
+  return static_cast<Value>(threshold);
+}
+
+}  // namespace
+
+bool RowPredictor::fits(const Model& model) {
+  if (model.n_features() >= static_cast<std::int32_t>(NarrowRowNode::kMissingLeft) - 1) return false;
+  std::size_t n_nodes = 0, n_values = 0;
+  for (const TreePtr& tree : model.trees()) {
+    if (!tree->sets.empty() || tree->nodes.size() > 65535) return false;
+    n_nodes += tree->nodes.size();
+    n_values += tree->tree.leaf_value.size();
+  }
+  for (const FeatureCuts& feature : model.cuts().features) {
+    if (feature.categorical) return false;
+  }
+  return n_nodes < (std::size_t{1} << 31) && n_values < kMostVectorLeaf;
+}
+
+RowPredictor::RowPredictor(const Model& model, std::int32_t begin, std::int32_t end, Output output)
+    : n_features_(model.n_features()), base_score_(model.base_score()) {
+  require(fits(model), "the model has categories, or is too large for the row predictor");
+  require(begin >= 0 && begin <= end && end <= model.n_iterations(), "iterations lie outside the model");
+  const auto per = static_cast<std::size_t>(model.trees_per_iteration());
+  const std::size_t first = static_cast<std::size_t>(begin) * per, last = static_cast<std::size_t>(end) * per;
+  if (output == Output::kValue) link_ = link_of(model.loss().objective);
+  bool any_wide = false;
+  for (std::size_t t = first; t < last; ++t) {
+    const ModelTree& tree = *model.trees()[t];
+    vector_leaves_ = vector_leaves_ || tree.tree.width > 1;
+    for (const FeatureId f : tree.features)
+      any_wide = any_wide || model.cuts().features[static_cast<std::size_t>(f)].wide;
+  }
+  if (any_wide) {
+    for (const FeatureCuts& feature : model.cuts().features) wide_.push_back(feature.wide ? 1 : 0);
+    pack(model, first, last, exact_);
+  }
+  pack(model, first, last, narrow_);
+}
+
+template <class Node>
+void RowPredictor::pack(const Model& model, std::size_t first, std::size_t end, std::vector<Node>& nodes) {
+  root_.clear(), target_.clear(), width_.clear(), depth_.clear(), leaf_vectors_.clear();
+  for (std::size_t t = first; t < end; ++t) {
+    const ModelTree& from = *model.trees()[t];
+    const Tree& tree = from.tree;
+    if ((t - first) % kLanes == 0) depth_.push_back(0);
+    depth_.back() = std::max(depth_.back(), from.depth);
+    root_.push_back(static_cast<std::uint32_t>(nodes.size()));
+    target_.push_back(tree.target);
+    width_.push_back(tree.width);
+    for (std::size_t i = 0; i < tree.left.size(); ++i) {
+      Node& node = nodes.emplace_back();
+      if (tree.left[i] >= 0) {
+        node.threshold = threshold_as<typename Node::Value>(tree.threshold[i]);
+        node.step = static_cast<decltype(node.step)>(tree.left[i] - static_cast<std::int32_t>(i));
+        node.test = static_cast<decltype(node.test)>(static_cast<std::uint32_t>(tree.feature[i]) |
+                                                     (tree.default_left[i] != 0 ? Node::kMissingLeft : 0u));
+        continue;
+      }
+      const std::size_t value = static_cast<std::size_t>(~tree.left[i]) * static_cast<std::size_t>(tree.width);
+      node.threshold = vector_leaves_ ? static_cast<typename Node::Value>(leaf_vectors_.size() + value)
+                                      : static_cast<typename Node::Value>(tree.leaf_value[value]);
+      node.step = 0;
+      node.test = static_cast<decltype(node.test)>(n_features_);
+    }
+    if (vector_leaves_) leaf_vectors_.insert(leaf_vectors_.end(), tree.leaf_value.begin(), tree.leaf_value.end());
+  }
+}
+
+template <bool kMissing, class Node>
+void RowPredictor::walk(const Node* nodes, const typename Node::Value* x, float* out) const {
+  const std::size_t n_trees = root_.size();
+  for (std::size_t first = 0; first < n_trees; first += kLanes) {
+    const std::size_t n = std::min(kLanes, n_trees - first);
+    const Node* at[kLanes];
+    for (std::size_t i = 0; i < kLanes; ++i) at[i] = nodes + root_[first + std::min(i, n - 1)];
+    for (std::int32_t step = 0; step < depth_[first / kLanes]; ++step) {
+#pragma GCC unroll 8
+      for (std::size_t i = 0; i < kLanes; ++i) {
+        const Node& node = *at[i];
+        const auto value = x[node.test & (Node::kMissingLeft - 1)];
+        bool right = value > node.threshold;
+        if constexpr (kMissing) right |= (value != value) & ((node.test & Node::kMissingLeft) == 0);
+        at[i] += node.step + static_cast<std::uint32_t>(right);
+      }
+    }
+    for (std::size_t i = 0; i < n; ++i) {  // in the order of the trees, as everywhere
+      float* to = out + target_[first + i];
+      if (!vector_leaves_) {
+        *to += static_cast<float>(at[i]->threshold);
+        continue;
+      }
+      const float* values = leaf_vectors_.data() + static_cast<std::size_t>(at[i]->threshold);
+      for (std::int32_t k = 0; k < width_[first + i]; ++k) to[k] += values[k];
+    }
+  }
+}
+
+template <class Node>
+void RowPredictor::run(const std::vector<Node>& nodes, const typename Node::Value* x, bool missing, float* out) const {
+  std::copy(base_score_.begin(), base_score_.end(), out);
+  if (missing) {
+    walk<true>(nodes.data(), x, out);
+  } else {
+    walk<false>(nodes.data(), x, out);
+  }
+  apply_link(link_, out, n_outputs());
+}
+
+// The row as the trees read it: a value of a column that is not wide is rounded as in training.
+template <class Node, class Given>
+void RowPredictor::read_and_run(const std::vector<Node>& nodes, const Given* x, std::int64_t stride, float* out) const {
+  using Value = typename Node::Value;
+  const auto read = [&](Value* row) {
+    bool missing = false;
+    const char* from = reinterpret_cast<const char*>(x);
+    for (std::int32_t j = 0; j < n_features_; ++j) {
+      Given given;
+      std::memcpy(&given, from + j * stride, sizeof(given));
+      Value value;
+      if constexpr (sizeof(Value) == sizeof(float)) {
+        value = static_cast<float>(given);
+      } else {
+        value = wide_[static_cast<std::size_t>(j)] != 0 ? static_cast<double>(given)
+                                                        : static_cast<double>(static_cast<float>(given));
+      }
+      row[j] = value;
+      missing |= value != value;
+    }
+    row[n_features_] = -std::numeric_limits<Value>::infinity();
+    run(nodes, row, missing, out);
+  };
+  if (n_features_ <= kStackFeatures) {
+    Value row[kStackFeatures + 1];
+    read(row);
+  } else {
+    thread_local std::vector<Value> row;
+    row.resize(std::max(row.size(), static_cast<std::size_t>(n_features_) + 1));
+    read(row.data());
+  }
+}
+
+void RowPredictor::predict(const float* x, std::int64_t stride, float* out) const {
+  read_and_run(narrow_, x, stride, out);
+}
+
+void RowPredictor::predict(const double* x, std::int64_t stride, float* out) const {
+  if (wide_.empty()) {
+    read_and_run(narrow_, x, stride, out);
+  } else {
+    read_and_run(exact_, x, stride, out);
+  }
+}
+
+}  // namespace pygbt
