@@ -16,6 +16,8 @@ constexpr std::int64_t kMostPlanes = 65535;
 constexpr std::uint16_t kNoCut = 65535;           // no code reaches it: rows stay at a leaf
 constexpr std::int32_t kTopExits = 64;            // of a tree with more than kMostExits leaves, before rows walk
 
+constexpr std::int64_t kExitBytes = 8;  // of operations, an exit, about
+
 // Every threshold at the search's own places, see search_run in isa/encode.inc.
 void fill_search_levels(const float* sorted, float* levels) {
   const auto fill = [&](std::size_t n, std::size_t step, std::size_t first) {
@@ -109,12 +111,9 @@ class Packer {
     if (std::int64_t{forest_->n_planes} + out.n_sets > kMostPlanes) return false;
     forest_->n_set_planes = std::max(forest_->n_set_planes, out.n_sets);
 
-    BlendCode& code = forest_->code;
-    out.pairs = code.pairs.size(), out.blends = code.blends.size(), out.levels = code.levels.size();
-    append_blends(nodes_, out.n_leaves <= kMostExits ? kMostExits : kTopExits, code, exits_);
-    out.n_pairs = static_cast<std::int32_t>(code.pairs.size() - out.pairs);
-    out.n_blends = static_cast<std::int32_t>(code.blends.size() - out.blends);
-    out.n_levels = static_cast<std::int32_t>(code.levels.size() - out.levels);
+    out.code_begin = forest_->code.sizes();
+    append_blends(nodes_, out.n_leaves <= kMostExits ? kMostExits : kTopExits, forest_->code, exits_);
+    out.code_end = forest_->code.sizes();
     out.n_exits = static_cast<std::int32_t>(exits_.size());
     out.exits = forest_->exit_at.size();
     out.depth = depth_below_exits();
@@ -128,8 +127,7 @@ class Packer {
     }
     out.values = forest_->values.size();
     pack_values(tree, out);
-    out.bytes = static_cast<std::int64_t>(sizeof(PairOp)) * out.n_pairs +
-                static_cast<std::int64_t>(sizeof(BlendOp)) * out.n_blends +
+    out.bytes = kExitBytes * out.n_exits +
                 static_cast<std::int64_t>(sizeof(float) * (forest_->values.size() - out.values)) +
                 (out.depth > 0 ? static_cast<std::int64_t>(sizeof(CodeNode) * nodes_.size()) : 0);
     forest_->trees.push_back(out);
@@ -212,15 +210,6 @@ Thresholds<float> ForestFeature::narrow_view() const {
 
 Thresholds<double> ForestFeature::exact_view() const {
   return {exact.data(), nullptr, n_thresholds, padded_size(n_thresholds)};
-}
-
-BlendProgram Forest::program(const ForestTree& tree) const {
-  return {code.pairs.data() + tree.pairs,
-          code.blends.data() + tree.blends,
-          code.levels.data() + tree.levels,
-          tree.n_pairs,
-          tree.n_blends,
-          tree.n_levels};
 }
 
 std::unique_ptr<const Forest> make_forest(const Cuts& cuts, std::span<const TreePtr> trees) {

@@ -42,8 +42,7 @@ struct ForestTree {
   std::int32_t target = 0;
   std::int32_t n_exits = 1;
   std::int32_t n_leaves = 1;
-  std::size_t pairs = 0, blends = 0, levels = 0;  // first operation in Forest::code
-  std::int32_t n_pairs = 0, n_blends = 0, n_levels = 0;
+  BlendCode::Sizes code_begin, code_end;  // in Forest::code
   std::size_t values = 0;             // [width][exit or leaf] in Forest::values
   std::size_t exits = 0;              // [exit] in Forest::exit_at: leaf, or node where rows walk on
   std::size_t sets = 0;               // first in Forest::sets
@@ -69,7 +68,7 @@ struct Forest {
   std::vector<std::int32_t> node_leaf;  // beside `nodes`
 
   std::int32_t chunk_rows() const { return two_byte ? kChunkBytes / 2 : kChunkBytes; }
-  BlendProgram program(const ForestTree& tree) const;
+  BlendProgram program(const ForestTree& tree) const { return code.program(tree.code_begin, tree.code_end); }
 };
 
 // nullptr where the trees do not fit the packed layout (more than 65,534 thresholds of a feature or planes in all).

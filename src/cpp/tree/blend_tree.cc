@@ -2,6 +2,7 @@
 #include "tree/blend_tree.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 
 namespace pygbt {
@@ -18,7 +19,6 @@ class Emitter {
   }
 
   void run() {
-    const std::size_t first_pair = code_.pairs.size();
     if (!is_split(0)) {
       exits_.push_back(0);
       code_.levels.push_back({0, 0, 0});  // a lone leaf: every row adds 0
@@ -30,8 +30,10 @@ class Emitter {
     const Operand root = last_out_, zero = slot(0);
     if (root == zero) return;
     const auto rename = [&](Operand& at) { at = at == root ? zero : at == zero ? root : at; };
-    for (std::size_t i = first_pair; i < code_.pairs.size(); ++i) rename(code_.pairs[i].out);
-    for (std::size_t i = first_blend_; i < code_.blends.size(); ++i) {
+    for (std::size_t i = first_.octets; i < code_.octets.size(); ++i) rename(code_.octets[i].out);
+    for (std::size_t i = first_.quartets; i < code_.quartets.size(); ++i) rename(code_.quartets[i].out);
+    for (std::size_t i = first_.pairs; i < code_.pairs.size(); ++i) rename(code_.pairs[i].out);
+    for (std::size_t i = first_.blends; i < code_.blends.size(); ++i) {
       BlendOp& op = code_.blends[i];
       rename(op.left), rename(op.right), rename(op.out);
     }
@@ -94,29 +96,64 @@ class Emitter {
       exits_.push_back(i);
       return static_cast<Operand>(exits_.size() - 1);
     }
+    if (emit_perfect<3>(i, code_.octets) || emit_perfect<2>(i, code_.quartets) || emit_perfect<1>(i, code_.pairs)) {
+      return last_out_;
+    }
     const CodeNode& split = node(i);
     const Operand left = emit(split.left);
     const Operand right = emit(split.left + 1);
-    if (((left | right) & kSlotFlag) == 0) {
-      last_out_ = slot(n_slots_++);
-      code_.pairs.push_back({split.plane, split.cut, left, last_out_});
-    } else {
-      last_out_ = (left & kSlotFlag) != 0 ? left : right;
-      code_.blends.push_back({split.plane, split.cut, left, right, last_out_});
-    }
+    last_out_ = (left & kSlotFlag) != 0 ? left : right;
+    code_.blends.push_back({split.plane, split.cut, left, right, last_out_});
     return last_out_;
+  }
+
+  template <int kDepth>
+  bool emit_perfect(std::int32_t root, std::vector<PerfectOp<kDepth>>& ops) {
+    std::array<std::int32_t, (2u << kDepth) - 1> at = {root};  // level by level
+    PerfectOp<kDepth> op;
+    for (std::size_t i = 0; i < op.kTests; ++i) {
+      if (!is_split(at[i])) return false;
+      op.plane[i] = node(at[i]).plane;
+      op.cut[i] = node(at[i]).cut;
+      at[2 * i + 1] = node(at[i]).left;
+      at[2 * i + 2] = node(at[i]).left + 1;
+    }
+    for (std::size_t i = op.kTests; i < at.size(); ++i) {
+      if (is_split(at[i])) return false;
+    }
+    op.exit = static_cast<std::uint16_t>(exits_.size());
+    op.out = last_out_ = slot(n_slots_++);
+    exits_.insert(exits_.end(), at.begin() + op.kTests, at.end());
+    ops.push_back(op);
+    return true;
   }
 
   std::span<const CodeNode> nodes_;
   BlendCode& code_;
   std::vector<std::int32_t>& exits_;
   std::vector<bool> in_top_;
-  const std::size_t first_blend_ = code_.blends.size();
+  const BlendCode::Sizes first_ = code_.sizes();
   std::int32_t n_slots_ = 0;
   Operand last_out_ = 0;
 };
 
 }  // namespace
+
+BlendProgram BlendCode::program(const Sizes& begin, const Sizes& end) const {
+  const auto count = [](std::size_t from, std::size_t to) { return static_cast<std::int32_t>(to - from); };
+  BlendProgram program;
+  program.octets = octets.data() + begin.octets;
+  program.quartets = quartets.data() + begin.quartets;
+  program.pairs = pairs.data() + begin.pairs;
+  program.blends = blends.data() + begin.blends;
+  program.levels = levels.data() + begin.levels;
+  program.n_octets = count(begin.octets, end.octets);
+  program.n_quartets = count(begin.quartets, end.quartets);
+  program.n_pairs = count(begin.pairs, end.pairs);
+  program.n_blends = count(begin.blends, end.blends);
+  program.n_levels = count(begin.levels, end.levels);
+  return program;
+}
 
 void append_blends(std::span<const CodeNode> nodes, std::int32_t most_exits, BlendCode& code,
                    std::vector<std::int32_t>& exits) {

@@ -8,6 +8,7 @@
 // Exits are numbered from left to right: leaves, or nodes where a row goes on by walking (large trees).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -28,12 +29,17 @@ struct CodeNode {
 using Operand = std::uint16_t;
 inline constexpr Operand kSlotFlag = 1u << 15;
 
-struct PairOp {  // a split whose children are exits `exit` and `exit` + 1
-  std::uint16_t plane, cut, exit;
+// A perfect subtree of kDepth levels whose leaves are exits `exit`, `exit` + 1, ...: evaluated without leaving the
+// registers. Tests level by level from the left.
+template <int kDepth>
+struct PerfectOp {
+  static constexpr int kTests = (1 << kDepth) - 1;
+  std::uint16_t plane[kTests], cut[kTests];
+  std::uint16_t exit;
   Operand out;
 };
 
-struct BlendOp {  // a split with at least one child that is a slot
+struct BlendOp {  // any other split: at least one child is a slot
   std::uint16_t plane, cut;
   Operand left, right, out;
 };
@@ -44,9 +50,13 @@ struct LevelOp {  // a level of a symmetric tree: rows that go right add `weight
 
 // What a kernel runs: views of the operations of one tree.
 struct BlendProgram {
-  const PairOp* pairs = nullptr;
+  const PerfectOp<3>* octets = nullptr;
+  const PerfectOp<2>* quartets = nullptr;
+  const PerfectOp<1>* pairs = nullptr;
   const BlendOp* blends = nullptr;
-  const LevelOp* levels = nullptr;  // instead of pairs and blends
+  const LevelOp* levels = nullptr;  // instead of all others
+  std::int32_t n_octets = 0;
+  std::int32_t n_quartets = 0;
   std::int32_t n_pairs = 0;
   std::int32_t n_blends = 0;
   std::int32_t n_levels = 0;
@@ -54,9 +64,18 @@ struct BlendProgram {
 
 // Operations of one or more trees, back to back.
 struct BlendCode {
-  std::vector<PairOp> pairs;
+  struct Sizes {
+    std::size_t octets = 0, quartets = 0, pairs = 0, blends = 0, levels = 0;
+  };
+
+  std::vector<PerfectOp<3>> octets;
+  std::vector<PerfectOp<2>> quartets;
+  std::vector<PerfectOp<1>> pairs;
   std::vector<BlendOp> blends;
   std::vector<LevelOp> levels;
+
+  Sizes sizes() const { return {octets.size(), quartets.size(), pairs.size(), blends.size(), levels.size()}; }
+  BlendProgram program(const Sizes& begin, const Sizes& end) const;
 };
 
 // Slots start after the constants 0 .. kMostExits - 1; a slot is one chunk. Slot 0 holds the exits of the tree.
