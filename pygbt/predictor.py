@@ -72,7 +72,9 @@ class Predictor:
         return self.predict(X)  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
-        return f"Predictor(n_features={self.n_features}, n_outputs={self.n_outputs}, output={self._options['output']!r})"
+        return (
+            f"Predictor(n_features={self.n_features}, n_outputs={self.n_outputs}, output={self._options['output']!r})"
+        )
 
     def _read_and_predict(self, X: Any) -> Any:
         """Whatever is no float array of the right shape: other types, tables, categories, mistakes."""
@@ -81,6 +83,8 @@ class Predictor:
             return self._booster.predict(array, **self._options)
         if len(array) != self.n_features:
             raise ValueError(f"X has {len(array)} values, but a row of this model has n_features={self.n_features}")
+        if array.dtype.kind in "biuf" and (array is not X or array.dtype not in (np.float32, np.float64)):
+            return self.predict(array.astype(np.float64))
         rows = [X] if isinstance(X, list | tuple) and array.dtype.kind not in "biuf" else array[np.newaxis]
         result = self._booster.predict(rows, **self._options)[0]
         return float(result) if self.n_outputs == 1 else result

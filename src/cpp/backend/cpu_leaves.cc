@@ -7,11 +7,11 @@
 
 #include "backend/cpu_backend.h"
 #include "backend/isa_dispatch.h"
+#include "backend/tree_scores.h"
 #include "base/error.h"
 #include "base/pool.h"
 #include "math/layout.h"
 #include "math/quantise.h"
-#include "math/route.h"
 #include "math/weighted_quantile.h"
 
 namespace pygbt {
@@ -43,18 +43,6 @@ std::uint32_t order_key(float value) {
 }
 
 float value_of_key(std::uint32_t key) { return std::bit_cast<float>(key & 0x80000000u ? key & 0x7fffffffu : ~key); }
-
-// Leaf of a binned row.
-std::int32_t walk(const BinnedTree& tree, const Dataset& data, std::int64_t row) {
-  const BinnedNode* node = tree.nodes.data();
-  while (node->left >= 0) {
-    const Bin bin = data.column(node->feature).at(row);
-    const bool left = node->cat_begin < 0 ? goes_left(bin, node->bin, node->missing_left)
-                                          : goes_left(bin, tree.cat_bits.data() + node->cat_begin, node->cat_words);
-    node = tree.nodes.data() + node->left + (left ? 0 : 1);
-  }
-  return ~node->left;
-}
 
 }  // namespace
 
@@ -146,22 +134,11 @@ void CpuBackend::add_scores(const BinnedTree& tree, std::span<const NodeId> leaf
       n_threads_, static_cast<std::int64_t>(not_drawn_.size()), 2048, [&](std::int64_t begin, std::int64_t end, int) {
         for (std::int64_t i = begin; i < end; ++i) {
           const RowId row = not_drawn_[static_cast<std::size_t>(i)];
-          const float* value = tree.leaf_value.data() + static_cast<std::int64_t>(walk(tree, *data_, row)) * width;
+          const float* value = tree.leaf_value.data() + static_cast<std::int64_t>(leaf_of(tree, *data_, row)) * width;
           float* score = scores_.data() + row_major(row, tree.target, n_targets_);
           for (std::int32_t k = 0; k < width; ++k) score[k] += value[k];
         }
       });
-}
-
-void add_tree_scores(const BinnedTree& tree, const Dataset& data, std::span<float> scores, std::int32_t n_targets,
-                     int n_threads) {
-  parallel_ranges(n_threads, data.n_rows, 2048, [&](std::int64_t begin, std::int64_t end, int) {
-    for (std::int64_t row = begin; row < end; ++row) {
-      const float* value = tree.leaf_value.data() + static_cast<std::int64_t>(walk(tree, data, row)) * tree.width;
-      float* score = scores.data() + row_major(row, tree.target, n_targets);
-      for (std::int32_t k = 0; k < tree.width; ++k) score[k] += value[k];
-    }
-  });
 }
 
 }  // namespace pygbt

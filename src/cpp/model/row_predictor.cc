@@ -17,6 +17,8 @@ namespace {
 constexpr std::size_t kLanes = 8;  // trees that walk together
 constexpr std::uint32_t kMostVectorLeaf = 1u << 24;  // first value of a vector leaf, exact in float32
 
+constexpr std::int32_t kMostFeatures = 32766;  // two columns each and two more fit in 16 bits
+
 template <class Value>
 Value threshold_as(double threshold) {
   if constexpr (sizeof(Value) == sizeof(float)) return round_down(threshold);
@@ -26,7 +28,7 @@ Value threshold_as(double threshold) {
 }  // namespace
 
 bool RowPredictor::fits(const Model& model) {
-  if (model.n_features() >= static_cast<std::int32_t>(NarrowRowNode::kMissingLeft) - 1) return false;
+  if (model.n_features() > kMostFeatures) return false;
   std::size_t n_nodes = 0, n_values = 0;
   for (const TreePtr& tree : model.trees()) {
     if (!tree->sets.empty() || tree->nodes.size() > 65535) return false;
@@ -76,21 +78,21 @@ void RowPredictor::pack(const Model& model, std::size_t first, std::size_t end, 
       if (tree.left[i] >= 0) {
         node.threshold = threshold_as<typename Node::Value>(tree.threshold[i]);
         node.step = static_cast<decltype(node.step)>(tree.left[i] - static_cast<std::int32_t>(i));
-        node.test = static_cast<decltype(node.test)>(static_cast<std::uint32_t>(tree.feature[i]) |
-                                                     (tree.default_left[i] != 0 ? Node::kMissingLeft : 0u));
+        node.column =
+            static_cast<decltype(node.column)>(tree.feature[i] + (tree.default_left[i] != 0 ? n_features_ + 1 : 0));
         continue;
       }
       const std::size_t value = static_cast<std::size_t>(~tree.left[i]) * static_cast<std::size_t>(tree.width);
       node.threshold = vector_leaves_ ? static_cast<typename Node::Value>(leaf_vectors_.size() + value)
                                       : static_cast<typename Node::Value>(tree.leaf_value[value]);
       node.step = 0;
-      node.test = static_cast<decltype(node.test)>(n_features_);
+      node.column = static_cast<decltype(node.column)>(n_features_);
     }
     if (vector_leaves_) leaf_vectors_.insert(leaf_vectors_.end(), tree.leaf_value.begin(), tree.leaf_value.end());
   }
 }
 
-template <bool kMissing, class Node>
+template <class Node>
 void RowPredictor::walk(const Node* nodes, const typename Node::Value* x, float* out) const {
   const std::size_t n_trees = root_.size();
   for (std::size_t first = 0; first < n_trees; first += kLanes) {
@@ -101,10 +103,7 @@ void RowPredictor::walk(const Node* nodes, const typename Node::Value* x, float*
 #pragma GCC unroll 8
       for (std::size_t i = 0; i < kLanes; ++i) {
         const Node& node = *at[i];
-        const auto value = x[node.test & (Node::kMissingLeft - 1)];
-        bool right = value > node.threshold;
-        if constexpr (kMissing) right |= (value != value) & ((node.test & Node::kMissingLeft) == 0);
-        at[i] += node.step + static_cast<std::uint32_t>(right);
+        at[i] += node.step + static_cast<std::uint32_t>(!(x[node.column] <= node.threshold));
       }
     }
     for (std::size_t i = 0; i < n; ++i) {  // in the order of the trees, as everywhere
@@ -119,23 +118,13 @@ void RowPredictor::walk(const Node* nodes, const typename Node::Value* x, float*
   }
 }
 
-template <class Node>
-void RowPredictor::run(const std::vector<Node>& nodes, const typename Node::Value* x, bool missing, float* out) const {
-  std::copy(base_score_.begin(), base_score_.end(), out);
-  if (missing) {
-    walk<true>(nodes.data(), x, out);
-  } else {
-    walk<false>(nodes.data(), x, out);
-  }
-  apply_link(link_, out, n_outputs());
-}
-
 // The row as the trees read it: a value of a column that is not wide is rounded as in training.
 template <class Node, class Given>
 void RowPredictor::read_and_run(const std::vector<Node>& nodes, const Given* x, std::int64_t stride, float* out) const {
   using Value = typename Node::Value;
+  constexpr Value kLowest = -std::numeric_limits<Value>::infinity();
   const auto read = [&](Value* row) {
-    bool missing = false;
+    Value* missing_left = row + n_features_ + 1;
     const char* from = reinterpret_cast<const char*>(x);
     for (std::int32_t j = 0; j < n_features_; ++j) {
       Given given;
@@ -148,17 +137,19 @@ void RowPredictor::read_and_run(const std::vector<Node>& nodes, const Given* x, 
                                                         : static_cast<double>(static_cast<float>(given));
       }
       row[j] = value;
-      missing |= value != value;
+      missing_left[j] = value != value ? kLowest : value;
     }
-    row[n_features_] = -std::numeric_limits<Value>::infinity();
-    run(nodes, row, missing, out);
+    row[n_features_] = kLowest;
+    std::copy(base_score_.begin(), base_score_.end(), out);
+    walk(nodes.data(), row, out);
+    apply_link(link_, out, n_outputs());
   };
   if (n_features_ <= kStackFeatures) {
-    Value row[kStackFeatures + 1];
+    Value row[2 * kStackFeatures + 1];
     read(row);
   } else {
     thread_local std::vector<Value> row;
-    row.resize(std::max(row.size(), static_cast<std::size_t>(n_features_) + 1));
+    row.resize(std::max(row.size(), 2 * static_cast<std::size_t>(n_features_) + 1));
     read(row.data());
   }
 }

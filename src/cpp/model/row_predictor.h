@@ -11,22 +11,22 @@
 
 namespace pygbt {
 
-// A leaf stays where it is (step 0) and tests the column after the last, which holds -inf; its value lies in
-// `threshold`, or for vector leaves in RowPredictor's table, from there on.
+// `column`: a row is read twice, [n_features] with missing values as NaN, which goes right, then -inf, then the same
+// with missing values as -inf, which goes left. One compare, !(x <= threshold), routes all. A leaf tests the column of
+// -inf and so stays where it is (step 0); its value lies in `threshold`, or for vector leaves in RowPredictor's table,
+// from there on.
 struct NarrowRowNode {  // thresholds rounded down to float32: exact for float32 values
   using Value = float;
   float threshold;
   std::uint16_t step;   // from here to the left child
-  std::uint16_t test;   // feature, and the flag below
-  static constexpr std::uint32_t kMissingLeft = 1u << 15;
+  std::uint16_t column;
 };
 
 struct WideRowNode {
   using Value = double;
   double threshold;
   std::uint32_t step;
-  std::uint32_t test;
-  static constexpr std::uint32_t kMissingLeft = 1u << 31;
+  std::uint32_t column;
 };
 
 class RowPredictor {
@@ -49,8 +49,6 @@ class RowPredictor {
   template <class Node>
   void pack(const Model& model, std::size_t first, std::size_t end, std::vector<Node>& nodes);
   template <class Node>
-  void run(const std::vector<Node>& nodes, const typename Node::Value* x, bool missing, float* out) const;
-  template <bool kMissing, class Node>
   void walk(const Node* nodes, const typename Node::Value* x, float* out) const;
   template <class Node, class Given>
   void read_and_run(const std::vector<Node>& nodes, const Given* x, std::int64_t stride, float* out) const;
