@@ -37,6 +37,15 @@ struct CodeSet {
   std::int32_t n_codes = 0;
 };
 
+// The four top levels of a tree for one row: test i, whose children are 2 i and 2 i + 1, sends the row right unless
+// x[column[i]] <= threshold[i]. Leaves above are repeated below.
+inline constexpr std::int32_t kTopLevels = 4;
+inline constexpr std::int32_t kTopColumns = 32;
+struct RowTop {
+  float threshold[1 << kTopLevels];  // [0] is not used
+  std::int32_t column[1 << kTopLevels];  // below kTopColumns
+};
+
 struct PredictKernels {
   // out[i] = value at data + i * stride; n <= kChunkRows. Doubles may be rounded to float.
   void (*load_f32)(const char* data, std::int64_t stride, std::int32_t n, float* out);
@@ -57,6 +66,8 @@ struct PredictKernels {
   void (*add_exits[2])(const unsigned char* exits, std::int32_t n, const float* values, std::int32_t n_exits,
                        float* sums);
   void (*add_leaves)(const std::int32_t* leaf, std::int32_t n, const float* values, float* sums);
+  // exit[t] = 0 .. 15, where the row leaves the top of tree t; nullptr where the level has no instruction for it.
+  void (*top_exits)(const RowTop* tops, std::int32_t n_trees, const float* x, std::uint8_t* exit) = nullptr;
   // Margins to values, n rows of k.
   void (*link)(Link link, float* rows, std::int64_t n, std::int32_t k);
 };

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 #include <string>
+#include <type_traits>
 
 #include "base/error.h"
 #include "math/links.h"
@@ -17,6 +18,7 @@ namespace {
 constexpr std::size_t kLanes = 8;  // trees that walk together
 constexpr std::uint32_t kMostVectorLeaf = 1u << 24;  // first value of a vector leaf, exact in float32
 
+constexpr std::size_t kTopTrees = 256;  // whose tops are evaluated together
 constexpr std::int32_t kMostFeatures = 32766;  // two columns each and two more fit in 16 bits
 
 template <class Value>
@@ -60,6 +62,7 @@ RowPredictor::RowPredictor(const Model& model, std::int32_t begin, std::int32_t 
     pack(model, first, last, exact_);
   }
   pack(model, first, last, narrow_);
+  if (predict_kernels().top_exits != nullptr) pack_tops();
 }
 
 template <class Node>
@@ -92,21 +95,78 @@ void RowPredictor::pack(const Model& model, std::size_t first, std::size_t end, 
   }
 }
 
+// Tests in heap order over at most kTopColumns features, for rows without missing values.
+void RowPredictor::pack_tops() {
+  constexpr std::size_t kTests = std::size_t{1} << kTopLevels;
+  tops_.resize(root_.size());
+  top_exit_.resize(root_.size() * kTests);
+  for (std::size_t t = 0; t < root_.size(); ++t) {
+    std::uint32_t at[2 * kTests] = {};
+    at[1] = root_[t];
+    for (std::size_t i = 1; i < kTests; ++i) {
+      const NarrowRowNode& node = narrow_[at[i]];
+      const bool leaf = node.step == 0;
+      at[2 * i] = at[i] + node.step;
+      at[2 * i + 1] = at[2 * i] + (leaf ? 0 : 1);
+      const std::int32_t feature = node.column % (n_features_ + 1);
+      auto column = std::find(top_columns_.begin(), top_columns_.end(), feature);
+      if (column == top_columns_.end()) column = top_columns_.insert(column, feature);
+      tops_[t].threshold[i] = node.threshold;
+      tops_[t].column[i] = static_cast<std::int32_t>(column - top_columns_.begin());
+    }
+    tops_[t].threshold[0] = 0.0f;
+    tops_[t].column[0] = 0;
+    std::copy(at + kTests, at + 2 * kTests, top_exit_.begin() + static_cast<std::ptrdiff_t>(t * kTests));
+    if (top_columns_.size() > static_cast<std::size_t>(kTopColumns)) {
+      tops_.clear();
+      return;
+    }
+  }
+}
+
 template <class Node>
-void RowPredictor::walk(const Node* nodes, const typename Node::Value* x, float* out) const {
+void RowPredictor::walk(const Node* nodes, const typename Node::Value* x, bool missing, float* out) const {
   const std::size_t n_trees = root_.size();
+  const bool one_output = base_score_.size() == 1;
+  float sum = out[0];  // of the only output: kept out of memory, where each addition would wait for the last store
+  std::uint8_t exit[kTopTrees];
+  alignas(64) float top_x[kTopColumns];
+  const bool with_tops = std::is_same_v<Node, NarrowRowNode> && !tops_.empty() && !missing;
+  if (with_tops) {
+    for (std::size_t j = 0; j < top_columns_.size(); ++j) top_x[j] = static_cast<float>(x[top_columns_[j]]);
+    for (std::size_t j = top_columns_.size(); j < kTopColumns; ++j) top_x[j] = 0.0f;
+  }
   for (std::size_t first = 0; first < n_trees; first += kLanes) {
     const std::size_t n = std::min(kLanes, n_trees - first);
     const Node* at[kLanes];
-    for (std::size_t i = 0; i < kLanes; ++i) at[i] = nodes + root_[first + std::min(i, n - 1)];
-    for (std::int32_t step = 0; step < depth_[first / kLanes]; ++step) {
+    std::int32_t depth = depth_[first / kLanes];
+    if (with_tops) {
+      if (first % kTopTrees == 0) {
+        const std::size_t n_tops = std::min(kTopTrees, n_trees - first);
+        predict_kernels().top_exits(tops_.data() + first, static_cast<std::int32_t>(n_tops), top_x, exit);
+      }
+      for (std::size_t i = 0; i < kLanes; ++i) {
+        const std::size_t t = first + std::min(i, n - 1);
+        at[i] = nodes + top_exit_[(t << kTopLevels) + exit[t % kTopTrees]];
+      }
+      depth -= kTopLevels;
+    } else {
+      for (std::size_t i = 0; i < kLanes; ++i) at[i] = nodes + root_[first + std::min(i, n - 1)];
+    }
+    for (std::int32_t step = 0; step < depth; ++step) {
 #pragma GCC unroll 8
       for (std::size_t i = 0; i < kLanes; ++i) {
         const Node& node = *at[i];
         at[i] += node.step + static_cast<std::uint32_t>(!(x[node.column] <= node.threshold));
       }
     }
-    for (std::size_t i = 0; i < n; ++i) {  // in the order of the trees, as everywhere
+    if (one_output) {  // in the order of the trees, as everywhere
+      for (std::size_t i = 0; i < n; ++i) {
+        sum += static_cast<float>(at[i]->threshold);  // a leaf of width 1
+      }
+      continue;
+    }
+    for (std::size_t i = 0; i < n; ++i) {
       float* to = out + target_[first + i];
       if (!vector_leaves_) {
         *to += static_cast<float>(at[i]->threshold);
@@ -116,6 +176,7 @@ void RowPredictor::walk(const Node* nodes, const typename Node::Value* x, float*
       for (std::int32_t k = 0; k < width_[first + i]; ++k) to[k] += values[k];
     }
   }
+  if (one_output) out[0] = sum;
 }
 
 // The row as the trees read it: a value of a column that is not wide is rounded as in training.
@@ -124,6 +185,7 @@ void RowPredictor::read_and_run(const std::vector<Node>& nodes, const Given* x, 
   using Value = typename Node::Value;
   constexpr Value kLowest = -std::numeric_limits<Value>::infinity();
   const auto read = [&](Value* row) {
+    bool missing = false;
     Value* missing_left = row + n_features_ + 1;
     const char* from = reinterpret_cast<const char*>(x);
     for (std::int32_t j = 0; j < n_features_; ++j) {
@@ -137,11 +199,12 @@ void RowPredictor::read_and_run(const std::vector<Node>& nodes, const Given* x, 
                                                         : static_cast<double>(static_cast<float>(given));
       }
       row[j] = value;
+      missing |= value != value;
       missing_left[j] = value != value ? kLowest : value;
     }
     row[n_features_] = kLowest;
     std::copy(base_score_.begin(), base_score_.end(), out);
-    walk(nodes.data(), row, out);
+    walk(nodes.data(), row, missing, out);
     apply_link(link_, out, n_outputs());
   };
   if (n_features_ <= kStackFeatures) {

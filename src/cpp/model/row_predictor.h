@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "backend/predict_kernels.h"
 #include "model/model.h"
 #include "model/predict.h"
 
@@ -48,8 +49,9 @@ class RowPredictor {
 
   template <class Node>
   void pack(const Model& model, std::size_t first, std::size_t end, std::vector<Node>& nodes);
+  void pack_tops();
   template <class Node>
-  void walk(const Node* nodes, const typename Node::Value* x, float* out) const;
+  void walk(const Node* nodes, const typename Node::Value* x, bool missing, float* out) const;
   template <class Node, class Given>
   void read_and_run(const std::vector<Node>& nodes, const Given* x, std::int64_t stride, float* out) const;
 
@@ -64,6 +66,9 @@ class RowPredictor {
   std::vector<std::int32_t> depth_;     // [group of 8 trees]
   std::vector<float> leaf_vectors_;
   std::vector<NarrowRowNode> narrow_;
+  std::vector<RowTop> tops_;            // [tree], or empty: no kernel for them, or too many columns
+  std::vector<std::int32_t> top_columns_;  // features that the tops test
+  std::vector<std::uint32_t> top_exit_;    // [tree][16] in narrow_
   std::vector<WideRowNode> exact_;      // only where a tested feature is wide
 };
 

@@ -62,6 +62,9 @@ PredictKernels predict_table() {
   k.add_exits[0] = add_exits<std::uint8_t>;
   k.add_exits[1] = add_exits<std::uint16_t>;
   k.add_leaves = add_leaves;
+#if PYGBT_PREDICT_AVX512
+  k.top_exits = top_exits;
+#endif
   k.link = apply_links;
   return k;
 }
