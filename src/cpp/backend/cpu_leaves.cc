@@ -19,7 +19,7 @@ namespace pygbt {
 
 namespace {
 
-constexpr std::int64_t kLeafRun = 16384;
+constexpr std::int64_t kLeafRun = 4096;
 constexpr std::int64_t kWalkGrain = 2048;  // rows a task walks down a tree at least
 
 // Ascending order of the key = ascending order of the float, -0.0 equal to +0.0.
