@@ -16,6 +16,7 @@
 #include "check.h"
 #include "comm/communicator.h"
 #include "comm/thread_comm.h"
+#include "data/blocks.h"
 
 namespace pygbt {
 namespace {
@@ -141,21 +142,8 @@ Dataset make_table(const Problem& p, std::int64_t begin, std::int64_t end) {
     auto& column = data.columns.emplace_back(n_rows * (two_byte ? 2 : 1));
     for (std::size_t row = 0; row < n_rows; ++row)
       store(column, two_byte, row, p.bins[f][static_cast<std::size_t>(begin) + row]);
-    if (data.blocks.empty() || data.blocks.back().width == kBlockWidth || data.blocks.back().two_byte != two_byte) {
-      data.blocks.emplace_back();
-      data.blocks.back().first = static_cast<FeatureId>(f);
-      data.blocks.back().two_byte = two_byte;
-    }
-    ++data.blocks.back().width;
   }
-  for (BinBlock& block : data.blocks) {
-    block.stride = (block.width + 3) / 4 * 4;
-    block.bytes.resize(n_rows * static_cast<std::size_t>(block.stride) * (block.two_byte ? 2 : 1));
-    for (std::size_t row = 0; row < n_rows; ++row)
-      for (std::int32_t f = 0; f < block.width; ++f)
-        store(block.bytes, block.two_byte, row * static_cast<std::size_t>(block.stride) + static_cast<std::size_t>(f),
-              data.column(block.first + f).at(static_cast<std::int64_t>(row)));
-  }
+  fill_blocks(1, data);
   data.n_labels = p.n_targets;
   data.labels.assign(p.labels.begin() + begin * p.n_targets, p.labels.begin() + end * p.n_targets);
   if (!p.weights.empty()) data.weights.assign(p.weights.begin() + begin, p.weights.begin() + end);

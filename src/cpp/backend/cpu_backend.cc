@@ -34,6 +34,7 @@ void CpuBackend::load(const Dataset& data, std::int32_t n_targets, Communicator&
   total_weight_ = static_cast<std::uint64_t>(total);
   bin_offset_.assign(1, 0);
   for (const FeatureCuts& feature : data.cuts->features) bin_offset_.push_back(bin_offset_.back() + feature.n_bins);
+  layouts_ = lay_out_blocks(data, bin_offset_);
   const auto cells = static_cast<std::size_t>(n_rows_ * n_targets);
   scores_.assign(cells, 0.0f);
   g_.resize(cells);
@@ -153,9 +154,9 @@ RootStats CpuBackend::begin_tree(const TreeRequest& request) {
   for (auto& histogram : histograms_)
     if (histogram) spare_.push_back(std::move(histogram));
   histograms_.clear();
-  if (request.width != request_.width || request.count_rows != request_.count_rows) spare_.clear();
   request_ = request;
   wide_ = request.wide;
+  packable_ = !wide_ && data_->weights.empty();
   in_order_ = request.width == 1;
   finish_pending();  // its marks make room for those of this tree
   draw_rows(request);
@@ -165,8 +166,6 @@ RootStats CpuBackend::begin_tree(const TreeRequest& request) {
   if (!not_drawn_.empty()) std::fill(marks_.begin(), marks_.end(), std::uint8_t{0});
   return wide_ ? quantise<WideGradient>(request) : quantise<NarrowGradient>(request);
 }
-
-std::vector<Cell> CpuBackend::histogram_of(NodeId node) const { return histogram_at(node).cells; }
 
 std::vector<RowId> CpuBackend::rows_of(NodeId node) const {
   const NodeRows& at = rows_at(node);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/histogram_layout.h"
 #include "backend/kernels.h"
 #include "base/huge_pages.h"
 #include "math/quantise.h"
@@ -72,11 +74,24 @@ class CpuBackend final : public Backend {
     std::int32_t target = 0;
     std::int32_t width = 1;
   };
-  // A node's histogram. cells [feature][bin][width], counts [feature][bin] when the tree counts rows.
+  // A node's histogram: cells [feature][bin][width], counts [feature][bin] when the tree counts rows. Packed (g << 32)
+  // + h where the node has at most kPackedRows rows and its gradients are narrow and unweighted.
   struct Histogram {
-    std::vector<Cell> cells;
+    bool packed = false;
+    HugeVector<std::int64_t> words;  // one a cell if packed, else two
     std::vector<std::int64_t> counts;
+
+    std::uint64_t* packed_cells() { return reinterpret_cast<std::uint64_t*>(words.data()); }
+    const std::uint64_t* packed_cells() const { return reinterpret_cast<const std::uint64_t*>(words.data()); }
+    Cell* cells() { return reinterpret_cast<Cell*>(words.data()); }
+    const Cell* cells() const { return reinterpret_cast<const Cell*>(words.data()); }
   };
+  // Sums of the run at hand, one a worker; all zero between runs.
+  struct HistogramBuffer {
+    std::vector<std::uint64_t> packed;  // [slot][code]
+    std::vector<Cell> cells;            // [slot][code][width]
+  };
+  class HistogramCall;
 
   Segment* segments(NodeId node) { return segments_.data() + node * n_tiles_; }  // [tile]
   const Segment* segments(NodeId node) const { return segments_.data() + node * n_tiles_; }
@@ -108,7 +123,9 @@ class CpuBackend final : public Backend {
   }
   NodeRows& rows_at(NodeId node) { return nodes_[static_cast<std::size_t>(node)]; }
   const NodeRows& rows_at(NodeId node) const { return nodes_[static_cast<std::size_t>(node)]; }
-  Histogram& new_histogram(NodeId node);
+  bool packs(NodeId node) const;
+  Histogram& new_histogram(NodeId node);  // its cells are not cleared
+  std::unique_ptr<Histogram> take_spare(bool packed);
   Histogram& histogram_at(NodeId node) const;
   const std::uint32_t* weights() const { return data_->weights.empty() ? nullptr : data_->weights.data(); }
   QuantiseTask quantise_task(std::int32_t target, Precision precision, std::int64_t begin, std::int64_t end) const;
@@ -137,6 +154,9 @@ class CpuBackend final : public Backend {
   std::int64_t n_tiles_ = 0;
   std::uint64_t total_weight_ = 0;              // of all workers
   std::vector<std::int64_t> bin_offset_;        // [n_features + 1] first bin of each feature in a histogram
+  std::vector<BlockLayout> layouts_;            // [block] where its codes go in a histogram
+  std::vector<HistogramBuffer> histogram_buffers_;  // [worker]
+  std::array<std::mutex, 64> histogram_locks_;  // of the cells of (node, block), by hash
 
   HugeVector<float> scores_;                    // [row][target], without `pending_`
   PendingScores pending_;
@@ -146,6 +166,7 @@ class CpuBackend final : public Backend {
   // The tree being grown.
   TreeRequest request_;
   bool wide_ = false;
+  bool packable_ = true;                        // gradients fit packed cells: narrow, weight 1
   bool in_order_ = true;                        // gradients move with the rows: trees of one target
   std::vector<CellUnits> units_;                // [width]
   HugeVector<RowId> rows_[2];                   // drawn rows, grouped by node

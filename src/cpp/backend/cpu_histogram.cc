@@ -1,187 +1,181 @@
 // SPDX-License-Identifier: Apache-2.0
-// Histograms of many nodes in one dispatch: a task is (node, block of features, run of rows).
+// Histograms of many nodes in one dispatch. A run of rows is added up in a buffer of its block that stays in L1, then
+// flushed to the node's histogram; runs that share cells flush one after the other, and the first finds nothing to add
+// to, so that a histogram is never cleared.
 #include <algorithm>
-#include <array>
 #include <mutex>
 
 #include "backend/cpu_backend.h"
+#include "backend/histogram_flush.h"
+#include "backend/histogram_tasks.h"
 #include "backend/isa_dispatch.h"
-#include "base/error.h"
 #include "base/pool.h"
 
 namespace pygbt {
 
 namespace {
 
-constexpr std::int64_t kMinTaskRows = 8192;    // splitting a node finer than this costs more than it balances
-constexpr std::int64_t kPackedMinRows = 1024;  // below, zeroing and flushing a packed buffer outweighs its faster adds
+constexpr std::int64_t kDirectRows = 96;  // fewer go straight to the histogram: the buffer's way is longer
 
-struct BlockTask {
-  std::size_t node;  // index in the call
-  std::size_t block;
-  std::int64_t begin, end;
-  bool alone;  // no other task writes these cells
-};
-
-// Adds a packed buffer [stride][256] to the cells of a block and clears it.
-void flush_packed(std::uint64_t* buffer, const BinBlock& block, const std::int64_t* bin_offset, Cell* cells) {
-  for (std::int32_t f = 0; f < block.width; ++f) {
-    std::uint64_t* slot = buffer + static_cast<std::int64_t>(f) * kPackedBins;
-    const std::int64_t first = bin_offset[block.first + f];
-    const std::int64_t n_bins = bin_offset[block.first + f + 1] - first;
-    for (std::int64_t b = 0; b < n_bins; ++b) {
-      cells[first + b].h += static_cast<std::int64_t>(slot[b] & 0xffffffffu);
-      cells[first + b].g += static_cast<std::int64_t>(slot[b]) >> 32;
-    }
-  }
-  std::fill_n(buffer, static_cast<std::int64_t>(block.stride) * kPackedBins, std::uint64_t{0});
+template <class Element>
+Element* grown(std::vector<Element>& buffer, std::int64_t size) {
+  if (buffer.size() < static_cast<std::size_t>(size)) buffer.resize(static_cast<std::size_t>(size));
+  return buffer.data();
 }
 
 }  // namespace
 
-CpuBackend::Histogram& CpuBackend::new_histogram(NodeId node) {
-  const auto at = static_cast<std::size_t>(node);
-  if (histograms_.size() <= at) histograms_.resize(at + 1);
-  if (!histograms_[at]) {
-    if (spare_.empty()) {
-      histograms_[at] = std::make_unique<Histogram>();
-    } else {
-      histograms_[at] = std::move(spare_.back());
-      spare_.pop_back();
+// What all runs of a call share.
+class CpuBackend::HistogramCall {
+ public:
+  HistogramCall(CpuBackend& backend, std::span<const NodeId> nodes) : backend_(backend), nodes_(nodes) {
+    for (const NodeId node : nodes) {
+      out_.push_back(&backend.new_histogram(node));
+      rows_.push_back(backend.rows_at(node).count);
+    }
+    tasks_.plan(backend.layouts_, rows_, backend.n_threads_);
+    written_.assign(nodes.size() * backend.layouts_.size() * static_cast<std::size_t>(n_layers()), 0);
+  }
+
+  void run() {
+    const int n_threads = tasks_.serial ? 1 : backend_.n_threads_;
+    auto& buffers = backend_.histogram_buffers_;
+    if (buffers.size() < static_cast<std::size_t>(n_threads)) buffers.resize(static_cast<std::size_t>(n_threads));
+    parallel_for(n_threads, static_cast<std::int64_t>(tasks_.ends.size()), [&](std::int64_t t, int worker) {
+      const auto at = static_cast<std::size_t>(t);
+      for (std::size_t r = t == 0 ? 0 : tasks_.ends[at - 1]; r < tasks_.ends[at]; ++r)
+        add_rows(tasks_.runs[r], buffers[static_cast<std::size_t>(worker)]);
+    });
+    for (Histogram* histogram : out_) {
+      backend_.comm_->allreduce_sum(histogram->words);
+      backend_.comm_->allreduce_sum(histogram->counts);
     }
   }
-  const auto bins = static_cast<std::size_t>(bin_offset_.back());
-  histograms_[at]->cells.assign(bins * static_cast<std::size_t>(request_.width), Cell{});
-  histograms_[at]->counts.assign(request_.count_rows ? bins : 0, 0);
-  return *histograms_[at];
-}
 
-CpuBackend::Histogram& CpuBackend::histogram_at(NodeId node) const {
-  const auto at = static_cast<std::size_t>(node);
-  require(at < histograms_.size() && histograms_[at] != nullptr, "node has no histogram");
-  return *histograms_[at];
-}
+ private:
+  std::int64_t width() const { return backend_.request_.width; }
+  std::int64_t n_layers() const { return width() + 1; }  // the targets, then the counts
+
+  // Calls kernel(task) with the rows of the run, piece by piece where they lie side by side.
+  template <class Kernel>
+  void visit_rows(const HistogramRun& run, HistogramTask task, Kernel&& kernel) const {
+    backend_.visit_pieces(nodes_[run.node], run.begin, run.end, [&](const Piece& piece) {
+      task.rows = piece.rows;
+      task.first_row = piece.first_row;
+      task.n = piece.n;
+      task.gradients = piece.gradients;
+      kernel(task);
+    });
+  }
+
+  void add_rows(const HistogramRun& run, HistogramBuffer& buffer) {
+    const BinBlock& block = backend_.data_->blocks[run.block];
+    const BlockLayout& layout = backend_.layouts_[run.block];
+    Histogram& out = *out_[run.node];
+    HistogramTask task;
+    task.bins = block.bytes.data();
+    task.stride = block.stride;
+    task.n_slots = block.n_slots();
+    task.in_order = backend_.in_order_;
+    task.weights = backend_.weights();
+    task.width = backend_.request_.width;
+    task.offsets = layout.offsets.data();
+
+    if (!backend_.packable_) {
+      add_cells(run, task, block.two_byte, layout, buffer, out);
+    } else if (out.packed && width() == 1 && run.alone && !layout.joint && run.end - run.begin < kDirectRows) {
+      add_direct(run, task, block.two_byte, layout, out);
+    } else {
+      for (task.target = 0; task.target < task.width; ++task.target) {
+        const auto k = static_cast<std::int64_t>(task.target);
+        const std::uint64_t* sums = add_packed(run, task, block.two_byte, layout, buffer);
+        flush(run, k, [&](bool fresh) {
+          if (out.packed)
+            flush_block(layout, sums, 1, out.packed_cells() + k, width(), fresh);
+          else
+            flush_block(layout, sums, 1, out.cells() + k, width(), fresh);
+        });
+        clear_block(layout, buffer.packed.data(), 1);
+      }
+    }
+    if (!backend_.request_.count_rows) return;
+    task.count = true;
+    const std::uint64_t* counts = add_packed(run, task, block.two_byte, layout, buffer);
+    flush(run, width(), [&](bool fresh) { flush_block(layout, counts, 1, out.counts.data(), 1, fresh); });
+    clear_block(layout, buffer.packed.data(), 1);
+  }
+
+  // Packed sums of the run; the caller clears them.
+  const std::uint64_t* add_packed(const HistogramRun& run, const HistogramTask& task, bool two_byte,
+                                  const BlockLayout& layout, HistogramBuffer& buffer) const {
+    std::uint64_t* const cells = grown(buffer.packed, layout.size);
+    visit_rows(run, task, [&](const HistogramTask& piece) {
+      if (two_byte)
+        kernels().histogram_packed_at[1](piece, cells);
+      else
+        kernels().histogram_packed(piece, cells);
+    });
+    return cells;
+  }
+
+  // Few rows, straight into their cells.
+  void add_direct(const HistogramRun& run, HistogramTask task, bool two_byte, const BlockLayout& layout,
+                  Histogram& out) const {
+    std::uint64_t* const cells = out.packed_cells();
+    clear_bins(layout, cells, 1);
+    task.offsets = layout.bins.data();
+    visit_rows(run, task, [&](const HistogramTask& piece) { kernels().histogram_packed_at[two_byte](piece, cells); });
+  }
+
+  void add_cells(const HistogramRun& run, HistogramTask task, bool two_byte, const BlockLayout& layout,
+                 HistogramBuffer& buffer, Histogram& out) {
+    const bool direct = run.alone && !layout.joint;
+    Cell* cells = out.cells();
+    if (direct) {
+      clear_bins(layout, cells, width());
+      task.offsets = layout.bins.data();
+    } else {
+      cells = grown(buffer.cells, layout.size * width());
+    }
+    visit_rows(run, task,
+               [&](const HistogramTask& piece) { kernels().histogram_cells[two_byte][backend_.wide_](piece, cells); });
+    if (direct) return;
+    flush(run, 0, [&](bool fresh) {
+      for (std::int64_t k = 0; k < width(); ++k)
+        flush_block(layout, cells + k, width(), out.cells() + k, width(), fresh);
+    });
+    clear_block(layout, cells, width());
+  }
+
+  template <class Element>
+  static void clear_bins(const BlockLayout& layout, Element* cells, std::int64_t width) {
+    for (const SlotLayout& slot : layout.slots) std::fill_n(cells + slot.bin * width, slot.n_codes * width, Element{});
+  }
+
+  // Calls write(fresh) when it is this run's turn to write a layer of its cells.
+  template <class Write>
+  void flush(const HistogramRun& run, std::int64_t layer, Write&& write) {
+    if (run.alone) {
+      write(true);
+      return;
+    }
+    const std::size_t cells = run.node * backend_.layouts_.size() + run.block;
+    char& written = written_[cells * static_cast<std::size_t>(n_layers()) + static_cast<std::size_t>(layer)];
+    const std::lock_guard lock(backend_.histogram_locks_[cells % backend_.histogram_locks_.size()]);
+    write(written == 0);
+    written = 1;
+  }
+
+  CpuBackend& backend_;
+  std::span<const NodeId> nodes_;
+  std::vector<Histogram*> out_;     // [node of the call]
+  std::vector<std::int64_t> rows_;  // [node of the call]
+  HistogramTasks tasks_;
+  std::vector<char> written_;       // [node of the call][block][layer]
+};
 
 void CpuBackend::histograms(std::span<const NodeId> nodes) {
-  std::vector<Histogram*> out;
-  std::int64_t total_rows = 0;
-  for (const NodeId node : nodes) {
-    out.push_back(&new_histogram(node));
-    total_rows += rows_at(node).count;
-  }
-  // Several runs a node only where they are needed to keep the threads busy, or to bound a packed cell.
-  const std::int64_t target = std::max(kMinTaskRows, total_rows / (4 * n_threads_));
-  const std::int64_t run = std::min(target, kPackedRows);
-  std::vector<BlockTask> tasks;
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    const std::int64_t count = rows_at(nodes[i]).count;
-    const std::int64_t pieces = std::max<std::int64_t>(1, (count + run - 1) / run);
-    for (std::size_t b = 0; b < data_->blocks.size(); ++b)
-      for (std::int64_t p = 0; p < pieces; ++p)
-        tasks.push_back({i, b, count * p / pieces, count * (p + 1) / pieces, pieces == 1});
-  }
-  const bool packable = request_.width == 1 && !wide_ && data_->weights.empty() && !request_.count_rows;
-  struct Scratch {
-    std::vector<std::uint64_t> packed;
-    std::vector<Cell> cells;
-    std::vector<std::int64_t> counts;
-  };
-  const int n_threads = total_rows * static_cast<std::int64_t>(data_->blocks.size()) < kMinTaskRows ? 1 : n_threads_;
-  std::vector<Scratch> scratch(static_cast<std::size_t>(n_threads));
-  std::array<std::mutex, 64> locks;
-
-  parallel_for(n_threads, static_cast<std::int64_t>(tasks.size()), [&](std::int64_t t, int worker) {
-    const BlockTask& task = tasks[static_cast<std::size_t>(t)];
-    const BinBlock& block = data_->blocks[task.block];
-    Histogram& histogram = *out[task.node];
-    Scratch& mine = scratch[static_cast<std::size_t>(worker)];
-    HistogramTask work;
-    work.bins = block.bytes.data();
-    work.stride = block.stride;
-    work.n_features = block.width;
-    work.in_order = in_order_;
-    const auto run_kernel = [&](auto&& kernel) {
-      visit_pieces(nodes[task.node], task.begin, task.end, [&](const Piece& piece) {
-        work.rows = piece.rows;
-        work.first_row = piece.first_row;
-        work.n = piece.n;
-        work.gradients = piece.gradients;
-        kernel(work);
-      });
-    };
-    work.weights = weights();
-    work.width = request_.width;
-    std::mutex& lock = locks[(task.node * data_->blocks.size() + task.block) % locks.size()];
-
-    if (packable && !block.two_byte && task.end - task.begin >= kPackedMinRows) {
-      mine.packed.resize(static_cast<std::size_t>(kBlockWidth) * kPackedBins, 0);
-      run_kernel([&](const HistogramTask& part) { kernels().histogram_packed(part, mine.packed.data()); });
-      const std::lock_guard guard(lock);
-      flush_packed(mine.packed.data(), block, bin_offset_.data(), histogram.cells.data());
-      return;
-    }
-    const std::int64_t first = bin_offset_[static_cast<std::size_t>(block.first)];
-    const std::int64_t bins = bin_offset_[static_cast<std::size_t>(block.first + block.width)] - first;
-    std::vector<std::int64_t> offsets(static_cast<std::size_t>(block.width));
-    for (std::int32_t f = 0; f < block.width; ++f)
-      offsets[static_cast<std::size_t>(f)] = bin_offset_[static_cast<std::size_t>(block.first + f)] - first;
-    work.offsets = offsets.data();
-    Cell* cells = histogram.cells.data() + first * request_.width;
-    std::int64_t* counts = request_.count_rows ? histogram.counts.data() + first : nullptr;
-    if (task.alone) {
-      work.cells = cells;
-      work.counts = counts;
-      run_kernel(kernels().histogram_cells[block.two_byte][wide_]);
-      return;
-    }
-    mine.cells.assign(static_cast<std::size_t>(bins * request_.width), Cell{});
-    mine.counts.assign(request_.count_rows ? static_cast<std::size_t>(bins) : 0, 0);
-    work.cells = mine.cells.data();
-    work.counts = request_.count_rows ? mine.counts.data() : nullptr;
-    run_kernel(kernels().histogram_cells[block.two_byte][wide_]);
-    const std::lock_guard guard(lock);
-    for (std::size_t i = 0; i < mine.cells.size(); ++i) cells[i] += mine.cells[i];
-    for (std::size_t i = 0; i < mine.counts.size(); ++i) counts[i] += mine.counts[i];
-  });
-
-  for (Histogram* histogram : out) {
-    comm_->allreduce_sum({reinterpret_cast<std::int64_t*>(histogram->cells.data()), histogram->cells.size() * 2});
-    comm_->allreduce_sum(histogram->counts);
-  }
-}
-
-void CpuBackend::subtract(std::span<const SiblingPair> pairs) {
-  for (const SiblingPair& pair : pairs) {
-    const auto most = static_cast<std::size_t>(std::max(pair.parent, pair.derived));
-    if (histograms_.size() <= most) histograms_.resize(most + 1);
-    histogram_at(pair.parent);
-    std::swap(histograms_[static_cast<std::size_t>(pair.derived)], histograms_[static_cast<std::size_t>(pair.parent)]);
-  }
-  const std::int64_t cells = bin_offset_.back() * request_.width;
-  const std::int64_t pieces = std::max<std::int64_t>(1, cells / 16384);
-  const auto n_pairs = static_cast<std::int64_t>(pairs.size());
-  parallel_for(cells * n_pairs < 16384 ? 1 : n_threads_, n_pairs * pieces, [&](std::int64_t t, int) {
-    const SiblingPair& pair = pairs[static_cast<std::size_t>(t / pieces)];
-    Histogram& derived = histogram_at(pair.derived);
-    const Histogram& built = histogram_at(pair.built);
-    const auto slice = [&](std::size_t size) {
-      const auto n = static_cast<std::int64_t>(size);
-      const std::int64_t piece = t % pieces;
-      return std::pair{static_cast<std::size_t>(n * piece / pieces),
-                       static_cast<std::size_t>(n * (piece + 1) / pieces)};
-    };
-    const auto [cell_begin, cell_end] = slice(derived.cells.size());
-    for (std::size_t i = cell_begin; i < cell_end; ++i) derived.cells[i] -= built.cells[i];
-    const auto [count_begin, count_end] = slice(derived.counts.size());
-    for (std::size_t i = count_begin; i < count_end; ++i) derived.counts[i] -= built.counts[i];
-  });
-}
-
-void CpuBackend::release(std::span<const NodeId> nodes) {
-  for (const NodeId node : nodes) {
-    const auto at = static_cast<std::size_t>(node);
-    if (at < histograms_.size() && histograms_[at]) spare_.push_back(std::move(histograms_[at]));
-  }
+  if (!nodes.empty()) HistogramCall(*this, nodes).run();
 }
 
 }  // namespace pygbt

@@ -43,9 +43,9 @@ FeatureHistogram SplitSearch::slice(std::size_t query, FeatureId feature, std::v
   if (of.packed == nullptr) {
     slice.cells = of.cells + first * width;
   } else {
-    unpacked.resize(static_cast<std::size_t>(n_bins));
-    for (std::int32_t bin = 0; bin < n_bins; ++bin)
-      unpacked[static_cast<std::size_t>(bin)] = unpack(of.packed[first + bin]);
+    unpacked.resize(static_cast<std::size_t>(n_bins * width));
+    for (std::size_t i = 0; i < unpacked.size(); ++i)
+      unpacked[i] = unpack(of.packed[first * width + static_cast<std::int64_t>(i)]);
     slice.cells = unpacked.data();
   }
   return slice;
@@ -129,8 +129,9 @@ void CpuBackend::best_splits(const SplitRules& rules, std::span<const SplitQuery
   }
   for (const SplitQuery& query : queries) {
     const Histogram& histogram = histogram_at(query.node);
-    search.histograms.push_back(
-        {histogram.cells.data(), nullptr, request_.count_rows ? histogram.counts.data() : nullptr});
+    search.histograms.push_back({histogram.packed ? nullptr : histogram.cells(),
+                                 histogram.packed ? histogram.packed_cells() : nullptr,
+                                 request_.count_rows ? histogram.counts.data() : nullptr});
   }
   const NumericRules numeric = numeric_rules(search);
 

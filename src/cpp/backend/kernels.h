@@ -8,6 +8,7 @@
 
 #include "backend/split_kernels.h"
 #include "base/types.h"
+#include "data/slots.h"
 #include "math/losses.h"
 
 namespace pygbt {
@@ -22,21 +23,21 @@ struct WideGradient {
   std::int32_t h;
 };
 
-// Which rows of which block go into which cells.
+// Rows of a block to add up.
 struct HistogramTask {
-  const void* bins = nullptr;           // [row][stride] uint8 or uint16
-  std::int32_t stride = 0;
-  std::int32_t n_features = 0;
-  const RowId* rows = nullptr;          // [n]; nullptr = consecutive rows from first_row
+  const void* bins = nullptr;              // [row][stride] uint8 or uint16
+  std::int32_t stride = 0;                 // of one-byte blocks: n_slots rounded up to whole 32-bit words
+  std::int32_t n_slots = 0;                // at most kBlockSlots
+  const RowId* rows = nullptr;             // [n]; nullptr = consecutive rows from first_row
   RowId first_row = 0;
   std::int64_t n = 0;
-  const void* gradients = nullptr;      // NarrowGradient or WideGradient, [n] beside `rows`, or [row][width]
-  bool in_order = false;                // gradients lie beside the rows; width 1 only
+  const void* gradients = nullptr;         // NarrowGradient or WideGradient, [n] beside the rows, or [row][width]
+  bool in_order = false;                   // gradients lie beside the rows; width 1 only
   const std::uint32_t* weights = nullptr;  // [row] or nullptr = 1
   std::int32_t width = 1;
-  const std::int64_t* offsets = nullptr;   // [n_features] first bin of each feature in `cells`
-  Cell* cells = nullptr;                   // [bin][width]
-  std::int64_t* counts = nullptr;          // [bin] or nullptr
+  std::int32_t target = 0;                 // the one of `width` that packed loops add up
+  bool count = false;                      // packed loops: add 1 a row, no gradients
+  const std::int64_t* offsets = nullptr;   // [n_slots] first cell of each slot
 };
 
 // Sums of quantised gradients, their magnitudes and hessians.
@@ -114,8 +115,8 @@ struct GradientTask {
 template <class Loss>
 using LossLoop = void (*)(const Loss& loss, const GradientTask& task);
 
-inline constexpr std::int32_t kPackedBins = 256;         // bins a feature has in a packed block buffer
-inline constexpr std::int64_t kPackedRows = 65536;       // rows a packed cell can take, see isa/histogram.cc
+inline constexpr std::int32_t kPackedBins = 256;    // cells of a slot in a packed buffer
+inline constexpr std::int64_t kPackedRows = 65536;  // rows a packed cell can take, see isa/histogram_packed.inc
 
 struct Kernels {
   // One loop per elementwise loss: std::get<LossLoop<Loss>>.
@@ -124,10 +125,11 @@ struct Kernels {
       losses;
   // Softmax couples the targets: g and h are [target][row] with `n_rows` rows from target to target.
   void (*softmax)(const GradientTask& task, bool soft_labels, SoftmaxHessian hessian, std::int64_t n_rows);
-  // buffer [stride][256] += packed (g << 32) + h of n <= kPackedRows rows of a one-byte block, width 1, weights 1.
-  void (*histogram_packed)(const HistogramTask& task, std::uint64_t* buffer);
-  // cells (and counts) += weight * gradient. One per bin width (1, 2 bytes) and gradient type.
-  void (*histogram_cells[2][2])(const HistogramTask& task);  // [two_byte][wide]
+  // Packed cells += (g << 32) + h of n <= kPackedRows rows, narrow gradients, weights 1.
+  void (*histogram_packed)(const HistogramTask& task, std::uint64_t* buffer);           // one-byte, [slot][256]
+  void (*histogram_packed_at[2])(const HistogramTask& task, std::uint64_t* cells);      // [two_byte], task.offsets
+  // Cells [code][width] at task.offsets += weight * gradient. One per bin width (1, 2 bytes) and gradient type.
+  void (*histogram_cells[2][2])(const HistogramTask& task, Cell* cells);  // [two_byte][wide]
   // The largest |g| and h; no scales needed.
   Extremes (*extremes)(const QuantiseTask& task);
   // sums[marks[i]] += weight * quantised (g, h). One per mark type: uint8, uint16, uint32.

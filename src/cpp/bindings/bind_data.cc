@@ -67,14 +67,14 @@ py::array_t<std::uint16_t> bins(const Dataset& data, bool by_column) {
   std::vector<std::uint16_t> out(static_cast<std::size_t>(n * m));
   {
     const py::gil_scoped_release release;
+    for (FeatureId f = 0; f < data.n_features() && by_column; ++f)
+      for (std::int64_t row = 0; row < n; ++row) out[static_cast<std::size_t>(row * m + f)] = data.column(f).at(row);
     for (const BinBlock& block : data.blocks) {
-      for (FeatureId f = block.first; f < block.first + block.width; ++f) {
-        const BinColumn column = data.column(f);
-        for (std::int64_t row = 0; row < n; ++row) {
-          const auto cell = static_cast<std::size_t>(row * block.stride + (f - block.first));
-          const Bin bin = block.two_byte ? block.bins16()[cell] : block.bins8()[cell];
-          out[static_cast<std::size_t>(row * m + f)] = by_column ? column.at(row) : bin;
-        }
+      for (std::size_t s = 0; s < block.slots.size() && !by_column; ++s) {
+        const Slot& slot = block.slots[s];
+        for (std::int64_t row = 0; row < n; ++row)
+          for (std::size_t i = 0; i < slot.features.size(); ++i)
+            out[static_cast<std::size_t>(row * m + slot.features[i])] = slot.bin(block.code_at(row, s), i);
       }
     }
   }

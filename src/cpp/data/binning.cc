@@ -14,35 +14,9 @@
 namespace pygbt {
 namespace {
 
-constexpr std::int64_t kChunk = 512;       // rows binned at a time: a block's chunk stays in L1
+constexpr std::int64_t kChunk = 512;  // rows binned at a time
 constexpr std::int64_t kTaskRows = 1 << 14;
-constexpr FeatureId kPadding = 4;          // rows of one-byte blocks are whole 32-bit words
-
-bool is_two_byte(const FeatureCuts& cuts) { return cuts.n_bins > 256; }
-
-// Consecutive features of equal bin width in as few blocks as kBlockWidth allows, about equally wide: multiples of
-// kPadding features, so that only the last block of a run is padded.
-std::vector<BinBlock> plan_blocks(const Cuts& cuts) {
-  std::vector<BinBlock> blocks;
-  const auto n = static_cast<FeatureId>(cuts.features.size());
-  for (FeatureId first = 0; first < n;) {
-    const bool two_byte = is_two_byte(cuts.features[static_cast<std::size_t>(first)]);
-    FeatureId end = first;
-    while (end < n && is_two_byte(cuts.features[static_cast<std::size_t>(end)]) == two_byte) ++end;
-    const FeatureId n_blocks = (end - first + kBlockWidth - 1) / kBlockWidth;
-    const FeatureId n_units = (end - first + kPadding - 1) / kPadding;
-    for (FeatureId b = 0; b < n_blocks; ++b) {
-      BinBlock block;
-      block.first = first + n_units * b / n_blocks * kPadding;
-      block.width = std::min(end, first + n_units * (b + 1) / n_blocks * kPadding) - block.first;
-      block.two_byte = two_byte;
-      block.stride = two_byte ? block.width : (block.width + kPadding - 1) / kPadding * kPadding;
-      blocks.push_back(std::move(block));
-    }
-    first = end;
-  }
-  return blocks;
-}
+constexpr std::int32_t kGroup = 16;   // columns of a task
 
 // Bins of the rows [begin, end) of one feature.
 class ColumnBinner {
@@ -98,62 +72,48 @@ class ColumnBinner {
   std::variant<std::monostate, BinLookup<std::uint32_t>, BinLookup<std::uint64_t>> lookup_;
 };
 
-// Copies n bins to rows of a column (stride 1) and of a block (the block's stride), one or two bytes each.
-template <class Byte>
-void store(const Bin* bins, std::int64_t n, Byte* column, Byte* block, std::int64_t stride) {
-  for (std::int64_t i = 0; i < n; ++i) column[i] = static_cast<Byte>(bins[i]);
-  for (std::int64_t i = 0; i < n; ++i) block[i * stride] = static_cast<Byte>(bins[i]);
-}
-
-void fill_rows(const ColumnBinner& binner, FeatureId f, std::int64_t begin, std::int64_t end, BinBlock& block,
-               HugeVector<std::uint8_t>& column) {
+void fill_rows(const ColumnBinner& binner, std::int64_t begin, std::int64_t end, bool two_byte, std::uint8_t* column) {
   std::array<Bin, kChunk> bins;
   binner(begin, end, bins.data());
-  const std::int64_t cell = begin * block.stride + (f - block.first);
-  if (block.two_byte) {
-    store(bins.data(), end - begin, reinterpret_cast<std::uint16_t*>(column.data()) + begin,
-          reinterpret_cast<std::uint16_t*>(block.bytes.data()) + cell, block.stride);
+  const std::int64_t n = end - begin;
+  if (two_byte) {
+    std::copy_n(bins.data(), n, reinterpret_cast<std::uint16_t*>(column) + begin);
   } else {
-    store(bins.data(), end - begin, column.data() + begin, block.bytes.data() + cell, block.stride);
+    for (std::int64_t i = 0; i < n; ++i)
+      column[begin + i] = static_cast<std::uint8_t>(bins[static_cast<std::size_t>(i)]);
   }
 }
 
 }  // namespace
 
-void fill_bins(std::span<const ColumnView> columns, int n_threads, Dataset& data) {
+void fill_columns(std::span<const ColumnView> columns, int n_threads, Dataset& data) {
   const Cuts& cuts = *data.cuts;
   const int threads = resolve_threads(n_threads);
   const auto n_features = static_cast<std::size_t>(cuts.n_features());
   const std::int64_t n = data.n_rows;
-  data.blocks = plan_blocks(cuts);
   data.columns.resize(n_features);
   data.column_two_byte.resize(n_features);
-  for (std::size_t f = 0; f < n_features; ++f) data.column_two_byte[f] = is_two_byte(cuts.features[f]);
-
-  // Memory is touched first by the thread that clears it; lookups are built beside it.
+  for (std::size_t f = 0; f < n_features; ++f) {
+    data.column_two_byte[f] = cuts.features[f].n_bins > 256;
+    data.columns[f].resize(static_cast<std::size_t>(n) * (data.column_two_byte[f] ? 2 : 1));
+  }
   std::vector<std::unique_ptr<const ColumnBinner>> binners(n_features);
-  parallel_for(threads, static_cast<std::int64_t>(data.blocks.size()), [&](std::int64_t b, int) {
-    BinBlock& block = data.blocks[static_cast<std::size_t>(b)];
-    block.bytes.resize(static_cast<std::size_t>(n * block.stride) * (block.two_byte ? 2 : 1));
-    if (block.stride > block.width) std::fill(block.bytes.begin(), block.bytes.end(), std::uint8_t{0});  // the padding
-    for (auto f = static_cast<std::size_t>(block.first); f < static_cast<std::size_t>(block.first + block.width); ++f) {
-      data.columns[f].resize(static_cast<std::size_t>(n) * (block.two_byte ? 2 : 1));
-      binners[f] = std::make_unique<const ColumnBinner>(columns[f], cuts.features[f]);
-    }
+  parallel_for(threads, cuts.n_features(), [&](std::int64_t f, int) {
+    const auto at = static_cast<std::size_t>(f);
+    binners[at] = std::make_unique<const ColumnBinner>(columns[at], cuts.features[at]);
   });
 
+  // Row-major tables are read a group of neighbouring columns at a time.
   const std::int64_t n_parts = (n + kTaskRows - 1) / kTaskRows;
-  parallel_for(threads, static_cast<std::int64_t>(data.blocks.size()) * n_parts, [&](std::int64_t task, int) {
-    BinBlock& block = data.blocks[static_cast<std::size_t>(task / n_parts)];
+  const std::int64_t n_groups = (cuts.n_features() + kGroup - 1) / kGroup;
+  parallel_for(threads, n_groups * n_parts, [&](std::int64_t task, int) {
+    const auto first = static_cast<std::size_t>(task / n_parts * kGroup);
     const std::int64_t first_row = task % n_parts * kTaskRows;
     const std::int64_t last_row = std::min(n, first_row + kTaskRows);
-    for (std::int64_t begin = first_row; begin < last_row; begin += kChunk) {
-      const std::int64_t end = std::min(last_row, begin + kChunk);
-      for (FeatureId f = block.first; f < block.first + block.width; ++f) {
-        const auto at = static_cast<std::size_t>(f);
-        fill_rows(*binners[at], f, begin, end, block, data.columns[at]);
-      }
-    }
+    for (std::int64_t begin = first_row; begin < last_row; begin += kChunk)
+      for (std::size_t f = first; f < std::min(n_features, first + kGroup); ++f)
+        fill_rows(*binners[f], begin, std::min(last_row, begin + kChunk), data.column_two_byte[f],
+                  data.columns[f].data());
   });
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Columns to bins: the block layout and the column layout of a Dataset, filled together in one pass. Called by
-// make_dataset.
+// Values to bins, column by column. Called by make_dataset.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +10,7 @@
 
 namespace pygbt {
 
-// Fills blocks, columns and column_two_byte of `data` from its cuts and n_rows.
-void fill_bins(std::span<const ColumnView> columns, int n_threads, Dataset& data);
+// Fills columns and column_two_byte of `data` from its cuts and n_rows.
+void fill_columns(std::span<const ColumnView> columns, int n_threads, Dataset& data);
 
 }  // namespace pygbt

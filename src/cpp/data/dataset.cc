@@ -9,6 +9,7 @@
 #include "base/pool.h"
 #include "comm/communicator.h"
 #include "data/binning.h"
+#include "data/blocks.h"
 #include "data/edges.h"
 #include "data/weights.h"
 
@@ -132,7 +133,8 @@ Dataset make_dataset(const DatasetInput& input) {
   } else {
     data.cuts = find_cuts(input, data.weights);
   }
-  fill_bins(input.columns, input.n_threads, data);
+  fill_columns(input.columns, input.n_threads, data);
+  fill_blocks(input.n_threads, data);
   return data;
 }
 

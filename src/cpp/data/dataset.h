@@ -11,23 +11,9 @@
 #include "base/types.h"
 #include "data/column.h"
 #include "data/cuts.h"
+#include "data/slots.h"
 
 namespace pygbt {
-
-// Consecutive features that a histogram kernel visits together: rows of `stride` bins, row-major, so that the
-// block's cells stay in L1. Bins are uint8 unless the block is `two_byte`.
-struct BinBlock {
-  FeatureId first = 0;
-  std::int32_t width = 0;     // features in the block, at most kBlockWidth
-  std::int32_t stride = 0;    // bins from row to row (>= width; padding bins are 0)
-  bool two_byte = false;
-  HugeVector<std::uint8_t> bytes;  // [row][stride] of uint8 or uint16
-
-  const std::uint8_t* bins8() const { return bytes.data(); }
-  const std::uint16_t* bins16() const { return reinterpret_cast<const std::uint16_t*>(bytes.data()); }
-};
-
-inline constexpr std::int32_t kBlockWidth = 16;  // 16 features x 256 bins x 8-byte cells = 32 KiB
 
 // The same bins column by column, for the partition and for binned prediction.
 struct BinColumn {
@@ -43,7 +29,7 @@ class Dataset {
   std::int64_t n_rows = 0;
   std::int64_t first_row = 0;           // global index of row 0 (rows of earlier workers); keys the row sampling
   CutsPtr cuts;
-  std::vector<BinBlock> blocks;  // cover all features in order; a feature with > 256 bins sits in a two_byte block
+  std::vector<BinBlock> blocks;  // every feature in one slot
   std::vector<HugeVector<std::uint8_t>> columns;  // [feature] -> [row] uint8 or uint16
   std::vector<bool> column_two_byte;  // [feature]
 

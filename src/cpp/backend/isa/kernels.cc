@@ -18,7 +18,8 @@ namespace pygbt::PYGBT_ISA_NAMESPACE {
 namespace {
 
 #include "backend/isa/gradients.inc"
-#include "backend/isa/histogram.inc"
+#include "backend/isa/histogram_cells.inc"
+#include "backend/isa/histogram_packed.inc"
 #include "backend/isa/leaves.inc"
 #include "backend/isa/partition.inc"
 #include "backend/isa/quantise.inc"
@@ -33,6 +34,8 @@ Kernels table() {
               loss_loop<Poisson>,      loss_loop<Gamma>,         loss_loop<Tweedie>, loss_loop<LogisticLoss>};
   k.softmax = softmax_rows;
   k.histogram_packed = histogram_packed;
+  k.histogram_packed_at[0] = histogram_packed_at<std::uint8_t>;
+  k.histogram_packed_at[1] = histogram_packed_at<std::uint16_t>;
   k.histogram_cells[0][0] = histogram_cells<std::uint8_t, NarrowGradient>;
   k.histogram_cells[0][1] = histogram_cells<std::uint8_t, WideGradient>;
   k.histogram_cells[1][0] = histogram_cells<std::uint16_t, NarrowGradient>;

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// Histograms as values: their memory and format, and derived = parent - built. Cells are packed where the node's rows
+// fit a packed cell; packed and unpacked cells are subtracted modulo 2^64, which is exact as the difference fits too.
+#include <algorithm>
+#include <utility>
+
+#include "backend/cpu_backend.h"
+#include "backend/histogram_flush.h"
+#include "backend/kernels.h"
+#include "base/error.h"
+#include "base/pool.h"
+
+namespace pygbt {
+
+namespace {
+
+constexpr std::int64_t kPieceCells = 16384;
+
+template <class Derived, class Parent, class Built>
+void subtract_cells(Derived* derived, const Parent* parent, const Built* built, std::int64_t begin, std::int64_t end) {
+  for (std::int64_t i = begin; i < end; ++i)
+    derived[i] = convert_cell<Derived>(parent[i]) - convert_cell<Derived>(built[i]);
+}
+
+}  // namespace
+
+bool CpuBackend::packs(NodeId node) const {
+  return packable_ && comm_->size() == 1 && rows_at(node).count <= kPackedRows;
+}
+
+std::unique_ptr<CpuBackend::Histogram> CpuBackend::take_spare(bool packed) {
+  std::unique_ptr<Histogram> histogram;
+  if (spare_.empty()) {
+    histogram = std::make_unique<Histogram>();
+  } else {  // one that has the right size already, if any
+    auto found = std::find_if(spare_.rbegin(), spare_.rend(), [&](const auto& one) { return one->packed == packed; });
+    if (found == spare_.rend()) found = spare_.rbegin();
+    std::swap(*found, spare_.back());
+    histogram = std::move(spare_.back());
+    spare_.pop_back();
+  }
+  const std::int64_t cells = bin_offset_.back() * request_.width;
+  histogram->packed = packed;
+  histogram->words.resize(static_cast<std::size_t>(packed ? cells : 2 * cells));
+  histogram->counts.resize(request_.count_rows ? static_cast<std::size_t>(bin_offset_.back()) : 0);
+  return histogram;
+}
+
+CpuBackend::Histogram& CpuBackend::new_histogram(NodeId node) {
+  const auto at = static_cast<std::size_t>(node);
+  if (histograms_.size() <= at) histograms_.resize(at + 1);
+  if (histograms_[at]) spare_.push_back(std::move(histograms_[at]));
+  histograms_[at] = take_spare(packs(node));
+  return *histograms_[at];
+}
+
+CpuBackend::Histogram& CpuBackend::histogram_at(NodeId node) const {
+  const auto at = static_cast<std::size_t>(node);
+  require(at < histograms_.size() && histograms_[at] != nullptr, "node has no histogram");
+  return *histograms_[at];
+}
+
+void CpuBackend::subtract(std::span<const SiblingPair> pairs) {
+  std::vector<std::unique_ptr<Histogram>> parents;  // [pair] where the derived histogram is not written over it
+  for (const SiblingPair& pair : pairs) {
+    const auto most = static_cast<std::size_t>(std::max(pair.parent, pair.derived));
+    if (histograms_.size() <= most) histograms_.resize(most + 1);
+    const bool packed = packs(pair.derived);
+    const bool in_place = histogram_at(pair.parent).packed == packed;
+    auto& parent = histograms_[static_cast<std::size_t>(pair.parent)];
+    auto& derived = histograms_[static_cast<std::size_t>(pair.derived)];
+    if (derived) spare_.push_back(std::move(derived));
+    if (in_place) {
+      derived = std::move(parent);
+      parents.emplace_back();
+    } else {
+      parents.push_back(std::move(parent));
+      derived = take_spare(packed);
+    }
+  }
+  const std::int64_t cells = bin_offset_.back() * request_.width;
+  const std::int64_t pieces = std::max<std::int64_t>(1, cells / kPieceCells);
+  const auto n_pairs = static_cast<std::int64_t>(pairs.size());
+  parallel_for(cells * n_pairs < 2 * kPieceCells ? 1 : n_threads_, n_pairs * pieces, [&](std::int64_t t, int) {
+    const auto p = static_cast<std::size_t>(t / pieces);
+    const std::int64_t piece = t % pieces;
+    const std::int64_t begin = cells * piece / pieces, end = cells * (piece + 1) / pieces;
+    Histogram& derived = histogram_at(pairs[p].derived);
+    const Histogram& parent = parents[p] ? *parents[p] : derived;
+    const Histogram& built = histogram_at(pairs[p].built);
+    const auto from_parent = [&](auto* to, const auto* from) {
+      if (built.packed)
+        subtract_cells(to, from, built.packed_cells(), begin, end);
+      else
+        subtract_cells(to, from, built.cells(), begin, end);
+    };
+    const auto into_derived = [&](auto* to) {
+      if (parent.packed)
+        from_parent(to, parent.packed_cells());
+      else
+        from_parent(to, parent.cells());
+    };
+    if (derived.packed)
+      into_derived(derived.packed_cells());
+    else
+      into_derived(derived.cells());
+    const auto n_counts = static_cast<std::int64_t>(derived.counts.size());
+    for (std::int64_t i = n_counts * piece / pieces; i < n_counts * (piece + 1) / pieces; ++i) {
+      const auto at = static_cast<std::size_t>(i);
+      derived.counts[at] = parent.counts[at] - built.counts[at];
+    }
+  });
+  for (auto& parent : parents)
+    if (parent) spare_.push_back(std::move(parent));
+}
+
+void CpuBackend::release(std::span<const NodeId> nodes) {
+  for (const NodeId node : nodes) {
+    const auto at = static_cast<std::size_t>(node);
+    if (at < histograms_.size() && histograms_[at]) spare_.push_back(std::move(histograms_[at]));
+  }
+}
+
+std::vector<Cell> CpuBackend::histogram_of(NodeId node) const {
+  const Histogram& histogram = histogram_at(node);
+  std::vector<Cell> cells(static_cast<std::size_t>(bin_offset_.back() * request_.width));
+  for (std::size_t i = 0; i < cells.size(); ++i)
+    cells[i] = histogram.packed ? unpack(histogram.packed_cells()[i]) : histogram.cells()[i];
+  return cells;
+}
+
+}  // namespace pygbt

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// From the buffer of a block [code] to the histogram of a node [feature][bin]: a copy where a slot is one feature,
+// marginal sums where it is joint. Cells are packed (see isa/histogram_packed.inc), pairs, or counts of rows.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "backend/histogram_layout.h"
+#include "backend/split_kernels.h"
+#include "base/types.h"
+
+namespace pygbt {
+
+// Adds modulo 2^64: exact for the difference of two cells that has few enough rows.
+inline std::uint64_t pack(const Cell& cell) {
+  return (static_cast<std::uint64_t>(cell.g) << 32) + static_cast<std::uint64_t>(cell.h);
+}
+
+template <class To, class From>
+To convert_cell(const From& cell) {
+  if constexpr (std::is_same_v<To, From>)
+    return cell;
+  else if constexpr (std::is_same_v<To, Cell>)
+    return unpack(cell);
+  else if constexpr (std::is_same_v<From, Cell>)
+    return pack(cell);
+  else
+    return static_cast<To>(cell);  // counts
+}
+
+// One target: histogram[bin * to_stride] becomes (`fresh`) or grows by the sum of its codes' buffer[code * from_stride].
+template <class From, class To>
+void flush_block(const BlockLayout& block, const From* buffer, std::int64_t from_stride, To* histogram,
+                 std::int64_t to_stride, bool fresh) {
+  const auto put = [&](std::int64_t bin, const From& sum) {
+    To& cell = histogram[bin * to_stride];
+    if (fresh)
+      cell = convert_cell<To>(sum);
+    else
+      cell += convert_cell<To>(sum);
+  };
+  for (const SlotLayout& slot : block.slots) {
+    const From* from = buffer + slot.offset * from_stride;
+    if (slot.marginals.empty()) {
+      if constexpr (std::is_same_v<From, To>) {
+        if (fresh && from_stride == 1 && to_stride == 1) {
+          std::memcpy(static_cast<void*>(histogram + slot.bin), from,
+                      static_cast<std::size_t>(slot.n_codes) * sizeof(To));
+          continue;
+        }
+      }
+      for (std::int64_t code = 0; code < slot.n_codes; ++code) put(slot.bin + code, from[code * from_stride]);
+      continue;
+    }
+    From total{};
+    for (std::int64_t code = 0; code < slot.n_codes; ++code) total += from[code * from_stride];
+    for (const Marginal& marginal : slot.marginals) {
+      if (fresh)
+        for (std::int64_t bin = marginal.first; bin < marginal.last; ++bin) histogram[bin * to_stride] = To{};
+      From rest = total;
+      for (const Marginal::Part& part : marginal.parts) {
+        From sum{};
+        for (std::int32_t i = part.begin; i < part.end; ++i)
+          sum += from[marginal.codes[static_cast<std::size_t>(i)] * from_stride];
+        put(part.bin, sum);
+        rest -= sum;
+      }
+      put(marginal.rest, rest);
+    }
+  }
+}
+
+// Clears the cells of all codes, [code][width].
+template <class Element>
+void clear_block(const BlockLayout& block, Element* buffer, std::int64_t width) {
+  for (const SlotLayout& slot : block.slots) std::fill_n(buffer + slot.offset * width, slot.n_codes * width, Element{});
+}
+
+}  // namespace pygbt

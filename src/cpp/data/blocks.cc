@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/blocks.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "base/pool.h"
+
+namespace pygbt {
+namespace {
+
+constexpr std::int64_t kChunk = 512;  // rows laid out at a time: a block's chunk stays in L1
+constexpr std::int64_t kTaskRows = 1 << 14;
+constexpr std::int32_t kPadding = 4;  // rows of one-byte blocks are whole 32-bit words
+
+// A slot and its codes by row, uint8 or uint16.
+struct SlotColumn {
+  Slot slot;
+  const std::uint8_t* codes = nullptr;
+};
+
+// As few blocks as kBlockSlots allows, about equally wide: multiples of kPadding slots, so that only the last is padded.
+void append_blocks(std::span<SlotColumn> slots, bool two_byte, std::vector<BinBlock>& blocks,
+                   std::vector<std::vector<const std::uint8_t*>>& sources) {
+  const auto n = static_cast<std::int32_t>(slots.size());
+  const std::int32_t n_blocks = (n + kBlockSlots - 1) / kBlockSlots;
+  const std::int32_t n_units = (n + kPadding - 1) / kPadding;
+  for (std::int32_t b = 0; b < n_blocks; ++b) {
+    BinBlock& block = blocks.emplace_back();
+    auto& columns = sources.emplace_back();
+    const std::int32_t end = std::min(n, n_units * (b + 1) / n_blocks * kPadding);
+    for (std::int32_t s = n_units * b / n_blocks * kPadding; s < end; ++s) {
+      SlotColumn& slot = slots[static_cast<std::size_t>(s)];
+      columns.push_back(slot.codes);
+      block.slots.push_back(std::move(slot.slot));
+    }
+    block.two_byte = two_byte;
+    block.stride = two_byte ? block.n_slots() : (block.n_slots() + kPadding - 1) / kPadding * kPadding;
+  }
+}
+
+template <class Byte>
+void fill_rows(std::span<const std::uint8_t* const> columns, std::int64_t stride, std::int64_t begin, std::int64_t end,
+               Byte* rows) {
+  if (static_cast<std::int64_t>(columns.size()) < stride)
+    std::fill(rows + begin * stride, rows + end * stride, Byte{0});  // the padding
+  for (std::size_t s = 0; s < columns.size(); ++s) {
+    const Byte* const from = reinterpret_cast<const Byte*>(columns[s]);
+    Byte* const to = rows + s;
+    for (std::int64_t i = begin; i < end; ++i) to[i * stride] = from[i];
+  }
+}
+
+}  // namespace
+
+void fill_blocks(int n_threads, Dataset& data) {
+  std::vector<SlotColumn> narrow, wide;
+  for (FeatureId f = 0; f < data.n_features(); ++f) {
+    const auto at = static_cast<std::size_t>(f);
+    (data.column_two_byte[at] ? wide : narrow)
+        .push_back({{{f}, data.cuts->features[at].n_bins, {}}, data.columns[at].data()});
+  }
+  std::vector<std::vector<const std::uint8_t*>> sources;  // [block][slot]
+  data.blocks.clear();
+  append_blocks(narrow, false, data.blocks, sources);
+  append_blocks(wide, true, data.blocks, sources);
+  for (BinBlock& block : data.blocks)
+    block.bytes.resize(static_cast<std::size_t>(data.n_rows * block.stride) * (block.two_byte ? 2 : 1));
+
+  const std::int64_t n_parts = (data.n_rows + kTaskRows - 1) / kTaskRows;
+  parallel_for(resolve_threads(n_threads), static_cast<std::int64_t>(data.blocks.size()) * n_parts,
+               [&](std::int64_t task, int) {
+                 const auto b = static_cast<std::size_t>(task / n_parts);
+                 BinBlock& block = data.blocks[b];
+                 const std::int64_t first_row = task % n_parts * kTaskRows;
+                 const std::int64_t last_row = std::min(data.n_rows, first_row + kTaskRows);
+                 for (std::int64_t begin = first_row; begin < last_row; begin += kChunk) {
+                   const std::int64_t end = std::min(last_row, begin + kChunk);
+                   if (block.two_byte)
+                     fill_rows(std::span(std::as_const(sources[b])), block.stride, begin, end,
+                               reinterpret_cast<std::uint16_t*>(block.bytes.data()));
+                   else
+                     fill_rows(std::span(std::as_const(sources[b])), block.stride, begin, end, block.bytes.data());
+                 }
+               });
+}
+
+}  // namespace pygbt
