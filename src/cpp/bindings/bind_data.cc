@@ -77,6 +77,14 @@ py::array_t<std::uint16_t> bins(const Dataset& data, bool by_column) {
             out[static_cast<std::size_t>(row * m + slot.features[i])] = slot.bin(block.code_at(row, s), i);
       }
     }
+    for (const SparseBlock& block : data.sparse_blocks) {
+      if (by_column) continue;
+      for (const SparseFeature& of : block.features)
+        for (std::int64_t row = 0; row < n; ++row) out[static_cast<std::size_t>(row * m + of.feature)] = of.usual;
+      for (std::int64_t row = 0; row < n; ++row)
+        block.visit(
+            row, [&](const SparseFeature& of, Bin bin) { out[static_cast<std::size_t>(row * m + of.feature)] = bin; });
+    }
   }
   return to_array(std::move(out), {n, m});
 }

@@ -56,9 +56,11 @@ void fill_rows(std::span<const std::uint8_t* const> columns, std::int64_t stride
 }  // namespace
 
 void fill_blocks(int n_threads, Dataset& data) {
+  const std::vector<bool> sparse = fill_sparse_blocks(n_threads, data);
   std::vector<SlotColumn> narrow, wide;
   for (FeatureId f = 0; f < data.n_features(); ++f) {
     const auto at = static_cast<std::size_t>(f);
+    if (sparse[at]) continue;
     (data.column_two_byte[at] ? wide : narrow)
         .push_back({{{f}, data.cuts->features[at].n_bins, {}}, data.columns[at].data()});
   }
