@@ -89,6 +89,16 @@ py::array_t<std::uint16_t> bins(const Dataset& data, bool by_column) {
   return to_array(std::move(out), {n, m});
 }
 
+// Features of which only the unusual bins are listed, block by block.
+std::vector<std::vector<FeatureId>> sparse_blocks(const Dataset& data) {
+  std::vector<std::vector<FeatureId>> out;
+  for (const SparseBlock& block : data.sparse_blocks) {
+    auto& features = out.emplace_back();
+    for (const SparseFeature& of : block.features) features.push_back(of.feature);
+  }
+  return out;
+}
+
 const FeatureCuts& feature(const Cuts& cuts, std::int64_t f) {
   if (f < 0 || f >= cuts.n_features()) throw py::index_error("feature " + std::to_string(f));
   return cuts.features[static_cast<std::size_t>(f)];
@@ -172,6 +182,7 @@ void bind_data(py::module_& module) {
       .def_property_readonly("has_weights", [](const Dataset& data) { return !data.weights.empty(); })
       .def_readonly("weight_unit", &Dataset::weight_unit)
       .def("bins", &bins, py::arg("by_column") = false)
+      .def("sparse_blocks", &sparse_blocks)
       .def("labels",
            [](const Dataset& data) {
              return to_array(std::vector<float>(data.labels), {data.n_labels > 0 ? data.n_rows : 0, data.n_labels});
