@@ -140,6 +140,11 @@ def problems(draw: st.DrawFn) -> Problem:
             columns.append(codes(np.where(gone, -1, values), levels))
         else:
             columns.append(numeric(np.where(gone, np.nan, values - 3.0)))
+    if draw(st.booleans()):  # columns that share a byte: a one-hot group and a duplicate
+        level = rng.integers(-1, 6, n)
+        columns += [numeric(level == i) for i in range(6)]
+        columns.append(numeric(np.where(level < 0, np.nan, level)))
+        columns.append(columns[0])
     style = draw(st.sampled_from(["ties", "smooth", "heavy"]))
     g = rng.normal(size=(n, n_targets))
     if style == "ties":

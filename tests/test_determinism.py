@@ -32,7 +32,7 @@ CONFIGS: dict[str, dict[str, object]] = {
 
 
 def table(n: int = 5000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """A table with missing values, few-valued columns, heavy ties and noise: X (n, 9) float32, z (n,)."""
+    """A table with missing values, few-valued columns, a one-hot group, ties and noise: X (n, 14) float32, z (n,)."""
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n, 9)).astype(np.float32)
     X[:, 3] = rng.integers(0, 5, n)
@@ -40,7 +40,8 @@ def table(n: int = 5000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     X[rng.random((n, 9)) < 0.1] = np.nan
     F = np.nan_to_num(X)
     z = F[:, 0] + np.sin(2 * F[:, 1]) * F[:, 2] + 0.5 * F[:, 3] + 0.3 * rng.standard_normal(n)
-    return X, z
+    one_hot = (X[:, [3]] == np.arange(5)).astype(np.float32)  # columns that share a byte
+    return np.column_stack([X, one_hot]), z
 
 
 def labels(objective: str, z: np.ndarray) -> np.ndarray:
@@ -81,7 +82,7 @@ def test_threads(name: str, n_threads: int, digests: dict[str, str]) -> None:
 @pytest.mark.parametrize("name", CONFIGS)
 def test_memory_order_and_strides(name: str, digests: dict[str, str]) -> None:
     X, _ = table()
-    padded = np.full((2 * len(X), 9), 5.0, np.float32)
+    padded = np.full((2 * len(X), X.shape[1]), 5.0, np.float32)
     padded[::2] = X
     assert fit(name, np.asfortranarray(X), n_threads=2).digest() == digests[name]
     assert fit(name, padded[::2], n_threads=2).digest() == digests[name]

@@ -24,7 +24,7 @@ from pygbt import _core
 sparse = pytest.importorskip("scipy.sparse")
 
 
-def rare(rng: np.random.Generator, n: int, usual: float, others: Any, share: float = 0.1) -> np.ndarray:
+def rare(rng: np.random.Generator, n: int, usual: float, others: Any, share: float = 0.03) -> np.ndarray:
     """A column of `usual` with a share of other values."""
     return np.where(rng.random(n) < share, rng.choice(np.asarray(others, float), n), usual)
 
@@ -33,7 +33,7 @@ def every_kind(n: int, seed: int = 0) -> list[Column]:
     """Sparse columns of every kind, among dense ones."""
     rng = np.random.default_rng(seed)
     columns = []
-    for i in range(4):
+    for i in range(3):
         columns += [
             numeric(rare(rng, n, 0, range(1, 9))),
             numeric(rare(rng, n, 5, range(10))),  # the usual bin lies amid the others
@@ -48,21 +48,27 @@ def every_kind(n: int, seed: int = 0) -> list[Column]:
             codes(rare(rng, n, -1, range(3)).astype(int), 3),  # mostly missing
             codes(rng.integers(0, 3, n), 3),  # dense
             numeric(np.where(np.arange(n) == i, 1.0, 0.0)),  # one row
-            numeric(np.arange(n) >= n - n // 6),  # sorted
+            numeric(np.arange(n) >= n - n // 40),  # sorted
         ]
-    return columns
+    return columns + many_values(n, 14)
+
+
+def many_values(n: int, n_columns: int, share: float = 0.03) -> list[Column]:
+    """Columns that would take a byte each: enough of them are worth a sparse block."""
+    rng = np.random.default_rng(8)
+    return [numeric(rare(rng, n, 0, rng.normal(size=200), share)) for _ in range(n_columns)]
 
 
 DENSE = {3, 11}  # of 14
 
 
-def grow(columns: list[Column], n: int, width: int = 1, weighted: bool = False, **request: Any) -> None:
+def grow(columns: list[Column], n_kinds: int, n: int, width: int = 1, weighted: bool = False, **request: Any) -> None:
     """Histograms of a root, of its children and of a grandchild: built and subtracted, naive = cpu on 1, 2, 3 threads."""
     rng = np.random.default_rng(1)
     weights = rng.integers(0, 4, n).astype(float) if weighted else None
     data = make_dataset(columns, 1000, weights=weights)
     held = {f for block in data.sparse_blocks() for f in block}
-    assert held == {f for f in range(len(columns)) if f % 14 not in DENSE}
+    assert held == {f for f in range(len(columns)) if f % 14 not in DENSE or f >= n_kinds}
     assert np.array_equal(data.bins(), data.bins(by_column=True))
     trio = Trio(data, width)
     trio.set_gradients(
@@ -101,12 +107,13 @@ def grow(columns: list[Column], n: int, width: int = 1, weighted: bool = False, 
 )
 def test_histograms_are_those_of_the_columns(request_of: dict[str, Any]) -> None:
     n = request_of.pop("n", 5000)
-    grow(every_kind(n), n, **request_of)
+    columns = every_kind(n)
+    grow(columns, len(columns) - 14, n, **request_of)
 
 
 def test_more_rows_than_a_packed_cell_takes() -> None:
     n = 150_000
-    grow(every_kind(n)[:14] + [numeric(rare(np.random.default_rng(f), n, 0, [1.0])) for f in range(3)], n)
+    grow(every_kind(n)[:14] + many_values(n, 14)[:3] * 5, 14, n)
 
 
 @pytest.mark.parametrize("share", [0.02, 0.05, 0.1, 0.2, 0.3])
@@ -114,8 +121,7 @@ def test_any_number_of_codes_a_row(share: float) -> None:
     """Groups of 4, 8 and 16 codes, rows without any."""
     n = 3000
     rng = np.random.default_rng(2)
-    columns = every_kind(n)[:14] + [numeric(rare(rng, n, 0, range(1, 4), share)) for _ in range(3)]
-    columns = [column for i, column in enumerate(columns) if i % 14 not in DENSE] * 3
+    columns = many_values(n, 45, share)
     data = make_dataset(columns, 1000)
     assert sum(map(len, data.sparse_blocks())) == len(columns)
     assert np.array_equal(data.bins(), data.bins(by_column=True))
@@ -158,9 +164,10 @@ def test_one_hot_bin_does_not_overflow() -> None:
     """The largest gradients there are, all rows of one sign: the usual bin and the listed ones at the packed bounds."""
     n = 65_536
     rng = np.random.default_rng(5)
-    columns = [numeric(rare(rng, n, 0, [1.0])) for _ in range(20)]
+    data = make_dataset([numeric(rare(rng, n, 0, [1.0])), *many_values(n, 14)])
+    assert len(data.sparse_blocks()[0]) == 15
     for sign in (1, -1):
-        trio = Trio(make_dataset(columns))
+        trio = Trio(data)
         most = np.float32(65535 / 32768)  # quantises to 65535, and to 32767 as a gradient
         trio.set_gradients(np.full((n, 1), sign * 32767 / 16384, np.float32), np.full((n, 1), most))
         request = {"first_target": 0, "width": 1, "seed": 0, "iteration": 0, "subsample": 1.0, "wide": False}

@@ -99,6 +99,14 @@ std::vector<std::vector<FeatureId>> sparse_blocks(const Dataset& data) {
   return out;
 }
 
+// Features that share a byte, slot by slot.
+std::vector<std::vector<FeatureId>> slots(const Dataset& data) {
+  std::vector<std::vector<FeatureId>> out;
+  for (const BinBlock& block : data.blocks)
+    for (const Slot& slot : block.slots) out.push_back(slot.features);
+  return out;
+}
+
 const FeatureCuts& feature(const Cuts& cuts, std::int64_t f) {
   if (f < 0 || f >= cuts.n_features()) throw py::index_error("feature " + std::to_string(f));
   return cuts.features[static_cast<std::size_t>(f)];
@@ -183,6 +191,7 @@ void bind_data(py::module_& module) {
       .def_readonly("weight_unit", &Dataset::weight_unit)
       .def("bins", &bins, py::arg("by_column") = false)
       .def("sparse_blocks", &sparse_blocks)
+      .def("slots", &slots)
       .def("labels",
            [](const Dataset& data) {
              return to_array(std::vector<float>(data.labels), {data.n_labels > 0 ? data.n_rows : 0, data.n_labels});

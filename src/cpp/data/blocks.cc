@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/pool.h"
+#include "data/joint_slots.h"
 
 namespace pygbt {
 namespace {
@@ -57,12 +58,17 @@ void fill_rows(std::span<const std::uint8_t* const> columns, std::int64_t stride
 
 void fill_blocks(int n_threads, Dataset& data) {
   const std::vector<bool> sparse = fill_sparse_blocks(n_threads, data);
+  std::vector<PlannedSlot> planned = plan_slots(data, sparse, n_threads);
   std::vector<SlotColumn> narrow, wide;
+  for (PlannedSlot& one : planned) {
+    const auto first = static_cast<std::size_t>(one.slot.features.front());
+    const std::uint8_t* const codes = one.slot.joint() ? one.codes.data() : data.columns[first].data();
+    narrow.push_back({std::move(one.slot), codes});
+  }
   for (FeatureId f = 0; f < data.n_features(); ++f) {
     const auto at = static_cast<std::size_t>(f);
-    if (sparse[at]) continue;
-    (data.column_two_byte[at] ? wide : narrow)
-        .push_back({{{f}, data.cuts->features[at].n_bins, {}}, data.columns[at].data()});
+    if (data.column_two_byte[at] && !sparse[at])
+      wide.push_back({{{f}, data.cuts->features[at].n_bins, {}}, data.columns[at].data()});
   }
   std::vector<std::vector<const std::uint8_t*>> sources;  // [block][slot]
   data.blocks.clear();

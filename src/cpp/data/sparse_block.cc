@@ -17,11 +17,11 @@
 namespace pygbt {
 namespace {
 
-// Costs in updates of a dense slot.
+// Costs in updates of a slot, of which a feature takes the part of a byte its bins need: others may join it.
 constexpr double kUpdateCost = 1.3;   // of a listed bin
 constexpr double kRowCost = 10.0;     // of a row, whatever it lists
 constexpr double kBranchCost = 16.0;  // of a row with an unexpected number of groups
-constexpr double kLeastGain = 0.4;    // of a feature: below, its bins are better off in a slot
+constexpr double kMostShare = 0.5;    // of its cost in a slot that a feature listed may cost
 
 constexpr std::int32_t kMostCodes = 1 << 16;
 constexpr std::int64_t kSampleRun = 64;  // rows looked at side by side
@@ -34,6 +34,7 @@ constexpr std::size_t kMostCount = 256;  // groups a row: more are counted as on
 struct Usual {
   Bin bin = 0;
   double share = 0.0;
+  double bits = 0.0;  // that tell its bins apart
 };
 
 Usual usual_bin(const BinColumn& column, std::int64_t n_rows, std::int32_t n_bins) {
@@ -46,7 +47,9 @@ Usual usual_bin(const BinColumn& column, std::int64_t n_rows, std::int32_t n_bin
     seen += end - begin;
   }
   const auto most = std::max_element(counts.begin(), counts.end());
-  return {static_cast<Bin>(most - counts.begin()), static_cast<double>(*most) / static_cast<double>(seen)};
+  const auto distinct = counts.size() - static_cast<std::size_t>(std::count(counts.begin(), counts.end(), 0));
+  return {static_cast<Bin>(most - counts.begin()), static_cast<double>(*most) / static_cast<double>(seen),
+          static_cast<double>(std::bit_width(distinct - 1))};
 }
 
 // Bit i: values[i] differs from `usual`.
@@ -94,9 +97,9 @@ std::vector<SparseBlock> plan_blocks(const Dataset& data, int threads) {
   for (FeatureId f = 0; f < n; ++f) {
     const Usual& of = usual[static_cast<std::size_t>(f)];
     const std::int32_t n_bins = data.cuts->features[static_cast<std::size_t>(f)].n_bins;
-    const double gained = 1.0 - kUpdateCost * (1.0 - of.share);
-    if (gained < kLeastGain || kFirstCode + n_bins - 1 > kMostCodes) continue;
-    gain += gained;
+    const double dense = std::min(1.0, of.bits / 8.0), listed = kUpdateCost * (1.0 - of.share);
+    if (listed > kMostShare * dense || kFirstCode + n_bins - 1 > kMostCodes) continue;
+    gain += dense - listed;
     if (blocks.empty() || blocks.back().n_codes + n_bins - 1 > kMostCodes) {
       blocks.emplace_back();
       gain -= kRowCost;
