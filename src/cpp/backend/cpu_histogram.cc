@@ -9,6 +9,7 @@
 #include "backend/histogram_flush.h"
 #include "backend/histogram_tasks.h"
 #include "backend/isa_dispatch.h"
+#include "backend/sparse_flush.h"
 #include "base/pool.h"
 
 namespace pygbt {
@@ -33,8 +34,12 @@ class CpuBackend::HistogramCall {
       out_.push_back(&backend.new_histogram(node));
       rows_.push_back(backend.rows_at(node).count);
     }
-    tasks_.plan(backend.layouts_, rows_, backend.n_threads_);
-    written_.assign(nodes.size() * backend.layouts_.size() * static_cast<std::size_t>(n_layers()), 0);
+    std::vector<BlockWork> blocks;
+    for (const BlockLayout& layout : backend.layouts_) blocks.push_back(work_of(layout));
+    for (const SparseBlock& block : backend.data_->sparse_blocks) blocks.push_back(work_of(block, backend.n_rows_));
+    n_blocks_ = blocks.size();
+    tasks_.plan(blocks, rows_, backend.n_threads_);
+    written_.assign(nodes.size() * n_blocks_ * static_cast<std::size_t>(n_layers()), 0);
   }
 
   void run() {
@@ -44,7 +49,7 @@ class CpuBackend::HistogramCall {
     parallel_for(n_threads, static_cast<std::int64_t>(tasks_.ends.size()), [&](std::int64_t t, int worker) {
       const auto at = static_cast<std::size_t>(t);
       for (std::size_t r = t == 0 ? 0 : tasks_.ends[at - 1]; r < tasks_.ends[at]; ++r)
-        add_rows(tasks_.runs[r], buffers[static_cast<std::size_t>(worker)]);
+        add_run(tasks_.runs[r], buffers[static_cast<std::size_t>(worker)]);
     });
     for (Histogram* histogram : out_) {
       backend_.comm_->allreduce_sum(histogram->words);
@@ -66,6 +71,14 @@ class CpuBackend::HistogramCall {
       task.gradients = piece.gradients;
       kernel(task);
     });
+  }
+
+  void add_run(const HistogramRun& run, HistogramBuffer& buffer) {
+    const std::size_t n_dense = backend_.layouts_.size();
+    if (run.block < n_dense)
+      add_rows(run, buffer);
+    else
+      add_sparse_rows(run, backend_.data_->sparse_blocks[run.block - n_dense], buffer);
   }
 
   void add_rows(const HistogramRun& run, HistogramBuffer& buffer) {
@@ -147,6 +160,45 @@ class CpuBackend::HistogramCall {
     clear_block(layout, cells, width());
   }
 
+  void add_sparse_rows(const HistogramRun& run, const SparseBlock& block, HistogramBuffer& buffer) {
+    Histogram& out = *out_[run.node];
+    HistogramTask task;
+    task.bins = block.codes.data();
+    task.begins = block.begins.data();
+    task.stride = block.group;
+    task.in_order = backend_.in_order_;
+    task.weights = backend_.weights();
+    task.width = backend_.request_.width;
+
+    // One target from its buffer to its layer of the histogram.
+    const auto flush_layer = [&](std::int64_t layer, auto* from, std::int64_t from_stride, auto* to,
+                                 std::int64_t to_stride) {
+      flush(run, layer,
+            [&](bool fresh) { flush_sparse(block, backend_.bin_offset_, from, from_stride, to, to_stride, fresh); });
+    };
+    const auto add_packed = [&] {
+      std::uint64_t* const cells = grown(buffer.packed, block.n_codes);
+      visit_rows(run, task, [&](const HistogramTask& piece) { kernels().sparse_packed(piece, cells); });
+      return cells;
+    };
+    if (backend_.packable_) {
+      for (task.target = 0; task.target < task.width; ++task.target) {
+        const auto k = static_cast<std::int64_t>(task.target);
+        if (out.packed)
+          flush_layer(k, add_packed(), 1, out.packed_cells() + k, width());
+        else
+          flush_layer(k, add_packed(), 1, out.cells() + k, width());
+      }
+    } else {
+      Cell* const cells = grown(buffer.cells, block.n_codes * width());
+      visit_rows(run, task, [&](const HistogramTask& piece) { kernels().sparse_cells[backend_.wide_](piece, cells); });
+      for (std::int64_t k = 0; k < width(); ++k) flush_layer(k, cells + k, width(), out.cells() + k, width());
+    }
+    if (!backend_.request_.count_rows) return;
+    task.count = true;
+    flush_layer(width(), add_packed(), 1, out.counts.data(), 1);
+  }
+
   template <class Element>
   static void clear_bins(const BlockLayout& layout, Element* cells, std::int64_t width) {
     for (const SlotLayout& slot : layout.slots) std::fill_n(cells + slot.bin * width, slot.n_codes * width, Element{});
@@ -159,7 +211,7 @@ class CpuBackend::HistogramCall {
       write(true);
       return;
     }
-    const std::size_t cells = run.node * backend_.layouts_.size() + run.block;
+    const std::size_t cells = run.node * n_blocks_ + run.block;
     char& written = written_[cells * static_cast<std::size_t>(n_layers()) + static_cast<std::size_t>(layer)];
     const std::lock_guard lock(backend_.histogram_locks_[cells % backend_.histogram_locks_.size()]);
     write(written == 0);
@@ -170,6 +222,7 @@ class CpuBackend::HistogramCall {
   std::span<const NodeId> nodes_;
   std::vector<Histogram*> out_;     // [node of the call]
   std::vector<std::int64_t> rows_;  // [node of the call]
+  std::size_t n_blocks_ = 0;        // dense, then sparse
   HistogramTasks tasks_;
   std::vector<char> written_;       // [node of the call][block][layer]
 };

@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "backend/histogram_layout.h"
+#include "backend/split_kernels.h"
 #include "base/types.h"
 
 namespace pygbt {

@@ -9,6 +9,7 @@
 #include "backend/split_kernels.h"
 #include "base/types.h"
 #include "data/slots.h"
+#include "data/sparse_block.h"
 #include "math/losses.h"
 
 namespace pygbt {
@@ -25,8 +26,9 @@ struct WideGradient {
 
 // Rows of a block to add up.
 struct HistogramTask {
-  const void* bins = nullptr;              // [row][stride] uint8 or uint16
+  const void* bins = nullptr;              // [row][stride] uint8 or uint16; sparse blocks: [group][stride] uint16
   std::int32_t stride = 0;                 // of one-byte blocks: n_slots rounded up to whole 32-bit words
+  const std::uint32_t* begins = nullptr;   // sparse blocks: [row + 1] first group
   std::int32_t n_slots = 0;                // at most kBlockSlots
   const RowId* rows = nullptr;             // [n]; nullptr = consecutive rows from first_row
   RowId first_row = 0;
@@ -128,6 +130,9 @@ struct Kernels {
   // Packed cells += (g << 32) + h of n <= kPackedRows rows, narrow gradients, weights 1.
   void (*histogram_packed)(const HistogramTask& task, std::uint64_t* buffer);           // one-byte, [slot][256]
   void (*histogram_packed_at[2])(const HistogramTask& task, std::uint64_t* cells);      // [two_byte], task.offsets
+  void (*sparse_packed)(const HistogramTask& task, std::uint64_t* cells);               // sparse, [code]
+  // Cells [code][width] of a sparse block += weight * gradient, and [kTotalCode]. One per gradient type.
+  void (*sparse_cells[2])(const HistogramTask& task, Cell* cells);  // [wide]
   // Cells [code][width] at task.offsets += weight * gradient. One per bin width (1, 2 bytes) and gradient type.
   void (*histogram_cells[2][2])(const HistogramTask& task, Cell* cells);  // [two_byte][wide]
   // The largest |g| and h; no scales needed.

@@ -77,8 +77,26 @@ py::array_t<std::uint16_t> bins(const Dataset& data, bool by_column) {
             out[static_cast<std::size_t>(row * m + slot.features[i])] = slot.bin(block.code_at(row, s), i);
       }
     }
+    for (const SparseBlock& block : data.sparse_blocks) {
+      if (by_column) continue;
+      for (const SparseFeature& of : block.features)
+        for (std::int64_t row = 0; row < n; ++row) out[static_cast<std::size_t>(row * m + of.feature)] = of.usual;
+      for (std::int64_t row = 0; row < n; ++row)
+        block.visit(
+            row, [&](const SparseFeature& of, Bin bin) { out[static_cast<std::size_t>(row * m + of.feature)] = bin; });
+    }
   }
   return to_array(std::move(out), {n, m});
+}
+
+// Features of which only the unusual bins are listed, block by block.
+std::vector<std::vector<FeatureId>> sparse_blocks(const Dataset& data) {
+  std::vector<std::vector<FeatureId>> out;
+  for (const SparseBlock& block : data.sparse_blocks) {
+    auto& features = out.emplace_back();
+    for (const SparseFeature& of : block.features) features.push_back(of.feature);
+  }
+  return out;
 }
 
 // Features that share a byte, slot by slot.
@@ -172,6 +190,7 @@ void bind_data(py::module_& module) {
       .def_property_readonly("has_weights", [](const Dataset& data) { return !data.weights.empty(); })
       .def_readonly("weight_unit", &Dataset::weight_unit)
       .def("bins", &bins, py::arg("by_column") = false)
+      .def("sparse_blocks", &sparse_blocks)
       .def("slots", &slots)
       .def("labels",
            [](const Dataset& data) {

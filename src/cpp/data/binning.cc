@@ -30,6 +30,9 @@ class ColumnBinner {
     }
   }
 
+  bool sparse() const { return column_.sparse_rows != nullptr && !std::holds_alternative<std::monostate>(lookup_); }
+
+  // Of a dense column; at most kChunk rows.
   void operator()(std::int64_t begin, std::int64_t end, Bin* out) const {
     if (const auto* narrow = std::get_if<BinLookup<std::uint32_t>>(&lookup_)) {
       numeric(*narrow, begin, end, out);
@@ -40,22 +43,35 @@ class ColumnBinner {
     }
   }
 
+  // Of a sparse column, out [row]: any number of rows.
+  template <class Byte>
+  void fill_sparse(std::int64_t begin, std::int64_t end, Byte* out) const {
+    if (const auto* narrow = std::get_if<BinLookup<std::uint32_t>>(&lookup_))
+      stored(*narrow, begin, end, out);
+    else
+      stored(std::get<BinLookup<std::uint64_t>>(lookup_), begin, end, out);
+  }
+
  private:
   template <ValueKey Key>
   void numeric(const BinLookup<Key>& lookup, std::int64_t begin, std::int64_t end, Bin* out) const {
     std::array<Key, kChunk> keys;
-    if (column_.sparse_rows == nullptr) {
-      read_keys(column_, begin, end, keys.data());
-      for (std::int64_t i = 0; i < end - begin; ++i) out[i] = lookup.bin_of(keys[static_cast<std::size_t>(i)]);
-      return;
-    }
-    std::fill(out, out + (end - begin), lookup.bin_of(key_as<Key>(column_.fill)));
+    read_keys(column_, begin, end, keys.data());
+    for (std::int64_t i = 0; i < end - begin; ++i) out[i] = lookup.bin_of(keys[static_cast<std::size_t>(i)]);
+  }
+
+  template <ValueKey Key, class Byte>
+  void stored(const BinLookup<Key>& lookup, std::int64_t begin, std::int64_t end, Byte* out) const {
+    std::fill(out + begin, out + end, static_cast<Byte>(lookup.bin_of(key_as<Key>(column_.fill))));
     const std::int64_t* const rows = column_.sparse_rows;
-    const std::int64_t from = std::lower_bound(rows, rows + column_.n_stored, begin) - rows;
-    const std::int64_t to = std::lower_bound(rows + from, rows + column_.n_stored, end) - rows;
-    read_keys(column_, from, to, keys.data());
-    for (std::int64_t i = from; i < to; ++i) {
-      out[rows[i] - begin] = lookup.bin_of(keys[static_cast<std::size_t>(i - from)]);
+    const std::int64_t first = std::lower_bound(rows, rows + column_.n_stored, begin) - rows;
+    const std::int64_t last = std::lower_bound(rows + first, rows + column_.n_stored, end) - rows;
+    std::array<Key, kChunk> keys;
+    for (std::int64_t from = first; from < last; from += kChunk) {
+      const std::int64_t to = std::min(last, from + kChunk);
+      read_keys(column_, from, to, keys.data());
+      for (std::int64_t i = from; i < to; ++i)
+        out[rows[i]] = static_cast<Byte>(lookup.bin_of(keys[static_cast<std::size_t>(i - from)]));
     }
   }
 
@@ -71,6 +87,14 @@ class ColumnBinner {
   std::int32_t n_bins_;
   std::variant<std::monostate, BinLookup<std::uint32_t>, BinLookup<std::uint64_t>> lookup_;
 };
+
+void fill_sparse(const ColumnBinner& binner, std::int64_t begin, std::int64_t end, bool two_byte,
+                 std::uint8_t* column) {
+  if (two_byte)
+    binner.fill_sparse(begin, end, reinterpret_cast<std::uint16_t*>(column));
+  else
+    binner.fill_sparse(begin, end, column);
+}
 
 void fill_rows(const ColumnBinner& binner, std::int64_t begin, std::int64_t end, bool two_byte, std::uint8_t* column) {
   std::array<Bin, kChunk> bins;
@@ -110,10 +134,15 @@ void fill_columns(std::span<const ColumnView> columns, int n_threads, Dataset& d
     const auto first = static_cast<std::size_t>(task / n_parts * kGroup);
     const std::int64_t first_row = task % n_parts * kTaskRows;
     const std::int64_t last_row = std::min(n, first_row + kTaskRows);
+    const std::size_t last = std::min(n_features, first + kGroup);
+    for (std::size_t f = first; f < last; ++f)
+      if (binners[f]->sparse())
+        fill_sparse(*binners[f], first_row, last_row, data.column_two_byte[f], data.columns[f].data());
     for (std::int64_t begin = first_row; begin < last_row; begin += kChunk)
-      for (std::size_t f = first; f < std::min(n_features, first + kGroup); ++f)
-        fill_rows(*binners[f], begin, std::min(last_row, begin + kChunk), data.column_two_byte[f],
-                  data.columns[f].data());
+      for (std::size_t f = first; f < last; ++f)
+        if (!binners[f]->sparse())
+          fill_rows(*binners[f], begin, std::min(last_row, begin + kChunk), data.column_two_byte[f],
+                    data.columns[f].data());
   });
 }
 

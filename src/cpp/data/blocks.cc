@@ -57,7 +57,8 @@ void fill_rows(std::span<const std::uint8_t* const> columns, std::int64_t stride
 }  // namespace
 
 void fill_blocks(int n_threads, Dataset& data) {
-  std::vector<PlannedSlot> planned = plan_slots(data, n_threads);
+  const std::vector<bool> sparse = fill_sparse_blocks(n_threads, data);
+  std::vector<PlannedSlot> planned = plan_slots(data, sparse, n_threads);
   std::vector<SlotColumn> narrow, wide;
   for (PlannedSlot& one : planned) {
     const auto first = static_cast<std::size_t>(one.slot.features.front());
@@ -66,7 +67,8 @@ void fill_blocks(int n_threads, Dataset& data) {
   }
   for (FeatureId f = 0; f < data.n_features(); ++f) {
     const auto at = static_cast<std::size_t>(f);
-    if (data.column_two_byte[at]) wide.push_back({{{f}, data.cuts->features[at].n_bins, {}}, data.columns[at].data()});
+    if (data.column_two_byte[at] && !sparse[at])
+      wide.push_back({{{f}, data.cuts->features[at].n_bins, {}}, data.columns[at].data()});
   }
   std::vector<std::vector<const std::uint8_t*>> sources;  // [block][slot]
   data.blocks.clear();

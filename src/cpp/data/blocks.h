@@ -6,7 +6,7 @@
 
 namespace pygbt {
 
-// Fills the blocks of `data` from its cuts and columns.
+// Fills the blocks, dense and sparse, of `data` from its cuts and columns.
 void fill_blocks(int n_threads, Dataset& data);
 
 }  // namespace pygbt

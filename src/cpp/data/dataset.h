@@ -12,6 +12,7 @@
 #include "data/column.h"
 #include "data/cuts.h"
 #include "data/slots.h"
+#include "data/sparse_block.h"
 
 namespace pygbt {
 
@@ -29,7 +30,8 @@ class Dataset {
   std::int64_t n_rows = 0;
   std::int64_t first_row = 0;           // global index of row 0 (rows of earlier workers); keys the row sampling
   CutsPtr cuts;
-  std::vector<BinBlock> blocks;  // every feature in one slot
+  std::vector<BinBlock> blocks;  // every feature in one slot, or in a sparse block
+  std::vector<SparseBlock> sparse_blocks;
   std::vector<HugeVector<std::uint8_t>> columns;  // [feature] -> [row] uint8 or uint16
   std::vector<bool> column_two_byte;  // [feature]
 

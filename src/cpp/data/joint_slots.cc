@@ -53,7 +53,8 @@ struct OpenSlot {
 
 class Planner {
  public:
-  Planner(const Dataset& data, int n_threads) : data_(data), n_threads_(resolve_threads(n_threads)) {
+  Planner(const Dataset& data, const std::vector<bool>& held, int n_threads)
+      : data_(data), held_(held), n_threads_(resolve_threads(n_threads)) {
     const std::int64_t n = std::min(data.n_rows, kSampleRows);
     for (std::int64_t i = 0; i < n; ++i) sample_rows_.push_back(data.n_rows * i / n);
   }
@@ -61,7 +62,7 @@ class Planner {
   std::vector<PlannedSlot> run() {
     for (FeatureId f = 0; f < data_.n_features(); ++f) {
       const auto at = static_cast<std::size_t>(f);
-      if (data_.column_two_byte[at]) continue;
+      if (data_.column_two_byte[at] || held_[at]) continue;
       const std::int32_t n_bins = data_.cuts->features[at].n_bins;
       std::vector<std::uint8_t> sample;
       const bool candidate = n_bins <= kMostBins && data_.n_rows > 0;
@@ -174,6 +175,7 @@ class Planner {
   }
 
   const Dataset& data_;
+  const std::vector<bool>& held_;
   const int n_threads_;
   std::vector<std::int64_t> sample_rows_;
   std::vector<PlannedSlot> planned_;
@@ -183,6 +185,8 @@ class Planner {
 
 }  // namespace
 
-std::vector<PlannedSlot> plan_slots(const Dataset& data, int n_threads) { return Planner(data, n_threads).run(); }
+std::vector<PlannedSlot> plan_slots(const Dataset& data, const std::vector<bool>& held, int n_threads) {
+  return Planner(data, held, n_threads).run();
+}
 
 }  // namespace pygbt

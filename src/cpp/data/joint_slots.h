@@ -16,7 +16,8 @@ struct PlannedSlot {
   HugeVector<std::uint8_t> codes;  // [row] of a joint slot; empty: the feature's column
 };
 
-// Slots for all features with at most 256 bins, in the order of their first features. Depends on the rows alone.
-std::vector<PlannedSlot> plan_slots(const Dataset& data, int n_threads);
+// Slots for all features with at most 256 bins but those `held` elsewhere, in the order of their first features. Depends
+// on the rows alone.
+std::vector<PlannedSlot> plan_slots(const Dataset& data, const std::vector<bool>& held, int n_threads);
 
 }  // namespace pygbt

@@ -20,6 +20,7 @@ namespace {
 #include "backend/isa/gradients.inc"
 #include "backend/isa/histogram_cells.inc"
 #include "backend/isa/histogram_packed.inc"
+#include "backend/isa/histogram_sparse.inc"
 #include "backend/isa/leaves.inc"
 #include "backend/isa/partition.inc"
 #include "backend/isa/quantise.inc"
@@ -36,6 +37,9 @@ Kernels table() {
   k.histogram_packed = histogram_packed;
   k.histogram_packed_at[0] = histogram_packed_at<std::uint8_t>;
   k.histogram_packed_at[1] = histogram_packed_at<std::uint16_t>;
+  k.sparse_packed = sparse_packed;
+  k.sparse_cells[0] = sparse_cells<NarrowGradient>;
+  k.sparse_cells[1] = sparse_cells<WideGradient>;
   k.histogram_cells[0][0] = histogram_cells<std::uint8_t, NarrowGradient>;
   k.histogram_cells[0][1] = histogram_cells<std::uint8_t, WideGradient>;
   k.histogram_cells[1][0] = histogram_cells<std::uint16_t, NarrowGradient>;
