@@ -11,6 +11,7 @@
 #include "base/pool.h"
 #include "data/keys.h"
 #include "data/radix_search.h"
+#include "data/sorted_edges.h"
 
 namespace pygbt {
 namespace {
@@ -19,7 +20,6 @@ constexpr std::int64_t kChunk = 512;  // rows turned into keys at a time
 constexpr std::size_t kTileWidth = 16;  // adjacent columns that share the chunks of a row-major table
 constexpr std::int64_t kPartRows = 1 << 15;  // rows worth a task of their own
 constexpr std::size_t kBatchBytes = std::size_t{1} << 28;  // counts held at a time, all threads together
-constexpr std::int64_t kSortRows = 4096;  // tables so small are sorted instead of counted
 constexpr std::int64_t kKeptShare = 8;  // keys kept in memory: at most one in so many rows
 
 template <ValueKey Key>
@@ -251,43 +251,6 @@ class EdgeFinder {
   std::vector<std::int64_t> cells_;  // of all active columns
 };
 
-// Small tables: sort the values of each column.
-template <ValueKey Key>
-void sort_edges(const ColumnView& column, std::int64_t n_rows, std::span<const std::uint32_t> weights,
-                std::int32_t bins, FeatureCuts& cuts) {
-  std::vector<std::pair<Key, std::int64_t>> items;
-  const std::int64_t n_items = column.sparse_rows == nullptr ? n_rows : column.n_stored;
-  std::vector<Key> keys(static_cast<std::size_t>(n_items));
-  read_keys(column, 0, n_items, keys.data());
-  std::int64_t rest = 0;
-  if (column.sparse_rows != nullptr) {
-    rest = weights.empty() ? n_rows : 0;
-    for (const std::uint32_t w : weights) rest += w;
-  }
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    const std::size_t row = column.sparse_rows == nullptr ? i : static_cast<std::size_t>(column.sparse_rows[i]);
-    const std::int64_t weight = weights.empty() ? 1 : weights[row];
-    rest -= weight;
-    items.emplace_back(keys[i], weight);
-  }
-  if (column.sparse_rows != nullptr) items.emplace_back(key_as<Key>(column.fill), rest);
-  std::erase_if(items, [](const auto& item) { return item.first == kMissingKey || item.second == 0; });
-  std::sort(items.begin(), items.end());
-  std::vector<Mass> values;
-  std::int64_t total = 0;
-  for (const auto& [key, weight] : items) {
-    if (values.empty() || values.back().key != key) values.push_back({key, total, 0});
-    values.back().weight += weight;
-    total += weight;
-  }
-  cuts.wide = sizeof(Key) == 8;
-  cuts.edges.clear();
-  if (!values.empty()) {
-    for (const std::uint64_t key : edges_of_values(values, bins)) cuts.edges.push_back(value_of(static_cast<Key>(key)));
-  }
-  cuts.n_bins = values.empty() ? 1 : static_cast<std::int32_t>(cuts.edges.size()) + 2;
-}
-
 }  // namespace
 
 void find_edges(std::span<const ColumnView> columns, std::int64_t n_rows, std::span<const std::uint32_t> weights,
@@ -301,18 +264,8 @@ void find_edges(std::span<const ColumnView> columns, std::int64_t n_rows, std::s
     (needs_float64(columns[f].type) ? wide : narrow).push_back(f);
   }
   if (n_rows <= kSortRows && comm.size() == 1) {
-    const std::int64_t grain = std::max<std::int64_t>(1, kSortRows / std::max<std::int64_t>(1, n_rows));
-    parallel_ranges(threads, static_cast<std::int64_t>(columns.size()), grain,
-                    [&](std::int64_t begin, std::int64_t end, int) {
-                      for (auto f = static_cast<std::size_t>(begin); f < static_cast<std::size_t>(end); ++f) {
-                        if (columns[f].categorical) continue;
-                        if (needs_float64(columns[f].type)) {
-                          sort_edges<std::uint64_t>(columns[f], n_rows, weights, bins, out[f]);
-                        } else {
-                          sort_edges<std::uint32_t>(columns[f], n_rows, weights, bins, out[f]);
-                        }
-                      }
-                    });
+    sort_edges<std::uint32_t>(columns, narrow, n_rows, weights, bins, threads, out);
+    sort_edges<std::uint64_t>(columns, wide, n_rows, weights, bins, threads, out);
     return;
   }
   const auto run = [&]<class Key, class Cell>(Key, Cell, const std::vector<std::size_t>& wanted) {
