@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/pool.h"
+#include "data/grid_edges.h"
 #include "data/keys.h"
 #include "data/radix_search.h"
 #include "data/sorted_edges.h"
@@ -254,7 +255,8 @@ class EdgeFinder {
 }  // namespace
 
 void find_edges(std::span<const ColumnView> columns, std::int64_t n_rows, std::span<const std::uint32_t> weights,
-                std::int32_t max_bin, Communicator& comm, int n_threads, std::span<FeatureCuts> out) {
+                std::int32_t max_bin, Communicator& comm, int n_threads, std::span<FeatureCuts> out,
+                EdgeSearch search) {
   const int threads = resolve_threads(n_threads);
   const std::int32_t bins = max_bin - 1;
   std::vector<std::size_t> narrow;
@@ -263,10 +265,16 @@ void find_edges(std::span<const ColumnView> columns, std::int64_t n_rows, std::s
     if (columns[f].categorical) continue;
     (needs_float64(columns[f].type) ? wide : narrow).push_back(f);
   }
-  if (n_rows <= kSortRows && comm.size() == 1) {
+  const bool alone = comm.size() == 1;
+  if (search == EdgeSearch::best && alone) search = n_rows <= kSortRows ? EdgeSearch::sort : EdgeSearch::grid;
+  if (search == EdgeSearch::sort) {
     sort_edges<std::uint32_t>(columns, narrow, n_rows, weights, bins, threads, out);
     sort_edges<std::uint64_t>(columns, wide, n_rows, weights, bins, threads, out);
     return;
+  }
+  if (search == EdgeSearch::grid && weights.empty()) {
+    narrow = grid_edges<std::uint32_t>(columns, narrow, n_rows, bins, threads, out);
+    wide = grid_edges<std::uint64_t>(columns, wide, n_rows, bins, threads, out);
   }
   const auto run = [&]<class Key, class Cell>(Key, Cell, const std::vector<std::size_t>& wanted) {
     EdgeFinder<Key, Cell>(n_rows, weights, bins, comm, threads).run(columns, wanted, out);

@@ -2,6 +2,7 @@
 #include "data/sorted_edges.h"
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "base/huge_pages.h"
