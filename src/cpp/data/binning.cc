@@ -72,7 +72,7 @@ class ColumnBinner {
     std::array<Key, kChunk> keys;
     if (column_.sparse_rows == nullptr) {
       read_keys(column_, begin, end, keys.data());
-      for (std::int64_t i = 0; i < end - begin; ++i) out[i] = lookup.bin_of(keys[static_cast<std::size_t>(i)]);
+      lookup.bins_of(keys.data(), end - begin, out);
       return;
     }
     std::fill(out, out + (end - begin), lookup.bin_of(key_as<Key>(column_.fill)));

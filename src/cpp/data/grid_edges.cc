@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "backend/isa_dispatch.h"
 #include "base/huge_pages.h"
 #include "base/pool.h"
 #include "data/grid_search.h"
@@ -17,6 +18,7 @@ namespace {
 constexpr std::int64_t kChunk = 256;     // rows of a tile turned into keys at a time: their lines stay in L1
 constexpr std::size_t kTileWidth = 16;   // adjacent columns that share the lines of a row-major table
 constexpr std::size_t kBatch = 128;      // columns searched at a time: bounds the memory of their counts
+constexpr std::size_t kSlack = 16;       // keys that a vector store may write behind those it keeps
 constexpr std::int64_t kPartRows = 1 << 16;
 constexpr std::int64_t kSampleRows = 8192;
 constexpr std::int64_t kSampleRun = 8;   // sampled rows that lie together
@@ -143,7 +145,13 @@ class GridEdges {
       into.used |= used;
       into.outside |= outside;
       std::uint32_t* const counts = into.counts.data();
-      for (std::size_t i = 0; i < n; ++i) ++counts[grid.cell_of(keys[i])];
+      if constexpr (sizeof(Key) == 4) {
+        std::array<std::uint32_t, kChunk> cells;
+        kernels().keys.cells(grid.table(), keys, static_cast<std::int64_t>(n), cells.data());
+        for (std::size_t i = 0; i < n; ++i) ++counts[cells[i]];
+      } else {
+        for (std::size_t i = 0; i < n; ++i) ++counts[grid.cell_of(keys[i])];
+      }
     });
     parallel_for(n_threads_, static_cast<std::int64_t>(active.size()), [&](std::int64_t task, int) {
       const auto i = static_cast<std::size_t>(task);
@@ -172,14 +180,8 @@ class GridEdges {
   void keep(std::span<Column*> active) const {
     std::vector<std::vector<Partial>> partials;
     for_each_chunk(active, partials, [](const Column& column, const Key* keys, std::size_t n, Partial& into) {
-      if (into.kept.size() < into.n_kept + n) into.kept.resize(2 * (into.n_kept + n));
-      Key* const kept = into.kept.data();
-      std::size_t n_kept = into.n_kept;
-      for (std::size_t i = 0; i < n; ++i) {
-        kept[n_kept] = keys[i];
-        n_kept += column.search->wants(keys[i]) ? 1u : 0u;
-      }
-      into.n_kept = n_kept;
+      if (into.kept.size() < into.n_kept + n + kSlack) into.kept.resize(2 * (into.n_kept + n + kSlack));
+      into.n_kept += column.search->keep(keys, n, into.kept.data() + into.n_kept);
     });
     parallel_for(n_threads_, static_cast<std::int64_t>(active.size()), [&](std::int64_t task, int) {
       const auto i = static_cast<std::size_t>(task);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "backend/isa_dispatch.h"
 #include "data/radix_search.h"
 
 namespace pygbt {
@@ -35,7 +36,7 @@ void GridSearch<Key>::take_counts(std::vector<std::uint32_t> counts, Key used, b
     return finish(edges_of_values(cells_, bins_));
   }
   known_.assign(counts_.size(), 0);
-  slots_.assign(counts_.size(), 0);
+  slots_.assign(counts_.size() + 1, 0);
   all_ = cells_.size() <= static_cast<std::size_t>(bins_);
   if (all_) {
     for (const Mass& mass : cells_) mark(static_cast<std::uint32_t>(mass.key));
@@ -101,6 +102,22 @@ void GridSearch<Key>::start_pass() {
   }
   const bool too_many = to_keep > static_cast<std::uint64_t>(total_) / kMostKept + 4096;
   state_ = too_many || passes_++ == kMostPasses ? State::given_up : State::keeping;
+}
+
+template <ValueKey Key>
+std::size_t GridSearch<Key>::keep(const Key* keys, std::size_t n, Key* out) const {
+  if constexpr (sizeof(Key) == 4) {
+    const WantedKeys wanted{grid_.table(), slots_.data(), pivots_.data()};
+    return static_cast<std::size_t>(kernels().keys.keep(wanted, keys, static_cast<std::int64_t>(n), out));
+  } else {
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::uint16_t slot = slots_[grid_.cell_of(keys[i])];
+      out[kept] = keys[i];
+      kept += (slot != 0) & (keys[i] != pivots_[slot]) ? 1u : 0u;
+    }
+    return kept;
+  }
 }
 
 template <ValueKey Key>

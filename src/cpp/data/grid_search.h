@@ -30,11 +30,8 @@ class GridSearch {
   // that many rows hold, or missing.
   void take_counts(std::vector<std::uint32_t> counts, Key used, bool outside, Key fill);
 
-  // True if the key must be kept in the present pass.
-  bool wants(Key key) const {
-    const std::uint16_t slot = slots_[grid_.cell_of(key)];
-    return (slot != 0) & (key != pivots_[slot]);
-  }
+  // Copies the keys that must be kept in the present pass, returns how many; `out` has room for n.
+  std::size_t keep(const Key* keys, std::size_t n, Key* out) const;
 
   // Takes the kept keys, ascending.
   void take_keys(std::span<const Key> keys);
@@ -60,7 +57,7 @@ class GridSearch {
   std::vector<std::uint32_t> counts_;  // [cell]
   std::vector<std::uint8_t> known_;  // [cell] its values stand in values_, or will after this pass
   std::vector<std::uint32_t> marked_;  // cells of this pass
-  std::vector<std::uint16_t> slots_;  // [cell] 1 + place in marked_, 0 = of no interest
+  std::vector<std::uint16_t> slots_;  // [cell] 1 + place in marked_, 0 = of no interest; and one of slack
   std::vector<Key> pivots_;  // [slot] a key that need not be kept: what the others leave of the cell is its
   std::vector<Mass> values_;  // of the known cells, ascending
   std::vector<std::uint64_t> edges_;

@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "backend/key_kernels.h"
 #include "data/keys.h"
 #include "data/radix_search.h"
 
@@ -61,6 +62,12 @@ class KeyGrid {
     return key == kMissingKey ? 0 : cell;
   }
 
+  GridTable table() const
+    requires(sizeof(Key) == 4)
+  {
+    return {prefixes_.data(), low_, high_, static_cast<std::uint32_t>(prefix_shift_), first_prefix_};
+  }
+
   bool inside(Key key) const { return static_cast<Key>(key - low_) <= static_cast<Key>(high_ - low_); }
 
   // True if no cell holds two values, given the key bits in use by keys that are all inside.
@@ -83,7 +90,7 @@ class KeyGrid {
   }
 
  private:
-  static constexpr int kShiftBits = 6;
+  static constexpr std::uint32_t kShiftBits = kGridShiftBits;
 
   Key low_ = 0;
   Key high_ = 0;
