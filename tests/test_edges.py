@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pygbt import _core
 
-SORTED_ROWS = 4096  # tables up to this size are sorted, larger ones counted
+SORTED_ROWS = 131_072  # tables up to this size are sorted, larger ones counted
 Array = npt.NDArray[Any]
 
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Edges of a table whose rows lie with several workers are those of the whole table on one.
+// Edges of a table whose rows lie with several workers are those of the whole table on one, and every way to find
+// them gives the same.
 #include "data/edges.h"
 
 #include <cmath>
@@ -82,6 +83,98 @@ TEST(edges_of_workers_are_those_of_the_whole_table) {
     }
     CHECK_EQ(whole[0].n_bins, 64);
   }
+}
+
+// A column of kRows values of each kind, that a search could get wrong.
+std::vector<std::vector<double>> odd_columns() {
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  std::vector<std::vector<double>> columns(16);
+  for (std::int64_t i = 0; i < kRows; ++i) {
+    const std::uint32_t bits = random_bits(2, Draw::kRow, 0, static_cast<std::uint64_t>(i));
+    const double u = bits / 4294967296.0;
+    const double smooth = std::sqrt(u) * (bits % 2 == 0 ? 1.0 : -1.0);
+    const double row = static_cast<double>(i);
+    const double values[] = {smooth,
+                             static_cast<double>(bits % 2),
+                             static_cast<double>(bits % 256),
+                             static_cast<double>(bits % 5000) - 2500.0,
+                             std::floor(u * 600.0) / 10.0 - 30.0,
+                             bits % 3 == 0 ? 0.25 : smooth,                       // one heavy value among many
+                             bits % 4 == 0 ? smooth : std::floor(u * 20.0) / 7,   // some heavy values
+                             i + 1 < kRows ? kNan : 3.0,                          // a value that no sample sees
+                             i == 77   ? 1e30
+                             : i == 78 ? -1e30
+                                       : smooth,           // far outside
+                             i % 100 == 77 ? 1.0 : 0.0,                           // rare
+                             kNan,
+                             -2.5,
+                             i % 7 == 0    ? kInf
+                             : i % 11 == 0 ? -kInf
+                             : i % 13 == 0 ? kNan
+                                           : smooth,
+                             bits % 2 == 0 ? smooth * 1e-30 : smooth * 1e30,      // two clusters
+                             row,
+                             std::floor(std::exp(9.0 * u)) * (bits % 5 == 0 ? -0.0 : 1.0)};
+    for (std::size_t f = 0; f < columns.size(); ++f) columns[f].push_back(values[f]);
+  }
+  return columns;
+}
+
+void compare_searches(std::span<const ColumnView> columns, std::span<const std::uint32_t> weights) {
+  Solo solo;
+  for (const std::int32_t max_bin : {2, 3, 17, 256, 700, 20'000}) {
+    std::vector<FeatureCuts> expected(columns.size());
+    find_edges(columns, kRows, weights, max_bin, solo, 1, expected, EdgeSearch::sort);
+    for (const EdgeSearch search : {EdgeSearch::grid, EdgeSearch::radix, EdgeSearch::best}) {
+      for (const int n_threads : {1, 3}) {
+        std::vector<FeatureCuts> found(columns.size());
+        find_edges(columns, kRows, weights, max_bin, solo, n_threads, found, search);
+        for (std::size_t f = 0; f < columns.size(); ++f) {
+          CHECK_EQ(found[f].n_bins, expected[f].n_bins);
+          CHECK(found[f].edges == expected[f].edges);
+        }
+      }
+    }
+  }
+}
+
+template <class T>
+void compare_searches_of_type(ColumnType type) {
+  std::vector<std::vector<T>> values;
+  for (const auto& column : odd_columns()) {
+    auto& typed = values.emplace_back();
+    for (const double value : column) typed.push_back(static_cast<T>(value));
+  }
+  std::vector<std::vector<T>> stored(values.size());
+  std::vector<std::vector<std::int64_t>> rows(values.size());
+  std::vector<ColumnView> dense(values.size());
+  std::vector<ColumnView> sparse(values.size());
+  for (std::size_t f = 0; f < values.size(); ++f) {
+    for (std::size_t i = 0; i < values[f].size(); ++i) {
+      if (values[f][i] == T{0} || i % 3 == 0) continue;
+      stored[f].push_back(values[f][i]);
+      rows[f].push_back(static_cast<std::int64_t>(i));
+    }
+    dense[f].type = sparse[f].type = type;
+    dense[f].data = reinterpret_cast<const char*>(values[f].data());
+    dense[f].stride = sizeof(T);
+    sparse[f].data = reinterpret_cast<const char*>(stored[f].data());
+    sparse[f].sparse_rows = rows[f].data();
+    sparse[f].n_stored = static_cast<std::int64_t>(rows[f].size());
+    sparse[f].fill = f % 3 == 0 ? std::numeric_limits<double>::quiet_NaN() : 0.0;
+  }
+  std::vector<std::uint32_t> weights;
+  for (std::uint32_t i = 0; i < kRows; ++i) weights.push_back(i * 7 % 5);
+  compare_searches(dense, {});
+  compare_searches(sparse, {});
+  compare_searches(dense, weights);
+  compare_searches(sparse, weights);
+}
+
+TEST(edges_are_the_same_sorted_on_a_grid_and_by_radix) {
+  compare_searches_of_type<float>(ColumnType::f32);
+  compare_searches_of_type<double>(ColumnType::f64);
 }
 
 TEST(read_column_follows_strides_types_and_sparse_rows) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <tuple>
 
+#include "backend/key_kernels.h"
 #include "backend/split_kernels.h"
 #include "base/types.h"
 #include "data/slots.h"
@@ -153,6 +154,7 @@ struct Kernels {
   RowSums (*quantise_narrow)(const QuantiseTask& task, NarrowGradient* out, std::int64_t out_stride);
   RowSums (*quantise_wide)(const QuantiseTask& task, WideGradient* out, std::int64_t out_stride);
   SplitKernels split;
+  KeyKernels keys;
 };
 
 }  // namespace pygbt

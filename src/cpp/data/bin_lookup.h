@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "backend/isa_dispatch.h"
 #include "base/types.h"
 #include "data/cuts.h"
 #include "data/keys.h"
@@ -36,6 +37,7 @@ class BinLookup {
       most = std::max(most, edge - below_[r]);
     }
     steps_from_ = std::bit_floor(most);
+    below_.push_back(0);  // slack of the vector loads
     edges_.resize(n + 2 * steps_from_, std::numeric_limits<Key>::max());  // never below any key
   }
 
@@ -45,7 +47,27 @@ class BinLookup {
     for (std::size_t step = steps_from_; step > 0; step >>= 1) {
       count += edges_[count + step - 1] < key ? step : 0;
     }
-    return static_cast<Bin>(count + (key == kMissingKey ? 0u : value_bin_));
+    return static_cast<Bin>(key == kMissingKey ? 0u : count + value_bin_);
+  }
+
+  BinTable table() const
+    requires(sizeof(Key) == 4)
+  {
+    return {edges_.data(),
+            below_.data(),
+            first_,
+            last_,
+            static_cast<std::uint32_t>(shift_),
+            static_cast<std::uint32_t>(steps_from_),
+            value_bin_};
+  }
+
+  void bins_of(const Key* keys, std::int64_t n, Bin* out) const {
+    if constexpr (sizeof(Key) == 4) {
+      kernels().keys.bins(table(), keys, n, out);
+    } else {
+      for (std::int64_t i = 0; i < n; ++i) out[i] = bin_of(keys[i]);
+    }
   }
 
  private:

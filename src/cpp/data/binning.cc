@@ -57,7 +57,7 @@ class ColumnBinner {
   void numeric(const BinLookup<Key>& lookup, std::int64_t begin, std::int64_t end, Bin* out) const {
     std::array<Key, kChunk> keys;
     read_keys(column_, begin, end, keys.data());
-    for (std::int64_t i = 0; i < end - begin; ++i) out[i] = lookup.bin_of(keys[static_cast<std::size_t>(i)]);
+    lookup.bins_of(keys.data(), end - begin, out);
   }
 
   template <ValueKey Key, class Byte>

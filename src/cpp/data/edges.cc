@@ -9,9 +9,11 @@
 #include <vector>
 
 #include "base/pool.h"
-#include "data/few_values.h"
+#include "data/grid_edges.h"
 #include "data/keys.h"
 #include "data/radix_search.h"
+#include "data/sorted_edges.h"
+#include "data/sparse_edges.h"
 
 namespace pygbt {
 namespace {
@@ -20,7 +22,6 @@ constexpr std::int64_t kChunk = 512;  // rows turned into keys at a time
 constexpr std::size_t kTileWidth = 16;  // adjacent columns that share the chunks of a row-major table
 constexpr std::int64_t kPartRows = 1 << 15;  // rows worth a task of their own
 constexpr std::size_t kBatchBytes = std::size_t{1} << 28;  // counts held at a time, all threads together
-constexpr std::int64_t kSortRows = 4096;  // tables so small are sorted instead of counted
 constexpr std::int64_t kKeptShare = 8;  // keys kept in memory: at most one in so many rows
 
 template <ValueKey Key>
@@ -252,115 +253,32 @@ class EdgeFinder {
   std::vector<std::int64_t> cells_;  // of all active columns
 };
 
-// Edges of a column given as its (key, weight) items.
-template <ValueKey Key>
-void edges_of_items(std::vector<std::pair<Key, std::int64_t>> items, std::int32_t bins, FeatureCuts& cuts) {
-  std::erase_if(items, [](const auto& item) { return item.first == kMissingKey || item.second == 0; });
-  std::sort(items.begin(), items.end());
-  std::vector<Mass> values;
-  std::int64_t total = 0;
-  for (const auto& [key, weight] : items) {
-    if (values.empty() || values.back().key != key) values.push_back({key, total, 0});
-    values.back().weight += weight;
-    total += weight;
-  }
-  cuts.wide = sizeof(Key) == 8;
-  cuts.edges.clear();
-  if (!values.empty()) {
-    for (const std::uint64_t key : edges_of_values(values, bins)) cuts.edges.push_back(value_of(static_cast<Key>(key)));
-  }
-  cuts.n_bins = values.empty() ? 1 : static_cast<std::int32_t>(cuts.edges.size()) + 2;
-}
-
-// A sparse column of few values; false if it has many. `total` = weight of all rows.
-template <ValueKey Key>
-bool count_edges(const ColumnView& column, std::span<const std::uint32_t> weights, std::int64_t total,
-                 std::int32_t bins, FeatureCuts& cuts) {
-  FewValues<Key> values;
-  std::array<Key, kChunk> keys;
-  std::int64_t rest = total;
-  for (std::int64_t begin = 0; begin < column.n_stored; begin += kChunk) {
-    const std::int64_t end = std::min(column.n_stored, begin + kChunk);
-    read_keys(column, begin, end, keys.data());
-    for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t weight = weights.empty() ? 1 : weights[static_cast<std::size_t>(column.sparse_rows[i])];
-      if (!values.add(keys[static_cast<std::size_t>(i - begin)], weight)) return false;
-      rest -= weight;
-    }
-  }
-  auto items = values.items();
-  items.emplace_back(key_as<Key>(column.fill), rest);
-  edges_of_items(std::move(items), bins, cuts);
-  return true;
-}
-
-// Small tables: sort the values of each column.
-template <ValueKey Key>
-void sort_edges(const ColumnView& column, std::int64_t n_rows, std::span<const std::uint32_t> weights,
-                std::int32_t bins, FeatureCuts& cuts) {
-  std::vector<std::pair<Key, std::int64_t>> items;
-  const std::int64_t n_items = column.sparse_rows == nullptr ? n_rows : column.n_stored;
-  std::vector<Key> keys(static_cast<std::size_t>(n_items));
-  read_keys(column, 0, n_items, keys.data());
-  std::int64_t rest = 0;
-  if (column.sparse_rows != nullptr) {
-    rest = weights.empty() ? n_rows : 0;
-    for (const std::uint32_t w : weights) rest += w;
-  }
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    const std::size_t row = column.sparse_rows == nullptr ? i : static_cast<std::size_t>(column.sparse_rows[i]);
-    const std::int64_t weight = weights.empty() ? 1 : weights[row];
-    rest -= weight;
-    items.emplace_back(keys[i], weight);
-  }
-  if (column.sparse_rows != nullptr) items.emplace_back(key_as<Key>(column.fill), rest);
-  edges_of_items(std::move(items), bins, cuts);
-}
-
-// Sparse columns of few values, where all rows are at hand. [column] done
-std::vector<char> count_sparse(std::span<const ColumnView> columns, std::int64_t n_rows,
-                               std::span<const std::uint32_t> weights, std::int32_t bins, const Communicator& comm,
-                               int threads, std::span<FeatureCuts> out) {
-  std::vector<char> done(columns.size(), 0);
-  if (comm.size() > 1) return done;
-  std::int64_t total = weights.empty() ? n_rows : 0;
-  for (const std::uint32_t w : weights) total += w;
-  parallel_for(threads, static_cast<std::int64_t>(columns.size()), [&](std::int64_t task, int) {
-    const auto f = static_cast<std::size_t>(task);
-    if (columns[f].categorical || columns[f].sparse_rows == nullptr) return;
-    done[f] = needs_float64(columns[f].type) ? count_edges<std::uint64_t>(columns[f], weights, total, bins, out[f])
-                                             : count_edges<std::uint32_t>(columns[f], weights, total, bins, out[f]);
-  });
-  return done;
-}
-
 }  // namespace
 
 void find_edges(std::span<const ColumnView> columns, std::int64_t n_rows, std::span<const std::uint32_t> weights,
-                std::int32_t max_bin, Communicator& comm, int n_threads, std::span<FeatureCuts> out) {
+                std::int32_t max_bin, Communicator& comm, int n_threads, std::span<FeatureCuts> out,
+                EdgeSearch search) {
   const int threads = resolve_threads(n_threads);
   const std::int32_t bins = max_bin - 1;
-  if (n_rows <= kSortRows && comm.size() == 1) {
-    const std::int64_t grain = std::max<std::int64_t>(1, kSortRows / std::max<std::int64_t>(1, n_rows));
-    parallel_ranges(threads, static_cast<std::int64_t>(columns.size()), grain,
-                    [&](std::int64_t begin, std::int64_t end, int) {
-                      for (auto f = static_cast<std::size_t>(begin); f < static_cast<std::size_t>(end); ++f) {
-                        if (columns[f].categorical) continue;
-                        if (needs_float64(columns[f].type)) {
-                          sort_edges<std::uint64_t>(columns[f], n_rows, weights, bins, out[f]);
-                        } else {
-                          sort_edges<std::uint32_t>(columns[f], n_rows, weights, bins, out[f]);
-                        }
-                      }
-                    });
-    return;
-  }
-  const std::vector<char> counted = count_sparse(columns, n_rows, weights, bins, comm, threads, out);
+  std::vector<char> done(columns.size(), 0);
+  if (search == EdgeSearch::best && comm.size() == 1)
+    done = count_sparse_edges(columns, n_rows, weights, bins, threads, out);
   std::vector<std::size_t> narrow;
   std::vector<std::size_t> wide;
   for (std::size_t f = 0; f < columns.size(); ++f) {
-    if (columns[f].categorical || counted[f]) continue;
+    if (columns[f].categorical || done[f]) continue;
     (needs_float64(columns[f].type) ? wide : narrow).push_back(f);
+  }
+  const bool alone = comm.size() == 1;
+  if (search == EdgeSearch::best && alone) search = n_rows <= kSortRows ? EdgeSearch::sort : EdgeSearch::grid;
+  if (search == EdgeSearch::sort) {
+    sort_edges<std::uint32_t>(columns, narrow, n_rows, weights, bins, threads, out);
+    sort_edges<std::uint64_t>(columns, wide, n_rows, weights, bins, threads, out);
+    return;
+  }
+  if (search == EdgeSearch::grid && weights.empty()) {
+    narrow = grid_edges<std::uint32_t>(columns, narrow, n_rows, bins, threads, out);
+    wide = grid_edges<std::uint64_t>(columns, wide, n_rows, bins, threads, out);
   }
   const auto run = [&]<class Key, class Cell>(Key, Cell, const std::vector<std::size_t>& wanted) {
     EdgeFinder<Key, Cell>(n_rows, weights, bins, comm, threads).run(columns, wanted, out);

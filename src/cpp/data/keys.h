@@ -76,6 +76,10 @@ void keys_of(const char* first, std::int64_t stride, std::int64_t n, Key* out) {
     for (std::int64_t i = 0; i < n; ++i) {
       out[i] = key_from<Key>(load<T>(first + i * static_cast<std::int64_t>(sizeof(T))));
     }
+    // Chunks of several columns are read in turn, too short for the hardware to see that each column is a stream.
+    constexpr std::int64_t kLine = 64;
+    const std::int64_t bytes = n * static_cast<std::int64_t>(sizeof(T));
+    for (std::int64_t at = 0; at < bytes; at += kLine) __builtin_prefetch(first + bytes + at, 0, 2);
     return;
   }
   for (std::int64_t i = 0; i < n; ++i) out[i] = key_from<Key>(load<T>(first + i * stride));

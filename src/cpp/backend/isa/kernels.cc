@@ -21,6 +21,7 @@ namespace {
 #include "backend/isa/histogram_cells.inc"
 #include "backend/isa/histogram_packed.inc"
 #include "backend/isa/histogram_sparse.inc"
+#include "backend/isa/keys.inc"
 #include "backend/isa/leaves.inc"
 #include "backend/isa/partition.inc"
 #include "backend/isa/quantise.inc"
@@ -65,6 +66,7 @@ Kernels table() {
   k.split.scan_cuts[1][1] = scan_cuts<PackedSums, ScanKind::kExact>;
   k.split.add_cuts[0] = add_cuts<WideSums>;
   k.split.add_cuts[1] = add_cuts<PackedSums>;
+  k.keys = {bins_of_keys, cells_of_keys, keep_keys};
   return k;
 }
 
