@@ -63,9 +63,11 @@ def ends_of_bins(mass: Array, heavy: Array, bins: int) -> tuple[set[int], list[i
     return ends, new
 
 
-def expected_bins(values: Array, edges: Array) -> Array:
-    """1 + number of edges below the value, 0 for missing."""
+def expected_bins(values: Array, edges: Array, weights: Array | None = None) -> Array:
+    """1 + number of edges below the value, 0 for missing and where no value has a weight."""
     missing = np.isnan(values.astype(np.float64))
+    if weights is not None and not weights[~missing].any():
+        return np.zeros(len(values), dtype=np.int64)
     return np.where(missing, 0, 1 + np.searchsorted(edges, values.astype(np.float64), side="left"))
 
 
@@ -82,7 +84,7 @@ def check(values: Array, max_bin: int, weights: Array | None = None, n_threads: 
     assert np.all(np.diff(edges) > 0)
     assert not np.signbit(edges[edges == 0]).any()
     bins = ds.bins()[:, 0]
-    np.testing.assert_array_equal(bins, expected_bins(values, edges))
+    np.testing.assert_array_equal(bins, expected_bins(values, edges, weights))
     np.testing.assert_array_equal(ds.bins(by_column=True)[:, 0], bins)
     assert bins.max(initial=0) < ds.cuts.n_bins(0) <= max_bin
     return edges

@@ -122,7 +122,8 @@ class Backend {
   // (symmetric trees): maximises the sum of their gains; `left` differs from node to node.
   virtual void best_splits(const SplitRules& rules, std::span<const SplitQuery> queries, bool shared,
                            std::span<Split> out) = 0;
-  // Moves the rows of each node to its children, order kept; out_counts[i] = rows of the left child of cut i.
+  // Gives the rows of each node to its children, order kept; out_counts[i] = rows of the left child of cut i. Until a
+  // child is cut the node keeps its rows too: it may end as a leaf.
   virtual void partition(std::span<const NodeCut> cuts, std::span<std::int64_t> out_left_counts) = 0;
   // Wide integer sums of the leaves, out [leaf][width] in leaf_units.
   virtual void leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out) = 0;

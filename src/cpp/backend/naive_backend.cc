@@ -212,7 +212,7 @@ void NaiveBackend::release(std::span<const NodeId> nodes) {
 
 void NaiveBackend::partition(std::span<const NodeCut> cuts, std::span<std::int64_t> out_left_counts) {
   for (std::size_t i = 0; i < cuts.size(); ++i) {
-    const std::vector<RowId> rows = std::exchange(nodes_.at(cuts[i].node).rows, {});
+    const std::vector<RowId> rows = nodes_.at(cuts[i].node).rows;
     const BinColumn column = data_->column(cuts[i].split->feature);
     Node& left = nodes_[cuts[i].left];
     Node& right = nodes_[cuts[i].left + 1];
