@@ -118,7 +118,7 @@ def test_more_rows_than_a_packed_cell_takes() -> None:
 
 @pytest.mark.parametrize("share", [0.02, 0.05, 0.1, 0.2, 0.3])
 def test_any_number_of_codes_a_row(share: float) -> None:
-    """Groups of 4, 8 and 16 codes, rows without any."""
+    """One group and several, rows without any."""
     n = 3000
     rng = np.random.default_rng(2)
     columns = many_values(n, 45, share)

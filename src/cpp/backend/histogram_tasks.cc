@@ -23,7 +23,7 @@ BlockWork work_of(const BlockLayout& block) {
 }
 
 BlockWork work_of(const SparseBlock& block, std::int64_t n_rows) {
-  return {block.n_groups() * block.group / n_rows + kSparseRow, block.n_codes};
+  return {block.n_groups() * kCodeGroup / n_rows + kSparseRow, block.n_codes};
 }
 
 void HistogramTasks::plan(std::span<const BlockWork> blocks, std::span<const std::int64_t> rows, int n_threads) {
