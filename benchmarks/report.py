@@ -1,242 +1,274 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/results/engine.md and its picture, from the JSON files in results/. Measures nothing."""
+"""docs/benchmarks.md and its pictures, from results/<machine>.json. Measures nothing."""
 
 from __future__ import annotations
 
-import statistics
-import subprocess
+import argparse
 from pathlib import Path
 from typing import Any
 
+import bars
 import machine
+import plots
+import scores
+from shapes import SHAPES
+from training import FAR_BEHIND, median
 
-OUT = Path(__file__).resolve().parents[1] / "docs" / "results"
-PEERS = ("xgboost", "lightgbm", "sklearn")
-LOSS = {"binary": "log loss", "multiclass": "log loss", "regression": "RMSE", "count": "Poisson deviance"}
-
-
-def verdict(scores: dict[str, list[float]]) -> tuple[str, float, float]:
-    """(best peer, pygbt minus its mean, two standard deviations of the best peer over the seeds)."""
-    best = min(PEERS, key=lambda e: statistics.mean(scores[e]))
-    margin = statistics.mean(scores["pygbt"]) - statistics.mean(scores[best])
-    return best, margin, 2 * statistics.stdev(scores[best])
-
-
-def digits(value: float) -> str:
-    return f"{value:.5g}"
-
-
-def machine_line(record: dict[str, Any]) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
-    return (
-        f"{record['cpu']}, {record['cores']} cores, Python {record['python']}, pygbt {record['pygbt']} "
-        f"({record['compiler']}, {record['isa']}), {versions}."
-    )
-
-
-def scores_section() -> list[str]:
-    result = machine.load("engine_scores")
-    rows = result["rows"]
-    worse = [r for r in rows if verdict(r["scores"])[1] > verdict(r["scores"])[2]]
-    first = [r for r in rows if verdict(r["scores"])[1] <= 0]
-    lines = [
-        "## 1. Held-out scores at equal settings",
-        "",
-        f"{len({r['set'] for r in rows})} sets, mean of {result['seeds']} random 70/30 splits, 100 rounds, learning "
-        "rate 0.1, L2 1, least hessian 1, 256 bins, native categories; depthwise: depth 6, lossguide: 31 leaves. Loss, "
-        "smaller is better. Bar: not worse than the best of the three peers by more than two standard deviations of "
-        "that peer over the splits.",
-        "",
-        f"**{len(rows) - len(worse)} of {len(rows)} rows within the bar; "
-        f"pygbt has the lowest mean loss in {len(first)}.**",
-        "",
-        "![pygbt's loss relative to the best peer](engine_scores.png)",
-        "",
-        "| set | loss | policy | pygbt | XGBoost | LightGBM | scikit-learn | pygbt - best | 2 sd | within |",
-        "|---|---|---|--:|--:|--:|--:|--:|--:|---|",
-    ]
-    for row in rows:
-        best, margin, bar = verdict(row["scores"])
-        cells = []
-        for engine in ("pygbt", *PEERS):
-            text = digits(statistics.mean(row["scores"][engine]))
-            cells.append(f"**{text}**" if engine == (best if margin > 0 else "pygbt") else text)
-        lines.append(
-            f"| {row['set']} | {LOSS[row['task']]} | {row['policy']} | {' | '.join(cells)} | "
-            f"{margin:+.2g} | {bar:.2g} | {'yes' if margin <= bar else '**no**'} |"
-        )
-    lines += ["", *curvature_lines(rows), "", machine_line(result["machine"]), ""]
-    return lines
-
-
-def curvature_lines(rows: list[dict[str, Any]]) -> list[str]:
-    """The multiclass rows again with every curvature: the peers differ in it, and it sets the length of a step."""
-    lines = [
-        "In the multiclass rows the engines differ in the softmax curvature, which acts like a learning rate: LightGBM "
-        "has K/(K-1) p(1-p), as pygbt by default; scikit-learn p(1-p); XGBoost takes shorter steps. pygbt by its "
-        "`softmax_hessian`:",
-        "",
-        "| set | policy | best peer | its mean + 2 sd | `k_factor` (default) | `diag` | `gershgorin` |",
-        "|---|---|---|--:|--:|--:|--:|",
-    ]
-    for row in rows:
-        if row["task"] != "multiclass":
-            continue
-        scores = row["scores"]
-        best, _, bar = verdict(scores)
-        limit = statistics.mean(scores[best]) + bar
-        cells = []
-        for engine in ("pygbt", "pygbt_diag", "pygbt_gershgorin"):
-            mean = statistics.mean(scores[engine])
-            cells.append(digits(mean) if mean <= limit else f"{digits(mean)} (over)")
-        lines.append(f"| {row['set']} | {row['policy']} | {best} | {digits(limit)} | {' | '.join(cells)} |")
-    return lines
-
-
-def draw_scores() -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    rows = machine.load("engine_scores")["rows"]
-    names = list(dict.fromkeys(row["set"] for row in rows))[::-1]
-    figure, axes = plt.subplots(1, 2, figsize=(10, 6.5), sharey=True, constrained_layout=True)
-    grey = "#7a7a7a"
-    marks = {"pygbt": ("o", "#c1272d"), "xgboost": ("s", grey), "lightgbm": ("^", grey), "sklearn": ("x", grey)}
-    for axis, policy in zip(axes, ("depthwise", "lossguide"), strict=True):
-        for row in rows:
-            if row["policy"] != policy:
-                continue
-            at = names.index(row["set"])
-            base = statistics.mean(row["scores"][verdict(row["scores"])[0]])
-            beyond = []
-            for engine, (mark, colour) in marks.items():
-                percent = 100 * (statistics.mean(row["scores"][engine]) / base - 1)
-                spot = (min(percent, 12.0), at)
-                size, layer = (7, 3) if engine == "pygbt" else (5, 2)
-                axis.plot(*spot, mark, color=colour, markersize=size, zorder=layer)
-                if percent > 12:
-                    beyond.append(f"{engine} {percent:+.0f} %")
-            style = {"textcoords": "offset points", "xytext": (6, 6), "ha": "right", "fontsize": 7}
-            axis.annotate(", ".join(beyond), (12.0, at), **style)
-        axis.axvline(0, color="black", linewidth=0.8)
-        axis.set_title(policy)
-        axis.set_xlabel("loss relative to the best peer, % (left is better; cut at 12)")
-        axis.grid(axis="y", alpha=0.3)
-    axes[0].set_yticks(range(len(names)), names)
-    for engine, (mark, colour) in marks.items():
-        axes[0].plot([], [], mark, color=colour, label=engine)
-    figure.legend(loc="outside lower center", ncols=4, fontsize=9)
-    figure.savefig(OUT / "engine_scores.png", dpi=130)
-
-
-def digests_section() -> list[str]:
-    result = machine.load("engine_digests")
-    rows = result["rows"]
-    lines = [
-        "## 2. Digests",
-        "",
-        f"SHA-256 of the model after {result['rounds']} rounds with row and column sampling at 0.8; {len(rows)} "
-        "trainings, each in its own process: threads 1, 2, 3 x instruction sets x (C order, F order, resumed through a "
-        "file after half of the rounds). A frame with categories (adult, french_mtpl) is columns either way.",
-        "",
-        "| set | combinations | different digests | digest |",
-        "|---|--:|--:|---|",
-    ]
-    for name in dict.fromkeys(row["set"] for row in rows):
-        found = [row["digest"] for row in rows if row["set"] == name]
-        lines.append(f"| {name} | {len(found)} | {len(set(found))} | `{found[0][:32]}...` |")
-    sets = " | ".join(dict.fromkeys(r["set"] for r in rows))
-    lines += ["", f"| threads | instruction set | order | resumed | {sets} |", "|--:|---|---|---|---|---|---|"]
-    keys = dict.fromkeys((r["threads"], r["isa"], r["order"], r["resume"]) for r in rows)
-    for key in keys:
-        found = [r["digest"][:12] for r in rows if (r["threads"], r["isa"], r["order"], r["resume"]) == key]
-        cells = " | ".join(f"`{d}`" for d in found)
-        lines.append(f"| {key[0]} | {key[1]} | {key[2]} | {'yes' if key[3] else 'no'} | {cells} |")
-    return [*lines, "", machine_line(result["machine"]), ""]
-
-
-def speed_section() -> list[str]:
-    result = machine.load("engine_speed")
-    runs = result["runs"]
-    lines = [
-        "## 3. Speed and memory",
-        "",
-        f"{result['rows']:,} x 28 float32, binary, {result['rounds']} trees, depth 6, 256 bins, {result['threads']} "
-        f"threads; a process a run, pygbt and XGBoost in turn, {len(result['ratios'])} pairs after one to warm up. "
-        "Medians (least to most); memory is the peak above that of the process with only the table.",
-        "",
-        "| | to bins s | train s | array to model s | predict 200,000 rows s | held-out AUC | memory MiB |",
-        "|---|--:|--:|--:|--:|--:|--:|",
-    ]
-    for engine, name in (("pygbt", "pygbt"), ("xgboost", "XGBoost")):
-        cells = []
-        for key in ("bin_s", "train_s", "total_s", "predict_s"):
-            values = [run[key] for run in runs[engine]]
-            cells.append(f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})")
-        cells.append(f"{runs[engine][0]['auc']:.4f}")
-        cells.append(f"{statistics.median(run['peak_mib'] for run in runs[engine]):.0f}")
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    ratios = result["ratios"]
-    lines += [
-        "",
-        f"**XGBoost / pygbt, array to model, pair by pair: median {statistics.median(ratios):.2f}, "
-        f"{ratios[0]:.2f} to {ratios[-1]:.2f}.**",
-        "",
-        machine_line(result["machine"]),
-        "",
-    ]
-    return lines
-
-
-def hessian_section() -> list[str]:
-    result = machine.load("softmax_hessian")
-    ratio = result["ratio_to_diag"]
-    rules = list(ratio["False"])
-    lines = [
-        "## 4. Which softmax curvature",
-        "",
-        f"Held-out log loss over {len({r['set'] for r in result['rows']})} multiclass sets (at most 20,000 training "
-        f"rows, {result['seeds']} splits), geometric mean relative to p(1-p); {result['rounds']} rounds, or stopped "
-        "early on 15 % of the training rows.",
-        "",
-        "| | p+q-2pq (`soft`) | 2p(1-p) (`gershgorin`) | K/(K-1) p(1-p) (`k_factor`) | p(1-p) (`diag`) |",
-        "|---|--:|--:|--:|--:|",
-    ]
-    for key, name in (("False", "equal rounds"), ("True", "early stopped")):
-        lines.append(f"| {name} | " + " | ".join(f"{ratio[key][rule]:.4f}" for rule in rules) + " |")
-    lines += ["", "| set | early stopped | " + " | ".join(rules) + " |", "|---|---|--:|--:|--:|--:|"]
-    for row in result["rows"]:
-        means = {rule: statistics.mean(row["losses"][rule]) for rule in rules}
-        best = min(means, key=lambda rule: means[rule])
-        cells = " | ".join(f"**{digits(v)}**" if rule == best else digits(v) for rule, v in means.items())
-        lines.append(f"| {row['set']} | {'yes' if row['early_stopped'] else 'no'} | {cells} |")
-    return [*lines, "", machine_line(result["machine"]), ""]
-
-
-def clone_section() -> list[str]:
-    path = machine.RESULTS / "fresh_clone.txt"
-    if not path.exists():
-        return []
-    return ["## 5. `make demo` and `make test` from a fresh clone", "", "```", path.read_text().rstrip(), "```", ""]
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+NAMES = {
+    "pygbt": "pygbt",
+    "xgboost": "XGBoost",
+    "lightgbm": "LightGBM",
+    "lightgbm_quantised": "LightGBM quantised",
+    "catboost": "CatBoost",
+    "hessboost": "hessboost",
+    "sklearn": "scikit-learn",
+    "limit": "5 us allowed",
+    "1": "one thread",
+}
 
 
 def main() -> None:
-    head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=OUT)
-    commit = head.stdout.strip()
-    lines = [
-        "# The engine: measured",
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--machine", default=machine.slug(), help="name of the file in results/")
+    args = parser.parse_args()
+    results = machine.load(args.machine)
+    plots.draw_all(results, DOCS / "benchmarks", NAMES)
+    text = "\n".join(page(results, args.machine)).rstrip() + "\n"
+    (DOCS / "benchmarks.md").write_text(text)
+    print("wrote docs/benchmarks.md")
+
+
+def page(results: dict[str, Any], name: str) -> list[str]:
+    """The lines of docs/benchmarks.md."""
+    return [
+        "# Benchmarks",
         "",
-        "Made by `make bench` (`benchmarks/report.py` from `benchmarks/results/*.json`); "
-        f"report written at commit {commit}. Two shared cores: trust ratios and medians, not single times.",
+        f"Made by `make bench` (`benchmarks/report.py` from `benchmarks/results/{name}.json`). Every engine trains in "
+        "a process of its own, which is stopped while another is measured; engines take turns, round after round, at "
+        "equal settings: data, bins (255 or 256), growth, rounds, learning rate 0.1, L2 1, least hessian 1, no "
+        "sampling, no early stopping, two threads. Ratios in one run are what counts; single times differ from "
+        "machine to machine.",
+        "",
+        f"**Machine**: {machine.describe(results['machine'])}",
+        "",
+        *bars_section(results),
+        *training_section(results),
+        *prediction_section(results),
+        *curves_section(results),
+        *limits_section(results),
+        *digests_section(results),
+        *fairness_section(),
+    ]
+
+
+def bars_section(results: dict[str, Any]) -> list[str]:
+    verdicts = [(bar, bars.judge(bar, results)) for bar in bars.BARS]
+    measured = [v for _, v in verdicts if v]
+    lines = [
+        "## The bars",
+        "",
+        f"**{sum(v.met for v in measured)} of {len(bars.BARS)} met**"
+        + (f", {len(bars.BARS) - len(measured)} not measured" if len(measured) < len(bars.BARS) else "")
+        + ". Ratio: time of the peer / time of pygbt, median over the runs (least to most).",
+        "",
+        "![every bar](benchmarks/bars.png)",
+        "",
+        "| | what | peer | bar | ratio | | pygbt | peer's | runs |",
+        "|---|---|---|--:|--:|---|--:|--:|--:|",
+    ]
+    for bar, verdict in verdicts:
+        if verdict is None:
+            peer = NAMES.get(bar.peer, bar.peer)
+            lines.append(f"| {bar.letter} | {bar.what} | {peer} | {bar.ratio} | - | not measured | | | |")
+            continue
+        peer = NAMES[verdict.peer] + (" (fastest)" if bar.peer == bars.FASTEST and bar.time != "memory_mib" else "")
+        spread = "" if verdict.runs < 2 else f" ({verdict.least:.2f} to {verdict.most:.2f})"
+        lines.append(
+            f"| {bar.letter} | {bar.what} | {peer} | {bar.ratio} | **{verdict.ratio:.2f}**{spread} | "
+            f"{'met' if verdict.met else 'missed'} | {quantity(verdict.pygbt, bar.time)} | "
+            f"{quantity(verdict.peer_value, bar.time)} | {verdict.runs} |"
+        )
+    return [*lines, ""]
+
+
+def quantity(value: float, kind: str) -> str:
+    """A time or an amount of memory with its unit."""
+    if kind == "memory_mib":
+        return f"{value:.0f} MiB"
+    if value < 1e-3:
+        return f"{1e6 * value:.1f} us"
+    return f"{1e3 * value:.1f} ms" if value < 0.1 else f"{value:.3f} s" if value < 1 else f"{value:.2f} s"
+
+
+def training_section(results: dict[str, Any]) -> list[str]:
+    lines = [
+        "## Training",
+        "",
+        "Seconds, medians (least to most); memory is the peak above the table in the first run. Loss is held out; the "
+        "bound is that of the fastest peer plus two standard deviations (of the loss over held-out rows drawn anew). "
+        f"An engine more than {FAR_BEHIND:g} times slower than the fastest peer on the long shapes (B, E, G, H2) has "
+        "its first run only, marked `1 run`.",
         "",
     ]
-    for section in (scores_section, digests_section, speed_section, hessian_section, clone_section):
-        lines += section()
-    draw_scores()
-    (OUT / "engine.md").write_text("\n".join(lines).rstrip() + "\n")
-    print("wrote docs/results/engine.md")
+    for key in SHAPES:
+        row = results.get("training", {}).get(key)
+        if row is None:
+            continue
+        fastest, metric = bars.fastest_peer(row), scores.NAMES[row["task"]]
+        lines += [
+            f"### {key}. {row['title']}",
+            "",
+            f"{row['rows']:,} training rows x {row['features']:,}; measured {row['date']}.",
+            "",
+            f"| engine | to bins | training | array to model | / pygbt | predict | {metric} | MiB | |",
+            "|---|--:|--:|--:|--:|--:|--:|--:|---|",
+        ]
+        own = median(row["engines"].get("pygbt", {}), "total_s")
+        for name, engine in row["engines"].items():
+            lines.append(f"| {_label(name, fastest)} | {' | '.join(_training_cells(engine, own))} |")
+        digest = row["engines"].get("pygbt", {}).get("digest")
+        bound = bars.loss_bound(row)
+        notes = []
+        if bound is not None:
+            loss = row["engines"]["pygbt"]["loss"]
+            notes.append(f"Loss bound {bound:.5f}: {'kept' if loss <= bound else '**not kept**'}.")
+        if digest:
+            notes.append(f"pygbt's digest, equal over all runs: `{digest[:32]}...`")
+        lines += ["", " ".join(notes), ""]
+    return lines
+
+
+def _label(name: str, fastest: str | None) -> str:
+    return f"{NAMES[name]} (fastest peer)" if name == fastest else NAMES[name]
+
+
+def _training_cells(engine: dict[str, Any], own: float | None) -> list[str]:
+    if "error" in engine:
+        return ["", "", "", "", "", "", "", f"refused: {_short(engine['error'])}"]
+    total = median(engine, "total_s")
+    notes = [engine["note"]] if engine["note"] else []
+    notes += ["1 run"] if engine.get("single") else []
+    return [
+        *(_spread(engine, key) for key in ("bins_s", "train_s", "total_s")),
+        f"{total / own:.2f}" if own and total else "",
+        _spread(engine, "predict_s"),
+        f"{engine['loss']:.5f}",
+        f"{engine['memory_mib']:.0f}",
+        ", ".join(notes),
+    ]
+
+
+def _short(text: str) -> str:
+    line = text.strip().splitlines()[0].replace("|", "/")
+    return line if len(line) < 90 else line[:87] + "..."
+
+
+def _spread(engine: dict[str, Any], key: str) -> str:
+    values = bars.values(engine, key)
+    if not values:
+        return "-"
+    middle = median(engine, key) or 0.0
+    digits = 3 if middle < 1 else 2
+    text = f"{middle:.{digits}f}"
+    return text if len(values) < 2 else f"{text} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def prediction_section(results: dict[str, Any]) -> list[str]:
+    rows = results.get("prediction", {})
+    lines = ["## Prediction", "", "From floats to probabilities; the conversion of the input is part of the time.", ""]
+    for key in ("J", "K"):
+        if key not in rows:
+            continue
+        own = median(rows[key]["engines"].get("pygbt", {}), "predict_s")
+        lines += [f"### {key}. {rows[key]['title']}", "", "| engine | seconds | / pygbt | loss |", "|---|--:|--:|--:|"]
+        for name, engine in rows[key]["engines"].items():
+            time = median(engine, "predict_s")
+            ratio = f"{time / own:.2f}" if own and time else ""
+            lines.append(f"| {NAMES[name]} | {_spread(engine, 'predict_s')} | {ratio} | {engine.get('loss', 0):.5f} |")
+        lines.append("")
+    if "L" in rows:
+        own = median(rows["L"]["engines"].get("pygbt", {}), "row_s")
+        lines += [f"### L. {rows['L']['title']}", "", "| engine | microseconds a call | / pygbt |", "|---|--:|--:|"]
+        for name, engine in rows["L"]["engines"].items():
+            time = median(engine, "row_s") or 0.0
+            spread = [1e6 * v for v in bars.values(engine, "row_s")]
+            ratio = f"{time / own:.1f}" if own else ""
+            lines.append(f"| {NAMES[name]} | {1e6 * time:.1f} ({min(spread):.1f} to {max(spread):.1f}) | {ratio} |")
+        lines.append("")
+    return lines
+
+
+def curves_section(results: dict[str, Any]) -> list[str]:
+    if not results.get("curves"):
+        return []
+    lines = ["## How time grows", "", "Array to model, 50 trees of depth 6, dense floats, binary.", ""]
+    for axis in results["curves"]:
+        lines += [f"![time against {axis}](benchmarks/{axis}.png)", ""]
+    return lines
+
+
+def limits_section(results: dict[str, Any]) -> list[str]:
+    rows = results.get("micro", {})
+    if not rows:
+        return []
+    lines = [
+        "## Single operations and the machine's limits",
+        "",
+        "One thread unless said; share: of the limit that bounds the operation, measured in the same run.",
+        "",
+        "| operation | case | seconds | a second | limit | share |",
+        "|---|---|--:|--:|---|--:|",
+    ]
+    for row in rows["rows"]["cases"]:
+        share = f"{100 * row['share']:.0f} %" if row.get("share") is not None else ""
+        lines.append(
+            f"| {row['operation']} | {row['case']} | {quantity(row['seconds'], 's')} | {row['rate']} | "
+            f"{row.get('limit', '')} | {share} |"
+        )
+    return [*lines, ""]
+
+
+def digests_section(results: dict[str, Any]) -> list[str]:
+    rows = results.get("digests", {})
+    if not rows:
+        return []
+    lines = [
+        "## Every optimisation leaves every model as it is",
+        "",
+        "SHA-256 of the trees at small size (`benchmarks/digests.py`): the naive backend against the optimised one on "
+        "1, 2 and 3 threads and every instruction set.",
+        "",
+        "| shape | rows | combinations | different digests | naive = optimised | digest |",
+        "|---|--:|--:|--:|---|---|",
+    ]
+    for key, row in rows.items():
+        found = set(row["digests"].values())
+        same = "yes" if found == {row["naive"]} else "**no**"
+        lines.append(
+            f"| {key} | {row['rows']:,} | {len(row['digests'])} | {len(found)} | {same} | `{row['naive'][:24]}...` |"
+        )
+    return [*lines, ""]
+
+
+def fairness_section() -> list[str]:
+    return [
+        "## What is equal, and what is not",
+        "",
+        "- LightGBM: 255 bins; row-wise and column-wise histograms are tried for ten rounds and the faster is kept "
+        "(noted in the rows). Quantised: its default four levels.",
+        "- CatBoost: plain boosting, no bootstrap, no random strength, one Newton step a leaf, 254 borders; symmetric "
+        "trees stand for depthwise growth and its Lossguide for lossguide. In K its trees are symmetric with 256 "
+        "leaves. Categories of more than 16 values use its target statistics, others are one-hot.",
+        "- XGBoost and hessboost take the entries that a sparse matrix leaves out as missing, the others as zeros.",
+        "- scikit-learn makes its bins inside `fit` and takes no sparse matrix; it is left out of B, E, G and K.",
+        "- hessboost borrows the float array instead of copying it. XGBoost predicts arrays in place.",
+        "- Softmax: the engines differ in curvature, which acts like a learning rate (see "
+        "[engine.md](results/engine.md)); XGBoost's and hessboost's steps are the shortest.",
+        "- One row: XGBoost `inplace_predict`, LightGBM and CatBoost `predict`, hessboost `predict_row` into an array, "
+        "pygbt `Booster.prepared()`; one thread.",
+        "",
+    ]
 
 
 if __name__ == "__main__":

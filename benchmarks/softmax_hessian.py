@@ -12,10 +12,10 @@ from typing import Any
 
 import machine
 import numpy as np
-import tables
-from engines import ROUNDS, score
-from tables import Split
+from scores import loss
+from tables import Split, load_split
 
+ROUNDS = 100
 RULES = ("soft", "gershgorin", "k_factor", "diag")
 SEEDS = 3
 NAMES = (
@@ -30,32 +30,27 @@ NAMES = (
 )
 
 
-def load_multiclass(name: str, seed: int) -> Split:
-    tables.SETS.setdefault(name, "multiclass")
-    return tables.load_split(name, seed)
-
-
 def fit(split: Split, rule: str, stopped: bool) -> float:
     import pygbt
 
     params = {"objective": "softmax", "softmax_hessian": rule, "n_threads": 1}
     if not stopped:
         model = pygbt.train(params, pygbt.Dataset(split.X, split.y), ROUNDS)
-        return score(split, model.predict(split.X_test))
+        return loss(split, model.predict(split.X_test))
     cut = int(0.85 * len(split.y))
     train = pygbt.Dataset(split.X.iloc[:cut], split.y[:cut])
     valid = pygbt.Dataset(split.X.iloc[cut:], split.y[cut:], reference=train)
     model = pygbt.train(
         {**params, "eval_metric": "mlogloss"}, train, 600, evals=[(valid, "valid")], early_stopping_rounds=20
     )
-    return score(split, model.predict(split.X_test))
+    return loss(split, model.predict(split.X_test))
 
 
 def losses_of(name: str, stopped: bool) -> dict[str, Any]:
     """Held-out losses of every rule on every split of one set."""
     losses: dict[str, list[float]] = {rule: [] for rule in RULES}
     for seed in range(SEEDS):
-        split = load_multiclass(name, seed)
+        split = load_split(name, seed, "multiclass")
         if len(split.y) > 20_000:  # enough to rank the rules
             split.X, split.y = split.X.iloc[:20_000], split.y[:20_000]
         for rule in RULES:

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+#: PYGBT_SHARED names the folder where it does not lie beside the checkout.
+DATA = Path(os.environ.get("PYGBT_SHARED", Path(__file__).resolve().parents[2] / "shared")) / "data"
 sys.path.insert(0, str(DATA))
 
 #: Sets by task. Binary, multiclass, regression, counts; categorical and missing values in all of them.
@@ -40,15 +43,18 @@ class Split:
     """One random split, 70 % for training: labels are float64, or class ids from 0."""
 
     task: str
-    X: pd.DataFrame
+    X: Any
     y: np.ndarray
-    X_test: pd.DataFrame
+    X_test: Any
     y_test: np.ndarray
     n_classes: int
 
 
-def load_split(name: str, seed: int) -> Split:
-    """Set `name` split by `seed`; category columns keep their dtype, integers become floats (some peers need it)."""
+def load_split(name: str, seed: int, task: str | None = None) -> Split:
+    """Set `name` split by `seed`, its task that of SETS by default.
+
+    Category columns keep their dtype, integers become floats (some peers need it).
+    """
     import datasets  # of ../shared/data
 
     table = datasets.load(name)
@@ -59,7 +65,7 @@ def load_split(name: str, seed: int) -> Split:
         else:
             X[column] = X[column].cat.rename_categories(str)
     y = table.y
-    task = SETS[name]
+    task = task or SETS[name]
     if task in ("binary", "multiclass"):
         classes, labels = np.unique(np.asarray(y.astype(str)), return_inverse=True)
         n_classes = len(classes)
@@ -81,9 +87,32 @@ def load_split(name: str, seed: int) -> Split:
 
 def dense(n: int, f: int = 28, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Standard normal features (n, f), a binary response (n,) with linear, product and threshold terms; float32."""
+    X, z, noise = _dense(n, f, seed)
+    return X, (z + noise > np.median(z)).astype(np.float32)
+
+
+def dense_regression(n: int, f: int = 28, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """The same with the noisy response itself (n,); float32."""
+    X, z, noise = _dense(n, f, seed)
+    return X, (z + noise).astype(np.float32)
+
+
+def _dense(n: int, f: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n, f), dtype=np.float32)
     w = rng.standard_normal(f).astype(np.float32)
     z = (X @ w) * np.float32(0.3 * (28 / f) ** 0.5) + np.sin(X[:, 0] * 2) * X[:, 1] + X[:, 2] * X[:, 3]
     z = z - np.abs(X[:, 4]) + (X[:, 5] > 0.5) * X[:, 6]
-    return X, (z + rng.logistic(size=n) > np.median(z)).astype(np.float32)
+    return X, z, rng.logistic(size=n)
+
+
+def sparse_counts(n: int, f: int, seed: int = 0) -> tuple[Any, np.ndarray]:
+    """Compressed rows (n, f), 5 % of the entries 1 to 8, the others zero; a binary response (n,); float32."""
+    from scipy import sparse
+
+    rng = np.random.default_rng(seed)
+    filled = np.concatenate([rng.random((len(b), f), dtype=np.float32) < 0.05 for b in np.array_split(range(n), 16)])
+    X = sparse.csr_matrix(filled, dtype=np.float32)
+    X.data = rng.integers(1, 9, X.nnz).astype(np.float32)
+    z = X @ rng.standard_normal(f) + 8 * filled[:, 0] * filled[:, 1] + 8 * filled[:, 2] - 8 * filled[:, 3]
+    return X, (z + 4 * rng.logistic(size=n) > np.median(z)).astype(np.float32)

@@ -18,6 +18,7 @@ from .cross_validation import cv
 from .data import Dataset
 from .errors import ModelFileError
 from .inspect import Tree
+from .predictor import Predictor
 from .training import TrainingInterrupted, train
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ __all__ = [
     "GBTClassifier",
     "GBTRegressor",
     "ModelFileError",
+    "Predictor",
     "TrainingInterrupted",
     "Tree",
     "build_info",

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Types of the compiled engine. Private: the public API is the pygbt package.
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -74,6 +74,7 @@ class Model:
         end: int,
         n_threads: int = 0,
         base_margin: npt.NDArray[np.float32] | None = None,
+        plain: bool = False,
     ) -> npt.NDArray[Any]: ...
     def slice(self, begin: int, end: int, step: int = 1) -> Model: ...
     def tree(self, index: int) -> dict[str, Any]: ...
@@ -81,6 +82,10 @@ class Model:
     @staticmethod
     def from_arrays(arrays: Mapping[str, npt.NDArray[Any]], meta: Mapping[str, Any]) -> Model: ...
     def feature_importance(self, kind: str) -> npt.NDArray[np.float64]: ...
+
+def row_predictor(
+    model: Model, *, begin: int, end: int, value: bool, otherwise: Callable[[Any], Any]
+) -> Callable[[Any], Any]: ...
 
 class Trainer:
     n_iterations: int

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from . import _core, archive
 from .data import Dataset, Schema
 from .inspect import Tree, make_tree, nodes_table
+from .predictor import Predictor
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -170,6 +171,31 @@ class Booster:
         if output != "leaf" and self.n_outputs == 1:
             return result[:, 0]
         return result
+
+    def predictor(
+        self, output: Literal["value", "margin"] = "value", *, iteration_range: tuple[int, int | None] | None = None
+    ) -> Predictor:
+        """Make the model ready for single rows and small batches, where the cost of a call counts.
+
+        Parameters
+        ----------
+        output, iteration_range
+            As in `predict`.
+
+        Returns
+        -------
+        Predictor
+            A function of one row, shape (n_features,), or of rows, shape (n, n_features). The numbers are those of
+            `predict`; for one row of a model with one output it returns a float.
+
+        Examples
+        --------
+        >>> predict = bst.predictor()
+        >>> predict(X[0])
+        """
+        if output not in ("value", "margin"):
+            raise ValueError(f'output must be "value" or "margin", got {output!r}')
+        return Predictor(self, output, self._iterations(iteration_range))
 
     def _iterations(self, given: tuple[int, int | None] | None) -> tuple[int, int]:
         n = self.n_iterations

@@ -19,7 +19,8 @@ os.environ["PYTHONSAFEPATH"] = "1"
 # scikit-learn's array-API checks run only where scipy is imported with this.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
-SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+# PYGBT_SHARED names the folder where it does not lie beside the checkout.
+SHARED_DATA = Path(os.environ.get("PYGBT_SHARED", Path(__file__).resolve().parents[2] / "shared")) / "data"
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

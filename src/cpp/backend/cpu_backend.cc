@@ -16,7 +16,8 @@
 namespace pygbt {
 
 namespace {
-constexpr std::int64_t kTileRows = 16384;  // rows of a tile at least: fewer are not worth a task
+constexpr std::int64_t kTileRows = 4096;  // rows of a tile at least: fewer are not worth a task
+constexpr std::int64_t kSideWord = 64;    // tiles begin where words of their sides do
 }
 
 void CpuBackend::load(const Dataset& data, std::int32_t n_targets, Communicator& comm, int n_threads) {
@@ -25,9 +26,10 @@ void CpuBackend::load(const Dataset& data, std::int32_t n_targets, Communicator&
   n_threads_ = resolve_threads(n_threads);
   n_targets_ = n_targets;
   n_rows_ = data.n_rows;
-  // A few tiles a thread, whole words of sides.
-  const std::int64_t share = n_rows_ / (std::int64_t{4} * n_threads_) / 64 * 64;
-  tile_rows_ = std::clamp(share, kTileRows, kPackedRows);
+  // A few tiles a thread, equally large.
+  const std::int64_t wanted = std::clamp<std::int64_t>(n_rows_ / kTileRows, 1, std::int64_t{4} * n_threads_);
+  n_tiles_ = std::max(wanted, (n_rows_ + kPackedRows - 1) / kPackedRows);
+  tile_rows_ = ((n_rows_ + n_tiles_ - 1) / n_tiles_ + kSideWord - 1) / kSideWord * kSideWord;
   n_tiles_ = (n_rows_ + tile_rows_ - 1) / tile_rows_;
   std::int64_t total = static_cast<std::int64_t>(data.total_weight);
   comm.allreduce_sum({&total, 1});

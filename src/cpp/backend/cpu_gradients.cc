@@ -15,7 +15,7 @@
 namespace pygbt {
 
 namespace {
-constexpr std::int64_t kGradientGrain = 8192;
+constexpr std::int64_t kGradientGrain = 4096;
 constexpr std::int64_t kChunkRows = 2048;  // a chunk's scores and gradients stay in L1 from one loop to the next
 }  // namespace
 

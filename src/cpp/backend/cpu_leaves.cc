@@ -8,18 +8,18 @@
 
 #include "backend/cpu_backend.h"
 #include "backend/isa_dispatch.h"
+#include "backend/tree_scores.h"
 #include "base/error.h"
 #include "base/pool.h"
 #include "math/layout.h"
 #include "math/quantise.h"
-#include "math/route.h"
 #include "math/weighted_quantile.h"
 
 namespace pygbt {
 
 namespace {
 
-constexpr std::int64_t kLeafRun = 16384;
+constexpr std::int64_t kLeafRun = 4096;
 constexpr std::int64_t kWalkGrain = 2048;  // rows a task walks down a tree at least
 
 // Ascending order of the key = ascending order of the float, -0.0 equal to +0.0.
@@ -29,18 +29,6 @@ std::uint32_t order_key(float value) {
 }
 
 float value_of_key(std::uint32_t key) { return std::bit_cast<float>(key & 0x80000000u ? key & 0x7fffffffu : ~key); }
-
-// Leaf of a binned row.
-std::int32_t walk(const BinnedTree& tree, const Dataset& data, std::int64_t row) {
-  const BinnedNode* node = tree.nodes.data();
-  while (node->left >= 0) {
-    const Bin bin = data.column(node->feature).at(row);
-    const bool left = node->cat_begin < 0 ? goes_left(bin, node->bin, node->missing_left)
-                                          : goes_left(bin, tree.cat_bits.data() + node->cat_begin, node->cat_words);
-    node = tree.nodes.data() + node->left + (left ? 0 : 1);
-  }
-  return ~node->left;
-}
 
 }  // namespace
 
@@ -149,7 +137,7 @@ void CpuBackend::mark_not_drawn(const BinnedTree& tree, std::span<const NodeId> 
       MarkTask task;
       task.first_row = not_drawn_[static_cast<std::size_t>(i)];
       task.n = 1;
-      const auto leaf = static_cast<std::size_t>(walk(tree, *data_, task.first_row));
+      const auto leaf = static_cast<std::size_t>(leaf_of(tree, *data_, task.first_row));
       task.left = static_cast<std::uint32_t>(leaf_nodes[leaf]) + 1;
       task.marks = marks_.data();
       kernels().mark_rows[mark_type_](task);
@@ -182,17 +170,6 @@ void CpuBackend::finish_pending() {
   parallel_ranges(n_threads_, n_rows_, kLeafRun,
                   [&](std::int64_t begin, std::int64_t end, int) { apply_pending(begin, end); });
   pending_.values.clear();
-}
-
-void add_tree_scores(const BinnedTree& tree, const Dataset& data, std::span<float> scores, std::int32_t n_targets,
-                     int n_threads) {
-  parallel_ranges(n_threads, data.n_rows, kWalkGrain, [&](std::int64_t begin, std::int64_t end, int) {
-    for (std::int64_t row = begin; row < end; ++row) {
-      const float* value = tree.leaf_value.data() + static_cast<std::int64_t>(walk(tree, data, row)) * tree.width;
-      float* score = scores.data() + row_major(row, tree.target, n_targets);
-      for (std::int32_t k = 0; k < tree.width; ++k) score[k] += value[k];
-    }
-  });
 }
 
 }  // namespace pygbt

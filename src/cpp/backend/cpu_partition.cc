@@ -14,7 +14,7 @@ namespace pygbt {
 
 namespace {
 
-constexpr std::int64_t kSerialRows = 8192;  // fewer rows are not worth a dispatch
+constexpr std::int64_t kSerialRows = 4096;  // fewer rows are not worth a dispatch
 constexpr std::int64_t kSideRows = 16;  // rows of a word of sides
 
 }  // namespace

@@ -128,8 +128,8 @@ struct Kernels {
   // Softmax couples the targets: g and h are [target][row] with `n_rows` rows from target to target.
   void (*softmax)(const GradientTask& task, bool soft_labels, SoftmaxHessian hessian, std::int64_t n_rows);
   // Packed cells += (g << 32) + h of n <= kPackedRows rows, narrow gradients, weights 1.
-  void (*histogram_packed)(const HistogramTask& task, std::uint64_t* buffer);  // one-byte, [slot][256]
-  void (*histogram_packed_at[2])(const HistogramTask& task, std::uint64_t* cells);  // [two_byte], task.offsets
+  void (*histogram_packed)(const HistogramTask& task, std::uint64_t* buffer);           // one-byte, [slot][256]
+  void (*histogram_packed_at[2])(const HistogramTask& task, std::uint64_t* cells);      // [two_byte], task.offsets
   void (*sparse_packed)(const HistogramTask& task, std::uint64_t* cells);  // sparse, [code]
   // Cells [code][width] of a sparse block += weight * gradient, and [kTotalCode]. One per gradient type.
   void (*sparse_cells[2])(const HistogramTask& task, Cell* cells);  // [wide]

@@ -23,7 +23,7 @@ namespace {
 using Body = std::function<void(std::int64_t, int)>;
 
 constexpr int kMaxThreads = 1024;  // fits the fields of Pool::state_
-constexpr auto kSpin = std::chrono::microseconds(50);  // about one sleep and wake-up of a thread
+constexpr auto kSpin = std::chrono::microseconds(400);  // about one sleep and wake-up of a thread
 
 thread_local bool inside_job = false;  // this thread runs a task: a nested job runs on it alone
 

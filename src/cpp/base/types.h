@@ -39,4 +39,10 @@ struct Cell {
   friend bool operator==(const Cell&, const Cell&) = default;
 };
 
+// Packed cell of a node of at most 65,536 rows of 16-bit gradients: (g << 32) + h, h in [0, 2^32). Sums of packed cells
+// are packed cells of the sums.
+inline constexpr Cell unpack(std::uint64_t packed) {
+  return {static_cast<std::int64_t>(packed) >> 32, static_cast<std::int64_t>(packed & 0xffffffffu)};
+}
+
 }  // namespace pygbt

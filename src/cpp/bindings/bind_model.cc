@@ -34,7 +34,7 @@ void without_gil(Work work) {
 }
 
 py::array predict(const Model& model, const py::object& columns, const std::string& output, std::int32_t begin,
-                  std::int32_t end, int n_threads, const py::object& base_margin) {
+                  std::int32_t end, int n_threads, const py::object& base_margin, bool plain) {
   const pygbt::bindings::RawColumns raw = pygbt::bindings::read_columns(columns);
   pygbt::PredictInput input;
   input.n_rows = raw.n_rows;
@@ -43,6 +43,7 @@ py::array predict(const Model& model, const py::object& columns, const std::stri
   input.begin = begin;
   input.end = end;
   input.n_threads = n_threads;
+  input.plain = plain;
   if (output == "leaf") {
     const std::int32_t n_iterations = model.n_iterations();  // a wrong range is refused below
     const std::int32_t wanted = std::clamp(end, 0, n_iterations) - std::clamp(begin, 0, n_iterations);
@@ -188,7 +189,7 @@ void bind_model(py::module_& module) {
       .def_property_readonly(
           "cuts", [](const Model& model) { return std::const_pointer_cast<pygbt::Cuts>(model.shared_cuts()); })
       .def("predict", &predict, py::arg("columns"), py::kw_only(), py::arg("output"), py::arg("begin"), py::arg("end"),
-           py::arg("n_threads") = 0, py::arg("base_margin") = py::none(),
+           py::arg("n_threads") = 0, py::arg("base_margin") = py::none(), py::arg("plain") = false,
            "(n, n_outputs) float32 values or margins, or (n, trees) int32 leaf indices, of iterations [begin, end).")
       .def("slice", &Model::slice, py::arg("begin"), py::arg("end"), py::arg("step") = 1)
       .def("tree", &tree_dict, py::arg("index"), "Arrays over the nodes of one tree, as in tree/tree.h.")

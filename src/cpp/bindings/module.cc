@@ -16,7 +16,9 @@ void bind_data(py::module_& module);
 void bind_model(py::module_& module);
 void bind_trainer(py::module_& module);
 void bind_probe_math(py::module_& probe);
+void bind_row_predictor(py::module_& module);
 void bind_probe_backend(py::module_& probe);
+void bind_probe_limits(py::module_& probe);
 
 namespace {
 
@@ -56,8 +58,10 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   bind_params(module);
   bind_data(module);
   bind_model(module);
+  bind_row_predictor(module);
   bind_trainer(module);
-  py::module_ probe = module.def_submodule("probe", "Single operations of the engine, for tests.");
+  py::module_ probe = module.def_submodule("probe", "Single operations of the engine, for tests and benchmarks.");
   bind_probe_math(probe);
   bind_probe_backend(probe);
+  bind_probe_limits(probe);
 }

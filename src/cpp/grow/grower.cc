@@ -33,13 +33,15 @@ SplitRules split_rules(const Params& params, std::int32_t n_features) {
   return rules;
 }
 
-// Nodes no tree can exceed, 0 where nothing bounds it.
+constexpr std::int64_t kAhead = 8;  // leaves expanded before they are known to be adopted, at most
+
+// Nodes that are expanded at most, 0 where nothing bounds it.
 std::int64_t max_nodes(const Params& params) {
   constexpr std::int32_t kDeep = 40;
   std::int64_t most = 0;
   if (params.max_depth > 0 && params.max_depth < kDeep) most = (std::int64_t{2} << params.max_depth) - 1;
   if (params.max_leaves > 0 && (most == 0 || 2 * params.max_leaves - 1 < most)) most = 2 * params.max_leaves - 1;
-  return most;
+  return most == 0 ? 0 : most + 2 * kAhead;
 }
 
 }  // namespace
@@ -103,18 +105,21 @@ void Grower::evaluate(Backend& backend, const std::vector<NodeId>& nodes) {
     nodes_[static_cast<std::size_t>(nodes[i])].split = std::move(splits[i]);
 }
 
-// Takes the nodes to split now out of the frontier `candidates`; the rest stays for later (lossguide) or is dropped.
+// Order of leaves to adopt.
+bool Grower::better(NodeId a, NodeId b) const {
+  const double gain_a = node(a).split.gain;
+  const double gain_b = node(b).split.gain;
+  return gain_a != gain_b ? gain_a > gain_b : node(a).in_tree < node(b).in_tree;
+}
+
+// Takes the nodes to adopt now out of the frontier `candidates`; the rest stays for later (lossguide) or is dropped.
 std::vector<NodeId> Grower::choose(std::vector<NodeId>& candidates) const {
   std::vector<NodeId> able;
   for (const NodeId id : candidates)
-    if (nodes_[static_cast<std::size_t>(id)].split.valid()) able.push_back(id);
+    if (node(id).split.valid()) able.push_back(id);
   const std::int64_t budget =
       params_.max_leaves > 0 ? params_.max_leaves - n_leaves_ : std::numeric_limits<std::int64_t>::max();
-  const auto by_gain = [&](NodeId a, NodeId b) {
-    const double gain_a = nodes_[static_cast<std::size_t>(a)].split.gain;
-    const double gain_b = nodes_[static_cast<std::size_t>(b)].split.gain;
-    return gain_a != gain_b ? gain_a > gain_b : a < b;
-  };
+  const auto by_gain = [&](NodeId a, NodeId b) { return better(a, b); };
   std::vector<NodeId> chosen;
   if (able.empty() || budget <= 0) {
     candidates.clear();
@@ -138,42 +143,39 @@ std::vector<NodeId> Grower::choose(std::vector<NodeId>& candidates) const {
   return chosen;
 }
 
-// Writes the cuts into the tree, moves the rows, makes the children. Returns the children that may split further.
-std::vector<NodeId> Grower::split_nodes(Backend& backend, const std::vector<NodeId>& chosen) {
-  std::vector<NodeCut> cuts;
-  const std::int64_t n_leaves_after = n_leaves_ + static_cast<std::int64_t>(chosen.size());
-  for (const NodeId id : chosen) {
-    const auto left = static_cast<NodeId>(tree_.nodes.size());
-    const Split& split = nodes_[static_cast<std::size_t>(id)].split;
-    BinnedNode& node = tree_.nodes[static_cast<std::size_t>(id)];
-    node.left = left;
-    node.feature = split.feature;
-    node.bin = split.bin;
-    node.missing_left = split.missing_left;
-    node.gain = static_cast<float>(split.gain);
-    if (split.categorical) {
-      node.bin = 0;
-      node.cat_begin = static_cast<std::int32_t>(tree_.cat_bits.size());
-      node.cat_words = static_cast<std::int32_t>(split.left_bins.size());
-      tree_.cat_bits.insert(tree_.cat_bits.end(), split.left_bins.begin(), split.left_bins.end());
-    }
-    tree_.nodes.resize(tree_.nodes.size() + 2);
+// Leaves of the frontier to expand beside the one that is adopted now.
+std::vector<NodeId> Grower::look_ahead(const std::vector<NodeId>& frontier) const {
+  if (params_.grow_policy != GrowPolicy::kLossguide || columns_.samples_nodes()) return {};  // draws know their node
+  std::vector<NodeId> bare;
+  for (const NodeId id : frontier)
+    if (!node(id).expanded()) bare.push_back(id);
+  std::int64_t most = kAhead - 1 - static_cast<std::int64_t>(frontier.size() - bare.size());
+  if (params_.max_leaves > 0) most = std::min(most, params_.max_leaves - n_leaves_ - 1);
+  const auto n = static_cast<std::size_t>(std::clamp<std::int64_t>(most, 0, static_cast<std::int64_t>(bare.size())));
+  const auto end = bare.begin() + static_cast<std::ptrdiff_t>(n);
+  std::partial_sort(bare.begin(), end, bare.end(), [&](NodeId a, NodeId b) { return better(a, b); });
+  bare.erase(end, bare.end());
+  return bare;
+}
+
+// Moves the rows of nodes to their children, which it makes.
+void Grower::partition(Backend& backend, const std::vector<NodeId>& nodes, bool last) {
+  for (const NodeId id : nodes) {
+    node(id).left = static_cast<NodeId>(nodes_.size());
     nodes_.resize(nodes_.size() + 2);
   }
-  for (const NodeId id : chosen) {
-    const NodeId left = tree_.nodes[static_cast<std::size_t>(id)].left;
-    const Node& node = nodes_[static_cast<std::size_t>(id)];
-    const bool deepest = params_.max_depth > 0 && node.depth + 1 >= params_.max_depth;
-    cuts.push_back({id, left, &node.split, ordered_leaves_ ? false : deepest || n_leaves_after == params_.max_leaves});
+  std::vector<NodeCut> cuts;
+  for (const NodeId id : nodes) {
+    const bool deepest = params_.max_depth > 0 && node(id).depth + 1 >= params_.max_depth;
+    cuts.push_back({id, node(id).left, &node(id).split, !ordered_leaves_ && (deepest || last)});
   }
-  std::vector<std::int64_t> left_counts(chosen.size());
+  std::vector<std::int64_t> left_counts(nodes.size());
   backend.partition(cuts, left_counts);
 
-  std::vector<NodeId> open;
-  for (std::size_t i = 0; i < chosen.size(); ++i) {
-    const Node& parent = nodes_[static_cast<std::size_t>(chosen[i])];
-    Node& left = nodes_[static_cast<std::size_t>(cuts[i].left)];
-    Node& right = nodes_[static_cast<std::size_t>(cuts[i].left) + 1];
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const Node& parent = node(nodes[i]);
+    Node& left = node(parent.left);
+    Node& right = node(parent.left + 1);
     left.depth = right.depth = parent.depth + 1;
     left.count = left_counts[i];
     right.count = parent.count - left_counts[i];
@@ -195,11 +197,50 @@ std::vector<NodeId> Grower::split_nodes(Backend& backend, const std::vector<Node
         left.path.push_back(parent.split.feature);
       right.path = left.path;
     }
-    if (can_split(left)) open.push_back(cuts[i].left);
-    if (can_split(right)) open.push_back(cuts[i].left + 1);
+  }
+}
+
+// Children of nodes with their best cuts; none is looked for where the nodes are the last to be adopted.
+void Grower::expand(Backend& backend, const std::vector<NodeId>& nodes, bool last) {
+  partition(backend, nodes, last);
+  std::vector<NodeId> open;
+  for (const NodeId id : nodes)
+    for (const NodeId child : {node(id).left, node(id).left + 1})
+      if (!last && can_split(node(child))) open.push_back(child);
+  if (open.empty()) {
+    backend.release(nodes);
+    return;
+  }
+  make_histograms(backend, nodes);
+  evaluate(backend, open);
+}
+
+// Writes the cuts of expanded nodes into the tree and puts their children into the frontier.
+void Grower::adopt(const std::vector<NodeId>& chosen, std::vector<NodeId>& frontier) {
+  for (const NodeId id : chosen) {
+    const Split& split = node(id).split;
+    const auto left = static_cast<NodeId>(tree_.nodes.size());
+    BinnedNode& out = tree_.nodes[static_cast<std::size_t>(node(id).in_tree)];
+    out.left = left;
+    out.feature = split.feature;
+    out.bin = split.bin;
+    out.missing_left = split.missing_left;
+    out.gain = static_cast<float>(split.gain);
+    if (split.categorical) {
+      out.bin = 0;
+      out.cat_begin = static_cast<std::int32_t>(tree_.cat_bits.size());
+      out.cat_words = static_cast<std::int32_t>(split.left_bins.size());
+      tree_.cat_bits.insert(tree_.cat_bits.end(), split.left_bins.begin(), split.left_bins.end());
+    }
+    tree_.nodes.resize(tree_.nodes.size() + 2);
+    for (const NodeId side : {0, 1}) {
+      const NodeId child = node(id).left + side;
+      node(child).in_tree = left + side;
+      in_tree_order_.push_back(child);
+      if (node(child).split.valid()) frontier.push_back(child);
+    }
   }
   n_leaves_ += static_cast<std::int64_t>(chosen.size());
-  return open;
 }
 
 // Histograms of the children that may split: the smaller sibling is built, the larger is parent - smaller. Nodes that
@@ -208,9 +249,9 @@ void Grower::make_histograms(Backend& backend, const std::vector<NodeId>& parent
   std::vector<NodeId> built, done;
   std::vector<SiblingPair> pairs;
   for (const NodeId id : parents) {
-    const NodeId left = tree_.nodes[static_cast<std::size_t>(id)].left;
-    const Node& a = nodes_[static_cast<std::size_t>(left)];
-    const Node& b = nodes_[static_cast<std::size_t>(left) + 1];
+    const NodeId left = node(id).left;
+    const Node& a = node(left);
+    const Node& b = node(left + 1);
     const NodeId smaller = a.count <= b.count ? left : left + 1;
     const NodeId larger = smaller == left ? left + 1 : left;
     const bool needs_larger = can_split(smaller == left ? b : a);
@@ -242,6 +283,7 @@ GrownTree Grower::grow(Backend& backend, const TreeRequest& request, std::uint32
   tree_.target = request.first_target;
   tree_.nodes.resize(1);
   nodes_.assign(1, Node{});
+  in_tree_order_.assign(1, 0);
   n_leaves_ = 1;
   nodes_[0].count = root_.count;
   nodes_[0].sums = root_.sums;
@@ -260,16 +302,15 @@ GrownTree Grower::grow(Backend& backend, const TreeRequest& request, std::uint32
   while (true) {
     const std::vector<NodeId> chosen = choose(frontier);
     if (chosen.empty()) break;
-    const std::vector<NodeId> open = split_nodes(backend, chosen);
-    const bool last = params_.max_leaves > 0 && n_leaves_ >= params_.max_leaves;
-    if (last || open.empty()) {
-      backend.release(chosen);
-      if (last) break;
-      continue;
+    if (!node(chosen[0]).expanded()) {
+      const bool last =
+          params_.max_leaves > 0 && n_leaves_ + static_cast<std::int64_t>(chosen.size()) >= params_.max_leaves;
+      std::vector<NodeId> nodes = chosen;
+      const std::vector<NodeId> ahead = look_ahead(frontier);
+      nodes.insert(nodes.end(), ahead.begin(), ahead.end());
+      expand(backend, nodes, last);
     }
-    make_histograms(backend, chosen);
-    evaluate(backend, open);
-    frontier.insert(frontier.end(), open.begin(), open.end());
+    adopt(chosen, frontier);
   }
 
   GrownTree grown;
@@ -283,11 +324,12 @@ void Grower::set_leaf_values(Backend& backend, GrownTree& grown, double learning
                              std::span<const double> quantile_levels) {
   BinnedTree& tree = grown.tree;
   for (NodeId id = 0; id < static_cast<NodeId>(tree.nodes.size()); ++id) {
-    BinnedNode& node = tree.nodes[static_cast<std::size_t>(id)];
-    node.count = nodes_[static_cast<std::size_t>(id)].count;
-    if (node.left >= 0) continue;
-    node.left = ~static_cast<std::int32_t>(grown.leaf_nodes.size());
-    grown.leaf_nodes.push_back(id);
+    BinnedNode& out = tree.nodes[static_cast<std::size_t>(id)];
+    const NodeId grown_as = in_tree_order_[static_cast<std::size_t>(id)];
+    out.count = node(grown_as).count;
+    if (out.left >= 0) continue;
+    out.left = ~static_cast<std::int32_t>(grown.leaf_nodes.size());
+    grown.leaf_nodes.push_back(grown_as);
   }
   const auto width = static_cast<std::size_t>(tree.width);
   const std::size_t n_leaves = grown.leaf_nodes.size();

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The grow loop: one tree from the gradients a backend holds. The only loop there is, for every backend, growth
 // policy and number of targets. Called by the Trainer once a tree.
+//
+// A node is expanded when its rows are partitioned and its children's best cuts known; it is adopted when its cut
+// becomes part of the tree. Lossguide adopts one leaf at a time, the best; it expands the next best few along with it,
+// which are likely to be adopted soon, so that a step is work for all threads. What is adopted, and in which order, is
+// the same without looking ahead.
 #pragma once
 
 #include <cstdint>
@@ -37,13 +42,23 @@ class Grower {
     ValueBounds bounds;                // empty without monotone constraints
     std::vector<FeatureId> path;       // features cut above, with interaction constraints
     Split split;                       // best cut, not valid = leaf
+    NodeId in_tree = 0;                // index in the tree, once the parent is adopted
+    NodeId left = kNoNode;             // first child (right = left + 1), once expanded
+
+    bool expanded() const { return left != kNoNode; }
   };
 
   bool can_split(const Node& node) const;
   void evaluate(Backend& backend, const std::vector<NodeId>& nodes);
   std::vector<NodeId> choose(std::vector<NodeId>& candidates) const;
-  std::vector<NodeId> split_nodes(Backend& backend, const std::vector<NodeId>& chosen);
+  std::vector<NodeId> look_ahead(const std::vector<NodeId>& frontier) const;
+  void expand(Backend& backend, const std::vector<NodeId>& nodes, bool last);
+  void partition(Backend& backend, const std::vector<NodeId>& nodes, bool last);
   void make_histograms(Backend& backend, const std::vector<NodeId>& parents);
+  void adopt(const std::vector<NodeId>& chosen, std::vector<NodeId>& frontier);
+  bool better(NodeId a, NodeId b) const;
+  Node& node(NodeId id) { return nodes_[static_cast<std::size_t>(id)]; }
+  const Node& node(NodeId id) const { return nodes_[static_cast<std::size_t>(id)]; }
   double weight_of(const Node& node, std::int32_t target) const;
   void set_leaf_values(Backend& backend, GrownTree& grown, double learning_rate,
                        std::span<const double> quantile_levels);
@@ -56,7 +71,8 @@ class Grower {
   InteractionSets interactions_;
 
   // The tree being grown.
-  std::vector<Node> nodes_;
+  std::vector<Node> nodes_;        // in the order of expansion: the backend's ids
+  std::vector<NodeId> in_tree_order_;  // [index in the tree] its node
   BinnedTree tree_;
   RootStats root_;
   std::int64_t n_leaves_ = 1;

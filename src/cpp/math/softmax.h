@@ -29,6 +29,21 @@ PYGBT_HD float softmax_curvature(float p, float c, float q, SoftmaxHessian hessi
   return h < kMinHessian ? kMinHessian : h;
 }
 
+// Gradient and curvature of one class from p, its complement c and the target q: g = (1 - q) p - q c, so |g| <= h under
+// the rule `soft`, bit for bit.
+PYGBT_HD GradHess softmax_cell(float p, float c, float q, SoftmaxHessian hessian, float k_factor) {
+  return {(1.0f - q) * p - q * c, softmax_curvature(p, c, q, hessian, k_factor)};
+}
+
+PYGBT_HD float softmax_k_factor(std::int32_t k_classes) {
+  return static_cast<float>(k_classes) / static_cast<float>(k_classes - 1);
+}
+
+// Target of class k: labels [K] probabilities (soft) or [1] class id.
+PYGBT_HD float softmax_target(const float* labels, bool soft, std::int32_t k) {
+  return soft ? labels[k] : (labels[0] == static_cast<float>(k) ? 1.0f : 0.0f);
+}
+
 // Probabilities of a row: p[k * stride]. Returns the index of the first largest score and, in `rest`, the
 // probability of all other classes, which 1 - p would lose to rounding. `p` may be `scores` when stride is 1.
 PYGBT_HD std::int32_t softmax_row(const float* scores, std::int32_t k_classes, float* p, std::ptrdiff_t stride,
@@ -48,19 +63,18 @@ PYGBT_HD std::int32_t softmax_row(const float* scores, std::int32_t k_classes, f
   return top;
 }
 
-// g and h of one row, unweighted, at g[k * stride] and h[k * stride]. labels: [K] probabilities (soft) or [1] class
-// id. `hessian` is resolved (not kAuto). g = (1 - q) p - q (1 - p), so |g| <= h under the rule `soft`, bit for bit.
+// g and h of one row, unweighted, at g[k * stride] and h[k * stride]. `hessian` is resolved (not kAuto).
 PYGBT_HD void softmax_gradient(const float* scores, const float* labels, bool soft, std::int32_t k_classes,
                                SoftmaxHessian hessian, float* g, float* h, std::ptrdiff_t stride) {
   float rest = 0.0f;
   const std::int32_t top = softmax_row(scores, k_classes, g, stride, &rest);
-  const float k_factor = static_cast<float>(k_classes) / static_cast<float>(k_classes - 1);
+  const float k_factor = softmax_k_factor(k_classes);
   for (std::int32_t k = 0; k < k_classes; ++k) {
     const float p = g[k * stride];
     const float c = k == top ? rest : 1.0f - p;
-    const float q = soft ? labels[k] : (labels[0] == static_cast<float>(k) ? 1.0f : 0.0f);
-    g[k * stride] = (1.0f - q) * p - q * c;
-    h[k * stride] = softmax_curvature(p, c, q, hessian, k_factor);
+    const GradHess cell = softmax_cell(p, c, softmax_target(labels, soft, k), hessian, k_factor);
+    g[k * stride] = cell.g;
+    h[k * stride] = cell.h;
   }
 }
 
@@ -77,7 +91,7 @@ double softmax_loss(const Score* scores, const float* labels, bool soft, std::in
   const double log_sum = log_f64(1.0 + others);
   double loss = 0.0;
   for (std::int32_t k = 0; k < k_classes; ++k) {
-    const float q = soft ? labels[k] : (labels[0] == static_cast<float>(k) ? 1.0f : 0.0f);
+    const float q = softmax_target(labels, soft, k);
     if (q > 0.0f) loss += static_cast<double>(q) * (log_sum - (static_cast<double>(scores[k]) - shift));
   }
   return loss;

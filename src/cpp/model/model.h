@@ -4,11 +4,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <vector>
 
 #include "data/cuts.h"
 #include "math/losses.h"
+#include "model/forest.h"
 #include "model/model_tree.h"
 
 namespace pygbt {
@@ -42,6 +44,9 @@ class Model {
   std::int32_t trees_per_iteration() const { return parts_.trees_per_iteration; }
   std::int32_t n_iterations() const { return n_trees() / trees_per_iteration(); }
 
+  // All trees packed for many rows, or nullptr while fewer rows were predicted than pay for it (or if they do not fit).
+  const Forest* forest(std::int64_t n_rows) const { return forest_->after_rows(n_rows, cuts(), trees()); }
+
   // Iterations begin, begin + step, ... below end. Throws InvalidArgument outside 0 .. n_iterations.
   Model slice(std::int32_t begin, std::int32_t end, std::int32_t step = 1) const;
 
@@ -50,6 +55,7 @@ class Model {
 
  private:
   ModelParts parts_;
+  std::shared_ptr<LazyForest> forest_ = std::make_shared<LazyForest>();
 };
 
 // "gain", "total_gain", "cover", "total_cover", "split_count"; throws InvalidArgument for others.

@@ -18,6 +18,7 @@ struct PredictInput {
   std::int32_t begin = 0;                // iterations [begin, end)
   std::int32_t end = 0;
   int n_threads = 0;
+  bool plain = false;                    // walk the thresholds even where the packed forest would serve (tests)
 };
 
 enum class Output : std::uint8_t { kMargin, kValue };  // kValue: the link of the loss on the margins
