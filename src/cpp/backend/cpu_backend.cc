@@ -18,7 +18,7 @@ namespace pygbt {
 namespace {
 constexpr std::int64_t kTileRows = 4096;  // rows of a tile at least: fewer are not worth a task
 constexpr std::int64_t kSideWord = 64;    // tiles begin where words of their sides do
-}
+}  // namespace
 
 void CpuBackend::load(const Dataset& data, std::int32_t n_targets, Communicator& comm, int n_threads) {
   data_ = &data;
@@ -29,7 +29,8 @@ void CpuBackend::load(const Dataset& data, std::int32_t n_targets, Communicator&
   // A few tiles a thread, equally large.
   const std::int64_t wanted = std::clamp<std::int64_t>(n_rows_ / kTileRows, 1, std::int64_t{4} * n_threads_);
   n_tiles_ = std::max(wanted, (n_rows_ + kPackedRows - 1) / kPackedRows);
-  tile_rows_ = ((n_rows_ + n_tiles_ - 1) / n_tiles_ + kSideWord - 1) / kSideWord * kSideWord;
+  const std::int64_t even = (n_rows_ + n_tiles_ - 1) / n_tiles_;
+  tile_rows_ = std::max((even + kSideWord - 1) / kSideWord, std::int64_t{1}) * kSideWord;  // a worker may have no rows
   n_tiles_ = (n_rows_ + tile_rows_ - 1) / tile_rows_;
   std::int64_t total = static_cast<std::int64_t>(data.total_weight);
   comm.allreduce_sum({&total, 1});

@@ -43,10 +43,9 @@ FeatureHistogram SplitSearch::slice(std::size_t query, FeatureId feature, std::v
   if (of.packed == nullptr) {
     slice.cells = of.cells + first * width;
   } else {
-    const std::int64_t n_cells = std::int64_t{n_bins} * width;
-    unpacked.resize(static_cast<std::size_t>(n_cells));
-    for (std::int64_t cell = 0; cell < n_cells; ++cell)
-      unpacked[static_cast<std::size_t>(cell)] = unpack(of.packed[first * width + cell]);
+    unpacked.resize(static_cast<std::size_t>(n_bins * width));
+    for (std::size_t i = 0; i < unpacked.size(); ++i)
+      unpacked[i] = unpack(of.packed[first * width + static_cast<std::int64_t>(i)]);
     slice.cells = unpacked.data();
   }
   return slice;

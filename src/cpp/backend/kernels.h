@@ -26,20 +26,20 @@ struct WideGradient {
 
 // Rows of a block to add up.
 struct HistogramTask {
-  const void* bins = nullptr;  // [row][stride] uint8 or uint16; sparse blocks: [group][kCodeGroup] uint16
-  std::int32_t stride = 0;  // of one-byte blocks: n_slots rounded up to whole 32-bit words
-  const std::uint32_t* begins = nullptr;  // sparse blocks: [row + 1] first group
-  std::int32_t n_slots = 0;  // at most kBlockSlots
-  const RowId* rows = nullptr;  // [n]; nullptr = consecutive rows from first_row
+  const void* bins = nullptr;              // [row][stride] uint8 or uint16; sparse blocks: [group][stride] uint16
+  std::int32_t stride = 0;                 // of one-byte blocks: n_slots rounded up to whole 32-bit words
+  const std::uint32_t* begins = nullptr;   // sparse blocks: [row + 1] first group
+  std::int32_t n_slots = 0;                // at most kBlockSlots
+  const RowId* rows = nullptr;             // [n]; nullptr = consecutive rows from first_row
   RowId first_row = 0;
   std::int64_t n = 0;
-  const void* gradients = nullptr;  // NarrowGradient or WideGradient, [n] beside the rows, or [row][width]
-  bool in_order = false;  // gradients lie beside the rows; width 1 only
+  const void* gradients = nullptr;         // NarrowGradient or WideGradient, [n] beside the rows, or [row][width]
+  bool in_order = false;                   // gradients lie beside the rows; width 1 only
   const std::uint32_t* weights = nullptr;  // [row] or nullptr = 1
   std::int32_t width = 1;
-  std::int32_t target = 0;  // the one of `width` that packed loops add up
-  bool count = false;  // packed loops: add 1 a row, no gradients
-  const std::int64_t* offsets = nullptr;  // [n_slots] first cell of each slot
+  std::int32_t target = 0;                 // the one of `width` that packed loops add up
+  bool count = false;                      // packed loops: add 1 a row, no gradients
+  const std::int64_t* offsets = nullptr;   // [n_slots] first cell of each slot
 };
 
 // Sums of quantised gradients, their magnitudes and hessians.
@@ -51,8 +51,8 @@ struct RowSums {
 
 // Consecutive rows of one target and how their float gradients become integers.
 struct QuantiseTask {
-  const float* g = nullptr;  // [n]
-  const float* h = nullptr;  // [n]
+  const float* g = nullptr;                // [n]
+  const float* h = nullptr;                // [n]
   const std::uint32_t* weights = nullptr;  // [n] or nullptr = 1
   std::int64_t n = 0;
   double g_scale = 1.0;
@@ -74,8 +74,8 @@ struct PartitionTask {
   bool missing_left = false;
   const std::uint32_t* left_bins = nullptr;  // categorical: bit set over bins; nullptr = numeric
   std::int32_t left_words = 0;
-  bool gatherable = false;  // all row ids are below 2^31: offsets of a vector gather
-  const RowId* rows = nullptr;  // [n]; nullptr = consecutive rows from first_row
+  bool gatherable = false;       // all row ids are below 2^31: offsets of a vector gather
+  const RowId* rows = nullptr;   // [n]; nullptr = consecutive rows from first_row
   RowId first_row = 0;
   std::int64_t n = 0;
 };
@@ -84,7 +84,7 @@ struct PartitionTask {
 struct ScatterTask {
   const std::uint16_t* sides = nullptr;  // [ceil(n / 16)] bit i % 16 of word i / 16: element i goes left
   std::int64_t n = 0;
-  const void* from = nullptr;  // [n] elements; nullptr = consecutive RowIds from first_row
+  const void* from = nullptr;            // [n] elements; nullptr = consecutive RowIds from first_row
   RowId first_row = 0;
   void* left = nullptr;
   void* right = nullptr;
@@ -93,31 +93,31 @@ struct ScatterTask {
 // marks[row] = left or right, by the row's side (sides == nullptr: left).
 struct MarkTask {
   const std::uint16_t* sides = nullptr;  // see ScatterTask
-  const RowId* rows = nullptr;  // [n]; nullptr = consecutive rows from first_row
+  const RowId* rows = nullptr;           // [n]; nullptr = consecutive rows from first_row
   RowId first_row = 0;
   std::int64_t n = 0;
   std::uint32_t left = 0;
   std::uint32_t right = 0;
-  void* marks = nullptr;  // [row] uint8, uint16 or uint32
+  void* marks = nullptr;                 // [row] uint8, uint16 or uint32
 };
 
 // Gradients of one target for consecutive rows.
 struct GradientTask {
-  const float* scores = nullptr;  // [n][n_targets]
-  const float* labels = nullptr;  // [n][n_labels]
+  const float* scores = nullptr;   // [n][n_targets]
+  const float* labels = nullptr;   // [n][n_labels]
   std::int64_t n = 0;
   std::int32_t n_targets = 1;
   std::int32_t n_labels = 1;
   std::int32_t target = 0;
-  bool one_hot = false;  // see elementwise_label
-  float* g = nullptr;  // [n]
-  float* h = nullptr;  // [n]
+  bool one_hot = false;            // see elementwise_label
+  float* g = nullptr;              // [n]
+  float* h = nullptr;              // [n]
 };
 
 template <class Loss>
 using LossLoop = void (*)(const Loss& loss, const GradientTask& task);
 
-inline constexpr std::int32_t kPackedBins = 256;  // cells of a slot in a packed buffer
+inline constexpr std::int32_t kPackedBins = 256;    // cells of a slot in a packed buffer
 inline constexpr std::int64_t kPackedRows = 65536;  // rows a packed cell can take, see isa/histogram_packed.inc
 
 struct Kernels {
@@ -130,7 +130,7 @@ struct Kernels {
   // Packed cells += (g << 32) + h of n <= kPackedRows rows, narrow gradients, weights 1.
   void (*histogram_packed)(const HistogramTask& task, std::uint64_t* buffer);           // one-byte, [slot][256]
   void (*histogram_packed_at[2])(const HistogramTask& task, std::uint64_t* cells);      // [two_byte], task.offsets
-  void (*sparse_packed)(const HistogramTask& task, std::uint64_t* cells);  // sparse, [code]
+  void (*sparse_packed)(const HistogramTask& task, std::uint64_t* cells);               // sparse, [code]
   // Cells [code][width] of a sparse block += weight * gradient, and [kTotalCode]. One per gradient type.
   void (*sparse_cells[2])(const HistogramTask& task, Cell* cells);  // [wide]
   // Cells [code][width] at task.offsets += weight * gradient. One per bin width (1, 2 bytes) and gradient type.

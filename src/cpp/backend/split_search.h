@@ -14,7 +14,7 @@
 
 namespace pygbt {
 
-// A node's histogram: wide cells [bin][width], or packed ones; counts [bin] or nullptr.
+// A node's histogram: cells or packed cells [bin][width]; counts [bin] or nullptr.
 struct NodeHistogram {
   const Cell* cells = nullptr;
   const std::uint64_t* packed = nullptr;
