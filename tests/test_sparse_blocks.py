@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Features that are mostly one bin: listing the other bins and subtracting for the usual one changes no sum.
 
-The naive backend reads columns and knows nothing of blocks: it is the oracle. Every test asserts that the features it is
-about are held in sparse blocks.
+The naive backend reads columns and knows nothing of blocks: it is the oracle. Every test asserts that the features it
+is about are held in sparse blocks.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ DENSE = {3, 11}  # of 14
 
 
 def grow(columns: list[Column], n_kinds: int, n: int, width: int = 1, weighted: bool = False, **request: Any) -> None:
-    """Histograms of a root, of its children and of a grandchild: built and subtracted, naive = cpu on 1, 2, 3 threads."""
+    """Histograms of a root, its children and a grandchild, built and subtracted: naive = cpu on 1, 2, 3 threads."""
     rng = np.random.default_rng(1)
     weights = rng.integers(0, 4, n).astype(float) if weighted else None
     data = make_dataset(columns, 1000, weights=weights)
@@ -71,9 +71,7 @@ def grow(columns: list[Column], n_kinds: int, n: int, width: int = 1, weighted: 
     assert held == {f for f in range(len(columns)) if f % 14 not in DENSE or f >= n_kinds}
     assert np.array_equal(data.bins(), data.bins(by_column=True))
     trio = Trio(data, width)
-    trio.set_gradients(
-        rng.normal(size=(n, width)).astype(np.float32), rng.random((n, width)).astype(np.float32)
-    )
+    trio.set_gradients(rng.normal(size=(n, width)).astype(np.float32), rng.random((n, width)).astype(np.float32))
     request = {"first_target": 0, "width": width, "seed": 3, "iteration": 1, "subsample": 1.0, "wide": False} | request
     trio.begin_tree({"count_rows": False, **request})
     trio.histograms([0])
@@ -106,9 +104,9 @@ def grow(columns: list[Column], n_kinds: int, n: int, width: int = 1, weighted: 
     ids=str,
 )
 def test_histograms_are_those_of_the_columns(request_of: dict[str, Any]) -> None:
-    n = request_of.pop("n", 5000)
+    n = request_of.get("n", 5000)
     columns = every_kind(n)
-    grow(columns, len(columns) - 14, n, **request_of)
+    grow(columns, len(columns) - 14, **{"n": n, **request_of})
 
 
 def test_more_rows_than_a_packed_cell_takes() -> None:
@@ -118,7 +116,7 @@ def test_more_rows_than_a_packed_cell_takes() -> None:
 
 @pytest.mark.parametrize("share", [0.02, 0.05, 0.1, 0.2, 0.3])
 def test_any_number_of_codes_a_row(share: float) -> None:
-    """Groups of 4, 8 and 16 codes, rows without any."""
+    """One group and several, rows without any."""
     n = 3000
     rng = np.random.default_rng(2)
     columns = many_values(n, 45, share)

@@ -165,7 +165,6 @@ class CpuBackend::HistogramCall {
     HistogramTask task;
     task.bins = block.codes.data();
     task.begins = block.begins.data();
-    task.stride = block.group;
     task.in_order = backend_.in_order_;
     task.weights = backend_.weights();
     task.width = backend_.request_.width;

@@ -9,7 +9,7 @@
 #include <type_traits>
 
 #include "backend/histogram_layout.h"
-#include "backend/split_kernels.h"
+#include "backend/kernels.h"
 #include "base/types.h"
 
 namespace pygbt {
@@ -60,15 +60,21 @@ void flush_block(const BlockLayout& block, const From* buffer, std::int64_t from
     for (const Marginal& marginal : slot.marginals) {
       if (fresh)
         for (std::int64_t bin = marginal.first; bin < marginal.last; ++bin) histogram[bin * to_stride] = To{};
-      From rest = total;
-      for (const Marginal::Part& part : marginal.parts) {
-        From sum{};
-        for (std::int32_t i = part.begin; i < part.end; ++i)
-          sum += from[marginal.codes[static_cast<std::size_t>(i)] * from_stride];
-        put(part.bin, sum);
-        rest -= sum;
+      From before[kPackedBins + 1];  // running sums: one long loop, where a loop a bin would mispredict its end
+      before[0] = From{};
+      const std::size_t n = marginal.codes.size();
+      for (std::size_t i = 0; i < n; ++i) {
+        before[i + 1] = before[i];
+        before[i + 1] += from[marginal.codes[i] * from_stride];
       }
-      put(marginal.rest, rest);
+      for (const Marginal::Part& part : marginal.parts) {
+        From sum = before[part.end];
+        sum -= before[part.begin];
+        put(part.bin, sum);
+      }
+      total -= before[n];
+      put(marginal.rest, total);
+      total += before[n];
     }
   }
 }

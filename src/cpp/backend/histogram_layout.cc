@@ -43,6 +43,8 @@ std::vector<BlockLayout> lay_out_blocks(const Dataset& data, std::span<const std
       if (slot.joint())
         for (std::size_t i = 0; i < slot.features.size(); ++i) at.marginals.push_back(marginal(slot, i, bin_offset));
       layout.joint = layout.joint || slot.joint();
+      layout.flush_work += slot.joint() ? at.n_codes : at.n_codes / 2;  // vectors of cells, against sums one by one
+      for (const Marginal& one : at.marginals) layout.flush_work += static_cast<std::int64_t>(one.codes.size());
       layout.offsets.push_back(at.offset);
       layout.bins.push_back(at.bin);
       layout.size += block.two_byte ? at.n_codes : kPackedBins;

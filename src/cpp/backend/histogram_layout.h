@@ -37,6 +37,7 @@ struct BlockLayout {
   std::vector<std::int64_t> bins;     // [slot] SlotLayout::bin
   std::int64_t size = 0;              // cells of the buffer
   bool joint = false;                 // has a joint slot
+  std::int64_t flush_work = 0;        // of a flush, in additions of a row to a slot
 };
 
 // bin_offset [n_features + 1]: first bin of each feature.

@@ -5,7 +5,6 @@
 #include <array>
 #include <bit>
 #include <cstring>
-#include <span>
 
 #include "base/pool.h"
 #include "data/dataset.h"
@@ -20,15 +19,13 @@ namespace {
 // Costs in updates of a slot, of which a feature takes the part of a byte its bins need: others may join it.
 constexpr double kUpdateCost = 1.3;   // of a listed bin
 constexpr double kRowCost = 10.0;     // of a row, whatever it lists
-constexpr double kBranchCost = 16.0;  // of a row with an unexpected number of groups
-constexpr double kMostShare = 0.5;    // of its cost in a slot that a feature listed may cost
+constexpr double kMostShare = 0.9;    // of its cost in a slot that a feature listed may cost
 
 constexpr std::int32_t kMostCodes = 1 << 16;
 constexpr std::int64_t kSampleRun = 64;  // rows looked at side by side
 constexpr std::int64_t kSampleRuns = 32;
 constexpr std::int64_t kChunk = 1024;    // rows listed at a time: their codes stay in L2
 constexpr std::int64_t kTaskChunks = 8;
-constexpr std::size_t kMostCount = 256;  // groups a row: more are counted as one number
 
 // Which bin a feature has most, and how often, in a sample of its rows. Only the time depends on the sample.
 struct Usual {
@@ -112,27 +109,6 @@ std::vector<SparseBlock> plan_blocks(const Dataset& data, int threads) {
   return blocks;
 }
 
-// The group size that costs least, given how many codes the rows list: padding against branches that cannot be foreseen.
-std::int32_t choose_group(std::span<const std::uint32_t> counts) {
-  std::int32_t best = 4;
-  double least = 0.0;
-  for (std::int32_t group = 4; group <= kMostGroup; group *= 2) {
-    std::array<std::int64_t, kMostCount> rows{};  // by number of groups
-    double cost = 0.0;
-    for (const std::uint32_t count : counts) {
-      const std::size_t n = (count + static_cast<std::uint32_t>(group) - 1) / static_cast<std::uint32_t>(group);
-      ++rows[std::min(n, kMostCount - 1)];
-      cost += static_cast<double>(n) * group;
-    }
-    const std::int64_t expected = *std::max_element(rows.begin(), rows.end());
-    cost += kBranchCost * static_cast<double>(static_cast<std::int64_t>(counts.size()) - expected);
-    if (group > 4 && cost >= least) continue;
-    best = group;
-    least = cost;
-  }
-  return best;
-}
-
 // One column after the other is searched for what is unusual, a chunk of rows at a time; a second pass puts the codes
 // found in order by row.
 void fill_block(const Dataset& data, int threads, SparseBlock& block) {
@@ -159,8 +135,7 @@ void fill_block(const Dataset& data, int threads, SparseBlock& block) {
     for (const std::uint32_t item : items) ++counts[begin + (item >> 16)];
   });
 
-  block.group = choose_group({counts, static_cast<std::size_t>(n)});
-  const auto group = static_cast<std::uint32_t>(block.group);
+  constexpr std::uint32_t group = kCodeGroup;
   block.begins[0] = 0;
   for (std::int64_t row = 0; row < n; ++row)
     counts[row] = (counts[row] + group - 1) / group + block.begins[static_cast<std::size_t>(row)];

@@ -2,10 +2,10 @@
 // Bins row by row, for histograms, of features that are mostly one bin: a row lists the bins that differ. The usual bin
 // of a feature is never stored or added up: its sum is what the others leave of the sum over all rows.
 //
-//   row     codes, in groups of 4 (x = padding)              cells of a histogram buffer, by code
-//    0      [ 17 301 388  x ]                                [ 0 .. 15   | 16             | feature 0    | feature 1 .. ]
-//    1      [  ]                                               padding     sum over rows    its bins but the usual one
-//    2      [ 18 20 90 214 ] [ 301  x  x  x ]
+//   row    codes, in groups of 8 (x = padding)                   cells of a histogram buffer, by code
+//    0     [ 9 301 388 x x x x x ]                               [ 0 .. 7  | 8             | feature 0     | feature 1 ..
+//    1     none                                                    padding   sum over rows   all but usual
+//    2     [ 12 20 90 214 300 301 388 412 ] [ 530 x x x x x x x ]
 #pragma once
 
 #include <algorithm>
@@ -19,8 +19,8 @@ namespace pygbt {
 
 class Dataset;
 
-inline constexpr std::int32_t kMostGroup = 16;
-inline constexpr std::int32_t kTotalCode = kMostGroup;  // cell of the sum over rows; below: cells of the padding
+inline constexpr std::int32_t kCodeGroup = 8;  // added as a whole: few different numbers of groups, few wrong branches
+inline constexpr std::int32_t kTotalCode = kCodeGroup;  // cell of the sum over rows; below: cells of the padding
 inline constexpr std::int32_t kFirstCode = kTotalCode + 1;
 
 struct SparseFeature {
@@ -39,7 +39,6 @@ struct SparseFeature {
 struct SparseBlock {
   std::vector<SparseFeature> features;
   std::int32_t n_codes = kFirstCode;  // at most 65536
-  std::int32_t group = 4;  // codes of a group: 4, 8 or 16; equal numbers of groups predict well
   HugeVector<std::uint32_t> begins;  // [row + 1] first group
   HugeVector<std::uint16_t> codes;  // [group][code]
 
@@ -47,7 +46,7 @@ struct SparseBlock {
   // Calls visit(feature, bin) for what a row lists: for tests.
   template <class Visit>
   void visit(std::int64_t row, Visit&& visit) const {
-    const auto at = static_cast<std::size_t>(row), size = static_cast<std::size_t>(group);
+    const auto at = static_cast<std::size_t>(row), size = std::size_t{kCodeGroup};
     for (std::size_t i = begins[at] * size; i < begins[at + 1] * size; ++i) {
       if (codes[i] < kFirstCode) continue;
       const auto next =
