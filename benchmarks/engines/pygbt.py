@@ -49,9 +49,7 @@ class Pygbt:
         return model.predict(X, n_threads=self.n_threads)
 
     def one_row(self, model: pygbt.Booster) -> Callable[[np.ndarray], Any]:
-        if hasattr(model, "prepared"):
-            return model.prepared()
-        return lambda row: model.predict(row[None, :], n_threads=1)
+        return model.predictor().predict
 
     def digest(self, model: pygbt.Booster) -> str | None:
         return model.digest()

@@ -23,9 +23,10 @@ void prepare_categories(FeatureView& view, const SplitRules& rules) {
   const FeatureHistogram& first = view.histograms[0];
   const auto width = static_cast<std::size_t>(first.width);
   const double* h_units = view.nodes[0].h_units;
-  const std::vector<Cell> all = pooled_cells(view);
+  const bool several = view.histograms.size() > 1;
+  const std::vector<Cell> all = several ? pooled_cells(view) : std::vector<Cell>{};
   FeatureHistogram pooled = first;
-  pooled.cells = all.data();
+  if (several) pooled.cells = all.data();
   // Sums of several nodes could cancel to 0: a category occurs where any node has it.
   const auto occurs = [&](std::int32_t bin) {
     return std::any_of(view.histograms.begin(), view.histograms.end(), [&](const FeatureHistogram& histogram) {
@@ -54,7 +55,7 @@ void prepare_categories(FeatureView& view, const SplitRules& rules) {
   }
   pooled.rare = pool;
   if (!view.rare.empty()) view.order.push_back(kRarePool);
-  order_categories(pooled, view.nodes[0].g_units, h_units, rules.cat_smooth, view.order);
+  order_categories(pooled, view.nodes[0].g_units, h_units, rules.cat_smooth, rules.max_cat_threshold, view.order);
 }
 
 template <int kWidth, class Visit>

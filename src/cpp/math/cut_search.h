@@ -180,9 +180,10 @@ PYGBT_HD double category_hessian(const Cell* cell, const double* h_units, std::i
 }
 
 // Orders categories by G / (H + smooth) of the target whose gradients differ most among them (ties by bin): for one
-// target the best two-set partition is a prefix of this order (Fisher 1958).
+// target the best two-set partition is a prefix of this order (Fisher 1958). Cuts take at most `reach` categories to
+// either side, so only that many at either end are put in order; the others come between them.
 inline void order_categories(const FeatureHistogram& histogram, const double* g_units, const double* h_units,
-                             double smooth, std::vector<std::uint16_t>& bins) {
+                             double smooth, std::int32_t reach, std::vector<std::uint16_t>& bins) {
   std::int32_t target = 0;
   double most = -1.0;
   for (std::int32_t k = 0; k < histogram.width; ++k) {
@@ -204,7 +205,15 @@ inline void order_categories(const FeatureHistogram& histogram, const double* g_
     const double h = static_cast<double>(histogram.item(bin)[target].h) * h_units[target];
     keyed.emplace_back(g / (h + smooth + 1e-16), bin);
   }
-  std::sort(keyed.begin(), keyed.end());
+  if (static_cast<std::ptrdiff_t>(keyed.size()) <= 4 * std::ptrdiff_t{reach}) {
+    std::sort(keyed.begin(), keyed.end());
+  } else {
+    const auto low = keyed.begin() + reach, high = keyed.end() - reach;
+    std::nth_element(keyed.begin(), low, keyed.end());
+    std::sort(keyed.begin(), low);
+    std::nth_element(low, high, keyed.end());
+    std::sort(high, keyed.end());
+  }
   for (std::size_t i = 0; i < bins.size(); ++i) bins[i] = keyed[i].second;
 }
 
