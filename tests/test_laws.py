@@ -276,6 +276,23 @@ def test_symmetric_trees_ask_one_question_a_level() -> None:
         assert len(set(zip(tree["feature"][at], tree["threshold"][at], tree["default_left"][at], strict=True))) == 1
 
 
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_lossguide_adopts_the_best_leaf_first(n_threads: int) -> None:
+    """Leaves expanded ahead of time leave no trace: each larger tree continues the smaller one by its best leaf."""
+    X, z = table(900, 6, seed=5)
+    params = {"grow_policy": "lossguide", "max_depth": 0, "n_threads": n_threads}
+    ds = pygbt.Dataset(X, z)
+    grown = [pygbt.train({**params, "max_leaves": n}, ds, 1).trees()[0] for n in range(2, 24)]
+    splits = [{int(i): (tree.feature[i], tree.left[i]) for i in np.flatnonzero(tree.left >= 0)} for tree in grown]
+    for before, after in itertools.pairwise(splits):
+        assert before.items() <= after.items() and len(after) == len(before) + 1
+    whole, adopted = grown[-1], sorted(splits[-1], key=lambda i: splits[-1][i][1])
+    frontier = {0}
+    for node in adopted:  # of those that are split in the end, the best that is open comes first
+        assert whole.gain[node] == max(whole.gain[i] for i in frontier & set(adopted))
+        frontier = (frontier - {node}) | {int(whole.left[node]), int(whole.right[node])}
+
+
 def test_lossguide_without_limits_is_depthwise() -> None:
     X, z = table()
     a = pygbt.train({"grow_policy": "lossguide", "max_depth": 4}, pygbt.Dataset(X, z), 5)

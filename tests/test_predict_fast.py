@@ -7,6 +7,7 @@ The plain walk itself is tested against a walk written in Python (`test_predict.
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -210,6 +211,19 @@ def test_a_predictor_of_a_model_with_categories() -> None:
     assert predict(X[:50]).tobytes() == wanted.tobytes()
     assert [predict(row) for row in X[:50]] == wanted.tolist()
     assert [predict(row.tolist()) for row in X[:50]] == wanted.tolist()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_with_a_dtype_object_of_their_own_stay_on_the_short_way(dtype: Any) -> None:
+    X = np.random.default_rng(8).standard_normal((200, 4)).astype(dtype)
+    model = pygbt.train({"max_depth": 3}, pygbt.Dataset(X, X[:, 0]), 5)
+    seen: list[Any] = []
+    long_way = seen.append
+    row = pickle.loads(pickle.dumps(X, protocol=5))[7]
+    function = _core.row_predictor(model._model, begin=0, end=5, value=True, otherwise=long_way)
+    assert function(row) == model.predict(X[7:8])[0] and not seen
+    function(row.astype(row.dtype.newbyteorder()))
+    assert len(seen) == 1
 
 
 def test_wrong_rows_are_clear_errors() -> None:

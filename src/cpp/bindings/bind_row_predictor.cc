@@ -22,9 +22,15 @@ constexpr const char* kCapsule = "pygbt._core.row_predictor";
 struct Prepared {
   pygbt::RowPredictor predictor;
   py::object otherwise;    // called with every argument that is not served here
-  PyObject* narrow;        // dtype objects of NumPy itself
-  PyObject* wide;
+  int narrow, wide;        // type numbers of float32 and float64
 };
+
+// The type number of an array of native byte order, else -1. By number: arrays that were pickled have dtype objects of
+// their own.
+int native_type(PyObject* array) {
+  const auto dtype = py::reinterpret_borrow<py::dtype>(py::detail::array_proxy(array)->descr);
+  return dtype.byteorder() == '=' ? dtype.num() : -1;
+}
 
 // One float32 or float64 array of shape (n_features,) or (n <= kMostRows, n_features).
 py::object predict_rows(const Prepared& prepared, const py::array& x, bool narrow) {
@@ -62,10 +68,10 @@ PyObject* call(PyObject* self, PyObject* argument) {
   try {
     if (py::isinstance<py::array>(argument)) {
       const auto x = py::reinterpret_borrow<py::array>(argument);
-      PyObject* dtype = py::detail::array_proxy(argument)->descr;
-      const bool narrow = dtype == prepared->narrow;
+      const int type = native_type(argument);
+      const bool narrow = type == prepared->narrow;
       const py::ssize_t n_dims = x.ndim();
-      const bool fits = (narrow || dtype == prepared->wide) &&
+      const bool fits = (narrow || type == prepared->wide) &&
                         ((n_dims == 1 && x.shape(0) == prepared->predictor.n_features()) ||
                          (n_dims == 2 && x.shape(1) == prepared->predictor.n_features() && x.shape(0) <= kMostRows));
       if (fits) return predict_rows(*prepared, x, narrow).release().ptr();
@@ -84,9 +90,9 @@ PyMethodDef method = {"predict", &call, METH_O,
 
 py::object make(const pygbt::Model& model, std::int32_t begin, std::int32_t end, bool value, py::object otherwise) {
   if (!pygbt::RowPredictor::fits(model)) return otherwise;
-  auto prepared = std::unique_ptr<Prepared>(new Prepared{
-      pygbt::RowPredictor(model, begin, end, value ? pygbt::Output::kValue : pygbt::Output::kMargin),
-      std::move(otherwise), py::dtype::of<float>().release().ptr(), py::dtype::of<double>().release().ptr()});
+  auto prepared = std::unique_ptr<Prepared>(
+      new Prepared{pygbt::RowPredictor(model, begin, end, value ? pygbt::Output::kValue : pygbt::Output::kMargin),
+                   std::move(otherwise), py::dtype::of<float>().num(), py::dtype::of<double>().num()});
   const py::capsule self(prepared.get(), kCapsule, [](PyObject* capsule) {
     delete static_cast<Prepared*>(PyCapsule_GetPointer(capsule, kCapsule));
   });
