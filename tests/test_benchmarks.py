@@ -307,10 +307,11 @@ def test_the_command_leaves_no_file_at_a_small_size() -> None:
 def test_single_operations_give_right_answers() -> None:
     if importlib.util.find_spec("pytest_benchmark") is None:
         pytest.skip("pytest-benchmark is not installed")
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}  # no worker of xdist
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-c", "pytest.ini", "--rootdir", ".", "--share", "0.005"],
+        [sys.executable, "-m", "pytest", "-c", "pytest.ini", "--rootdir", ".", "-p", "no:xdist", "--share", "0.005"],
         cwd=BENCHMARKS / "micro",
-        env={**os.environ, "PYTHONSAFEPATH": "", "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**alone, "PYTHONSAFEPATH": "", "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
     )
