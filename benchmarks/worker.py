@@ -73,7 +73,10 @@ class Worker:
         return value
 
     def _pause(self) -> None:
-        os.kill(self._process.pid or 0, signal.SIGSTOP)
+        """Returns when the process stands still; one that has ended is left for `_process` to reap."""
+        pid = self._process.pid or 0
+        os.kill(pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
 
 @contextlib.contextmanager
