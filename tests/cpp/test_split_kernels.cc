@@ -104,7 +104,8 @@ Node random_node(std::uint64_t seed, bool small, const Cuts* like = nullptr) {
         cells[bin].h = h[bin - first];
         if (still || random.chance(empty)) continue;
         cells[bin].g = pure ? slope * cells[bin].h : random.within(step_g);
-        if (random.chance(2)) cells[bin].g *= 16;
+        constexpr std::int64_t kRoom = std::int64_t{1} << 49;  // sums of 256 such cells stay below 2^62
+        if (random.chance(2) && cells[bin].g > -kRoom && cells[bin].g < kRoom) cells[bin].g *= 16;
         left -= cells[bin].g;
       }
       cells[n - 1].g += left;
