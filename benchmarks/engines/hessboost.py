@@ -9,7 +9,7 @@ from typing import Any
 import hessboost
 import numpy as np
 
-from .interface import XGBOOST_OBJECTIVES, Recipe
+from .interface import Recipe, xgboost_params
 
 
 class Hessboost:
@@ -26,20 +26,7 @@ class Hessboost:
         pass
 
     def train(self, bins: hessboost.BinnedMatrix, recipe: Recipe) -> hessboost.Booster:
-        params = {
-            "objective": XGBOOST_OBJECTIVES[recipe.task],
-            "tree_method": "hist",
-            "max_bin": 256,
-            "grow_policy": recipe.policy,
-            "max_depth": recipe.max_depth,
-            "max_leaves": recipe.max_leaves if recipe.policy == "lossguide" else 0,
-            "learning_rate": recipe.learning_rate,
-            "reg_lambda": recipe.reg_lambda,
-            "min_child_weight": recipe.min_child_weight,
-            "nthread": recipe.n_threads,
-            **({"num_class": recipe.n_classes} if recipe.task == "multiclass" else {}),
-        }
-        return hessboost.train(params, bins, recipe.rounds, verbose_eval=False)
+        return hessboost.train(xgboost_params(recipe), bins, recipe.rounds, verbose_eval=False)
 
     def predict(self, model: hessboost.Booster, X: Any) -> np.ndarray:
         return model.predict(X)

@@ -44,6 +44,23 @@ class Recipe:
         return 2**self.depth if self.policy == "depthwise" else self.leaves
 
 
+def xgboost_params(recipe: Recipe) -> dict[str, Any]:
+    """The recipe under XGBoost's names, which hessboost shares."""
+    return {
+        "objective": XGBOOST_OBJECTIVES[recipe.task],
+        "tree_method": "hist",
+        "max_bin": 256,
+        "grow_policy": recipe.policy,
+        "max_depth": recipe.max_depth,
+        "max_leaves": recipe.max_leaves if recipe.policy == "lossguide" else 0,
+        "learning_rate": recipe.learning_rate,
+        "reg_lambda": recipe.reg_lambda,
+        "min_child_weight": recipe.min_child_weight,
+        "nthread": recipe.n_threads,
+        **({"num_class": recipe.n_classes} if recipe.task == "multiclass" else {}),
+    }
+
+
 class Engine(Protocol):
     """One engine. `note` says which of its ways was the fastest and is used, where it has several."""
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xgboost
 
-from .interface import XGBOOST_OBJECTIVES, Recipe
+from .interface import Recipe, xgboost_params
 
 
 class XGBoost:
@@ -24,20 +24,7 @@ class XGBoost:
         pass
 
     def train(self, bins: xgboost.QuantileDMatrix, recipe: Recipe) -> xgboost.Booster:
-        params = {
-            "objective": XGBOOST_OBJECTIVES[recipe.task],
-            "tree_method": "hist",
-            "max_bin": 256,
-            "grow_policy": recipe.policy,
-            "max_depth": recipe.max_depth,
-            "max_leaves": recipe.max_leaves if recipe.policy == "lossguide" else 0,
-            "learning_rate": recipe.learning_rate,
-            "reg_lambda": recipe.reg_lambda,
-            "min_child_weight": recipe.min_child_weight,
-            "nthread": recipe.n_threads,
-            **({"num_class": recipe.n_classes} if recipe.task == "multiclass" else {}),
-        }
-        return xgboost.train(params, bins, recipe.rounds)
+        return xgboost.train(xgboost_params(recipe), bins, recipe.rounds)
 
     def predict(self, model: xgboost.Booster, X: Any) -> np.ndarray:
         if isinstance(X, pd.DataFrame):  # categories by value
