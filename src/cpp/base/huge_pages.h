@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory of large arrays that are read out of order: on 2 MiB pages where the system has them, so that a gather by row
-// costs a cache miss and not a page walk as well. New elements are not cleared: the first thread to write them does it.
-// A few readable bytes follow the last element, for vector loads that reach over it.
+// costs a cache miss and not a page walk as well. It is mapped afresh: what an allocator gives out again may lie on
+// small pages already. New elements are not cleared: the first thread to write them does it. A few readable bytes
+// follow the last element, for vector loads that reach over it.
 #pragma once
 
 #include <cstddef>
@@ -11,13 +12,13 @@
 #include <utility>
 #include <vector>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
-
 namespace pygbt {
 
 inline constexpr std::size_t kHugePage = std::size_t{1} << 21;
+
+// At least a huge page, aligned to one; throws std::bad_alloc.
+void* map_pages(std::size_t bytes);
+void unmap_pages(void* memory, std::size_t bytes);
 
 template <class T>
 struct HugePageAllocator {
@@ -29,15 +30,14 @@ struct HugePageAllocator {
 
   T* allocate(std::size_t n) {
     const std::size_t bytes = n * sizeof(T) + kSlack;
-    if (bytes < kHugePage) return static_cast<T*>(::operator new(bytes, std::align_val_t{kCacheLine}));
-    void* memory = ::operator new(bytes, std::align_val_t{kHugePage});
-#if defined(__linux__)
-    madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);  // advice: small pages work as well
-#endif
-    return static_cast<T*>(memory);
+    return static_cast<T*>(bytes < kHugePage ? ::operator new(bytes, kCacheLine) : map_pages(bytes));
   }
   void deallocate(T* memory, std::size_t n) {
-    ::operator delete(memory, std::align_val_t{n * sizeof(T) + kSlack < kHugePage ? kCacheLine : kHugePage});
+    const std::size_t bytes = n * sizeof(T) + kSlack;
+    if (bytes < kHugePage)
+      ::operator delete(memory, kCacheLine);
+    else
+      unmap_pages(memory, bytes);
   }
 
   // resize(n) leaves new elements as they are.
@@ -54,7 +54,7 @@ struct HugePageAllocator {
   friend bool operator==(const HugePageAllocator&, const HugePageAllocator&) { return true; }
 
  private:
-  static constexpr std::size_t kCacheLine = 64;
+  static constexpr std::align_val_t kCacheLine{64};
   static constexpr std::size_t kSlack = 64;
 };
 
