@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Protocol: the caller publishes a job and works on it itself; a worker that is awake joins while the job is open;
 // when the tasks are taken the caller closes the job and waits only for those that joined. A late sleeper costs nothing.
+// Thread i begins with the i-th part of the tasks and then takes what others have left of theirs: jobs of one length,
+// one after the other, find what they work on in the caches of the same cores.
 #include "base/pool.h"
 
 #include <pthread.h>
@@ -11,6 +13,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -76,12 +79,15 @@ class Pool {
 
   // Between try_acquire and release.
   void run(int n_threads, std::int64_t n_tasks, const Body& body) {
-    grow(n_threads - 1);
+    n_threads = grow(n_threads);
     crowded_.store(n_threads > cpus_, std::memory_order_relaxed);
     body_ = &body;
-    n_tasks_ = n_tasks;
+    n_parts_ = n_threads;
+    for (int i = 0; i < n_threads; ++i) {
+      parts_[i].next.store(n_tasks * i / n_threads, std::memory_order_relaxed);
+      parts_[i].end = n_tasks * (i + 1) / n_threads;
+    }
     error_ = nullptr;
-    next_.store(0, std::memory_order_relaxed);
     open(n_threads);
     {
       const InsideJob mark;
@@ -93,41 +99,62 @@ class Pool {
   }
 
  private:
-  // state_ = open (1 bit), active workers, slots taken (the caller's included), slots in all (20 bits each).
+  // state_ = open (1 bit), active workers, threads of the job (the caller included), number of the job (20 bits each).
   static constexpr std::uint64_t kOpen = 1;
-  static constexpr int kActiveShift = 1, kTakenShift = 21, kLimitShift = 41;
+  static constexpr int kActiveShift = 1, kLimitShift = 21, kJobShift = 41;
   static constexpr std::uint64_t kMask = (1u << 20) - 1;
   static constexpr std::uint64_t kOneActive = std::uint64_t{1} << kActiveShift;
-  static constexpr std::uint64_t kOneTaken = std::uint64_t{1} << kTakenShift;
+
+  // Tasks [next, end) of a job, on a cache line of their own.
+  struct alignas(64) Part {
+    std::atomic<std::int64_t> next{0};
+    std::int64_t end = 0;  // written while no worker is active
+  };
+  struct Worker {
+    std::jthread thread;
+    std::condition_variable wake;
+    bool asleep = false;          // under mutex_
+    std::uint64_t last_job = 0;   // the one it joined last; its own
+  };
 
   static std::uint64_t field(std::uint64_t state, int shift) { return (state >> shift) & kMask; }
-  static bool joinable(std::uint64_t state) {
-    return (state & kOpen) != 0 && field(state, kTakenShift) < field(state, kLimitShift);
+  static bool joinable(std::uint64_t state, int index, const Worker& worker) {
+    return (state & kOpen) != 0 && static_cast<std::uint64_t>(index) < field(state, kLimitShift) &&
+           field(state, kJobShift) != worker.last_job;
   }
-  bool joinable_now() const { return joinable(state_.load(std::memory_order_relaxed)); }
 
-  void grow(int n_workers) {
-    const auto wanted = static_cast<std::size_t>(n_workers);
-    if (workers_.size() >= wanted) return;
+  // Threads there are for a job of n_threads: fewer where the system gives no more.
+  int grow(int n_threads) {
+    const auto wanted = static_cast<std::size_t>(n_threads - 1);
+    if (workers_.size() >= wanted) return n_threads;
     const BlockSignals block;
     try {
-      workers_.reserve(wanted);
-      while (workers_.size() < wanted) workers_.emplace_back([this] { work(); });
+      if (!parts_) parts_ = std::make_unique<Part[]>(kMaxThreads);
+      while (workers_.size() < wanted) {
+        auto worker = std::make_unique<Worker>();
+        Worker& made = *worker;
+        const int index = static_cast<int>(workers_.size()) + 1;
+        workers_.push_back(std::move(worker));
+        try {
+          made.thread = std::jthread([this, &made, index] { work(made, index); });
+        } catch (...) {
+          workers_.pop_back();
+          throw;
+        }
+      }
     } catch (const std::system_error&) {
-      // The system gives no more threads: those there are, and the caller, do the work.
+      // Those there are, and the caller, do the work.
     }
+    return static_cast<int>(workers_.size()) + 1;
   }
 
   void open(int n_threads) {
-    const auto limit = static_cast<std::uint64_t>(n_threads);
-    int to_wake = 0;
-    {
-      const std::lock_guard lock(mutex_);  // a worker checks the state under this lock before it sleeps
-      state_.store(kOpen | kOneTaken | (limit << kLimitShift), std::memory_order_release);
-      const int awake = static_cast<int>(workers_.size()) - sleeping_;
-      to_wake = std::min(sleeping_, n_threads - 1 - awake);
-    }
-    for (int i = 0; i < to_wake; ++i) work_ready_.notify_one();
+    job_ = job_ % kMask + 1;  // never 0
+    const std::lock_guard lock(mutex_);  // a worker checks the state under this lock before it sleeps
+    state_.store(kOpen | (static_cast<std::uint64_t>(n_threads) << kLimitShift) | (job_ << kJobShift),
+                 std::memory_order_release);
+    for (std::size_t i = 0; i + 1 < static_cast<std::size_t>(n_threads); ++i)
+      if (workers_[i]->asleep) workers_[i]->wake.notify_one();
   }
 
   void close_and_wait() {
@@ -138,32 +165,39 @@ class Pool {
     all_left_.wait(lock, idle);
   }
 
-  void take_tasks(int slot) {
+  // Its own part of the tasks, then what is left of those that follow.
+  void take_tasks(int index) {
     try {
-      for (;;) {
-        const std::int64_t task = next_.fetch_add(1, std::memory_order_relaxed);
-        if (task >= n_tasks_) return;
-        (*body_)(task, slot);
+      for (int i = 0; i < n_parts_; ++i) {
+        Part& part = parts_[(index + i) % n_parts_];
+        if (part.next.load(std::memory_order_relaxed) >= part.end) continue;
+        for (;;) {
+          const std::int64_t task = part.next.fetch_add(1, std::memory_order_relaxed);
+          if (task >= part.end) break;
+          (*body_)(task, index);
+        }
       }
     } catch (...) {
-      next_.store(n_tasks_, std::memory_order_relaxed);  // tasks not yet begun are given up
+      for (int i = 0; i < n_parts_; ++i)  // tasks not yet begun are given up
+        parts_[i].next.store(parts_[i].end, std::memory_order_relaxed);
       const std::lock_guard lock(mutex_);
       if (!error_) error_ = std::current_exception();
     }
   }
 
-  void work() {
+  void work(Worker& self, int index) {
     inside_job = true;
     for (;;) {
       std::uint64_t state = state_.load(std::memory_order_relaxed);
-      if (!joinable(state)) {
-        wait_for_work();
+      if (!joinable(state, index, self)) {
+        wait_for_work(self, index);
         continue;
       }
-      if (!state_.compare_exchange_weak(state, state + kOneTaken + kOneActive, std::memory_order_acquire,
+      if (!state_.compare_exchange_weak(state, state + kOneActive, std::memory_order_acquire,
                                         std::memory_order_relaxed))
         continue;
-      take_tasks(static_cast<int>(field(state, kTakenShift)));
+      self.last_job = field(state, kJobShift);
+      take_tasks(index);
       state = state_.fetch_sub(kOneActive, std::memory_order_acq_rel) - kOneActive;
       if ((state & kOpen) == 0 && field(state, kActiveShift) == 0) {
         const std::lock_guard lock(mutex_);  // the caller is either before its check or asleep
@@ -172,29 +206,30 @@ class Pool {
     }
   }
 
-  void wait_for_work() {
-    const auto ready = [this] { return joinable_now(); };
+  void wait_for_work(Worker& self, int index) {
+    const auto ready = [&] { return joinable(state_.load(std::memory_order_relaxed), index, self); };
     if (!crowded_.load(std::memory_order_relaxed) && spin_until(ready)) return;
     std::unique_lock lock(mutex_);
-    ++sleeping_;
-    work_ready_.wait(lock, ready);
-    --sleeping_;
+    self.asleep = true;
+    self.wake.wait(lock, ready);
+    self.asleep = false;
   }
 
   std::atomic<bool> busy_{false};
-  std::vector<std::jthread> workers_;  // changed by the holder of busy_ only
+  std::vector<std::unique_ptr<Worker>> workers_;  // worker i is thread i + 1 of a job; changed by the holder of busy_
   const int cpus_ = available_cpus();
   std::atomic<bool> crowded_{false};  // more threads than CPUs: sleep at once instead of waiting awake
 
-  const Body* body_ = nullptr;  // the job: written while no worker is active
-  std::int64_t n_tasks_ = 0;
+  // The job: written while no worker is active.
+  const Body* body_ = nullptr;
+  std::unique_ptr<Part[]> parts_;  // [n_parts_] of kMaxThreads
+  int n_parts_ = 1;
+  std::uint64_t job_ = 0;
   std::exception_ptr error_;  // under mutex_ while the job runs
 
-  alignas(64) std::atomic<std::int64_t> next_{0};
   alignas(64) std::atomic<std::uint64_t> state_{0};
   alignas(64) std::mutex mutex_;
-  std::condition_variable work_ready_, all_left_;
-  int sleeping_ = 0;  // under mutex_
+  std::condition_variable all_left_;
 };
 
 // Never destroyed: workers sleep until the process ends, so no thread is joined while static objects die.

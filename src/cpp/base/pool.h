@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The engine's own threads: workers made lazily on std::jthread, no OpenMP. A job is a number of tasks that
-// threads take from one counter, so results must not depend on who runs what (integers commute, or each
-// task owns its output). One job runs at a time; a job that finds the pool busy runs on its caller alone.
+// The engine's own threads: workers made lazily on std::jthread, no OpenMP. A job is a number of tasks; thread i begins
+// with the i-th part of them and helps the others when it is done, so results must not depend on who runs what
+// (integers commute, or each task owns its output). One job runs at a time; a job that finds the pool busy runs on its
+// caller alone.
 #pragma once
 
 #include <cstdint>
