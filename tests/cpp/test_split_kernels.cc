@@ -193,11 +193,24 @@ void check_node(std::uint64_t seed, bool small, Tally& tally) {
       if (pack && !small) continue;
       search.histograms = {{pack ? nullptr : node.cells.data(), pack ? packed.data() : nullptr, counts}};
       NumericScratch scratch;
-      CutCandidate whole, parts;
-      search_numeric(search, numeric, 0, node.features, scratch, whole);
-      check_same(whole, isa + (pack ? " packed" : " wide"));
-      for (const FeatureId& feature : node.features) search_numeric(search, numeric, 0, {&feature, 1}, scratch, parts);
-      check_same(parts, isa + " in parts");
+      const auto judged = [&](const std::vector<NumericRival>& rivals, double least) {
+        CutCandidate best;
+        for (const NumericRival& rival : rivals)
+          if (rival.score >= least) judge_rival(search, numeric, rival, least, scratch, best);
+        return best;
+      };
+      std::vector<NumericRival> rivals;
+      double least = -1.0;
+      scan_numeric(search, numeric, 0, node.features, scratch, rivals, least);
+      check_same(judged(rivals, least), isa + (pack ? " packed" : " wide"));
+      rivals.clear();
+      least = -1.0;
+      for (const FeatureId& feature : node.features) {  // as tasks find them: each knows its own features only
+        double of_task = -1.0;
+        scan_numeric(search, numeric, 0, {&feature, 1}, scratch, rivals, of_task);
+        least = std::max(least, of_task);
+      }
+      check_same(judged(rivals, least), isa + " in parts");
     }
   }
   GeneralScratch general;

@@ -37,6 +37,7 @@ void CpuBackend::load(const Dataset& data, std::int32_t n_targets, Communicator&
   total_weight_ = static_cast<std::uint64_t>(total);
   bin_offset_.assign(1, 0);
   for (const FeatureCuts& feature : data.cuts->features) bin_offset_.push_back(bin_offset_.back() + feature.n_bins);
+  feature_parts_ = FeatureParts(bin_offset_);
   layouts_ = lay_out_blocks(data, bin_offset_);
   const auto cells = static_cast<std::size_t>(n_rows_ * n_targets);
   scores_.assign(cells, 0.0f);

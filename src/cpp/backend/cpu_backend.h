@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/feature_parts.h"
 #include "backend/histogram_layout.h"
 #include "backend/kernels.h"
 #include "base/huge_pages.h"
@@ -154,6 +155,7 @@ class CpuBackend final : public Backend {
   std::int64_t n_tiles_ = 0;
   std::uint64_t total_weight_ = 0;              // of all workers
   std::vector<std::int64_t> bin_offset_;        // [n_features + 1] first bin of each feature in a histogram
+  FeatureParts feature_parts_;
   std::vector<BlockLayout> layouts_;            // [block] where its codes go in a histogram
   std::vector<HistogramBuffer> histogram_buffers_;  // [worker]
   std::array<std::mutex, 64> histogram_locks_;  // of the cells of (node, block), by hash

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Best cut of each node. All (node, feature) pairs of a call lie in a row and are cut in runs, one task each; the
-// winners of the runs are compared by the total order, so tasks may run in any order.
+// Best cut of each node. A task searches some neighbouring features of some nodes: those whose cells its thread built and
+// subtracted, if nobody helped. What the tasks found is compared by the total order, so they may run in any order.
 #include <algorithm>
 
 #include "backend/cpu_backend.h"
@@ -53,51 +53,43 @@ FeatureHistogram SplitSearch::slice(std::size_t query, FeatureId feature, std::v
 
 namespace {
 
-constexpr std::int64_t kSerialWork = 16384;  // cells below which a dispatch costs more than it saves
-constexpr std::int64_t kRunWork = 4096;      // cells of a task at least
+constexpr std::int64_t kSerialWork = 8192;   // cells below which a dispatch costs more than it saves
+constexpr std::int64_t kTaskWork = 16384;    // cells of a task at least, where there are enough for all threads
+constexpr std::int64_t kTasksPerThread = 4;
 
-// Consecutive pairs (group, feature): group = query, or all queries of a shared call.
-struct Run {
-  std::size_t group = 0;    // of the first pair
-  std::size_t feature = 0;  // index in the group's features
-  std::size_t n = 0;
-};
-
-std::vector<Run> cut_in_runs(std::span<const SplitQuery> groups, std::size_t n_runs) {
-  std::size_t n_pairs = 0;
-  for (const SplitQuery& group : groups) n_pairs += group.features.size();
-  std::vector<Run> runs;
-  std::size_t group = 0, before = 0;  // pairs of the groups before
-  for (std::size_t i = 0; i < n_runs; ++i) {
-    const std::size_t begin = n_pairs * i / n_runs, end = n_pairs * (i + 1) / n_runs;
-    if (begin == end) continue;
-    while (begin - before >= groups[group].features.size()) before += groups[group++].features.size();
-    runs.push_back({group, begin - before, end - begin});
-  }
-  return runs;
+// Those of ascending `features` that lie in [begin, end).
+std::span<const FeatureId> features_within(std::span<const FeatureId> features, FeatureId begin, FeatureId end) {
+  return {std::lower_bound(features.begin(), features.end(), begin),
+          std::lower_bound(features.begin(), features.end(), end)};
 }
 
-// The searches of one task, and what they use.
+// What the search of some features of a node has found.
+struct Found {
+  CutCandidate best;     // of the features that are searched exactly at once
+  double least = -1.0;   // score of a numeric rival, see scan_numeric
+};
+
 struct Worker {
   NumericScratch numeric;
   GeneralScratch general;
+  std::vector<NumericRival> rivals;  // of all nodes
 
   void search(const SplitSearch& search, const NumericRules& numeric_rules, std::size_t query,
-              std::span<const FeatureId> features, CutCandidate& best) {
+              std::span<const FeatureId> features, Found& found) {
     numeric.features.clear();
     for (const FeatureId feature : features) {
       if (numeric_rules.usable && scannable(search, query, feature)) {
         if (search.shared)
-          search_shared_numeric(search, numeric_rules, feature, numeric, best);
+          search_shared_numeric(search, numeric_rules, feature, numeric, found.best);
         else
           numeric.features.push_back(feature);
         continue;
       }
       look(search, feature, query, search.shared ? search.queries.size() : 1, general.view);
-      const CutCandidate found = search_feature(search, general);
-      if (better(found, best)) best = found;
+      const CutCandidate cut = search_feature(search, general);
+      if (better(cut, found.best)) found.best = cut;
     }
-    search_numeric(search, numeric_rules, query, numeric.features, numeric, best);
+    scan_numeric(search, numeric_rules, query, numeric.features, numeric, rivals, found.least);
   }
 };
 
@@ -142,44 +134,53 @@ void CpuBackend::best_splits(const SplitRules& rules, std::span<const SplitQuery
       work += search.cuts.features[static_cast<std::size_t>(feature)].n_bins;
   work *= request_.width * static_cast<std::int64_t>(queries.size() / groups.size());
   const int n_threads = work < kSerialWork ? 1 : n_threads_;
-  const std::int64_t most_runs = n_threads == 1 ? 1 : std::int64_t{8} * n_threads;
-  const std::vector<Run> runs =
-      cut_in_runs(groups, static_cast<std::size_t>(std::clamp<std::int64_t>(work / kRunWork, 1, most_runs)));
+  const auto n_nodes = static_cast<std::int64_t>(groups.size());
+  FeatureParts::Grid grid;
+  if (n_threads > 1)
+    grid = feature_parts_.grid(
+        n_threads * std::clamp<std::int64_t>(work / (kTaskWork * n_threads), 1, kTasksPerThread), n_nodes);
 
-  struct Winner {
-    std::size_t group;
-    CutCandidate cut;
-  };
-  std::vector<std::vector<Winner>> winners(runs.size());
+  std::vector<Found> of_tasks(static_cast<std::size_t>(grid.n_parts) * groups.size());  // [part][group]
   std::vector<Worker> workers(static_cast<std::size_t>(n_threads));
-  parallel_for(n_threads, static_cast<std::int64_t>(runs.size()), [&](std::int64_t task, int worker) {
-    Run run = runs[static_cast<std::size_t>(task)];
-    for (; run.n > 0; ++run.group, run.feature = 0) {
-      const std::span<const FeatureId> all = groups[run.group].features;
-      const auto features = all.subspan(run.feature, std::min(run.n, all.size() - run.feature));
-      run.n -= features.size();
-      CutCandidate best;
-      workers[static_cast<std::size_t>(worker)].search(search, numeric, run.group, features, best);
-      if (best.feature >= 0) winners[static_cast<std::size_t>(task)].push_back({run.group, best});
+  parallel_for(n_threads, grid.n_tasks(), [&](std::int64_t task, int worker) {
+    const std::int64_t part = task / grid.n_groups, share = task % grid.n_groups;
+    const FeatureId begin = feature_parts_.begin(part, grid.n_parts), end = feature_parts_.begin(part + 1, grid.n_parts);
+    for (std::int64_t g = n_nodes * share / grid.n_groups; g < n_nodes * (share + 1) / grid.n_groups; ++g) {
+      const auto group = static_cast<std::size_t>(g);
+      workers[static_cast<std::size_t>(worker)].search(search, numeric, group,
+                                                       features_within(groups[group].features, begin, end),
+                                                       of_tasks[static_cast<std::size_t>(part * n_nodes + g)]);
     }
   });
 
-  std::vector<CutCandidate> best(groups.size());
-  for (const auto& of_run : winners)
-    for (const Winner& winner : of_run)
-      if (better(winner.cut, best[winner.group])) best[winner.group] = winner.cut;
-  for (Split& split : out) split = Split{};
-  for (std::size_t q = 0; q < groups.size(); ++q) {
-    if (best[q].feature < 0) continue;
-    Worker& worker = workers[0];
-    if (!shared && search.kind_of(best[q].feature) == CutKind::kNumeric) {
-      write_numeric(search, q, best[q], worker.numeric.unpacked, out[q]);
-    } else {
-      const std::size_t n = shared ? queries.size() : 1;
-      look(search, best[q].feature, q, n, worker.general.view);
-      write_splits(search, worker.general.view, best[q], out.subspan(q, n));
-    }
+  std::vector<Found> found(groups.size());
+  for (std::size_t i = 0; i < of_tasks.size(); ++i) {
+    Found& node = found[i % groups.size()];
+    if (better(of_tasks[i].best, node.best)) node.best = of_tasks[i].best;
+    node.least = std::max(node.least, of_tasks[i].least);
   }
+  std::vector<std::vector<NumericRival>> rivals(groups.size());
+  for (const Worker& worker : workers)
+    for (const NumericRival& rival : worker.rivals)
+      if (rival.score >= found[rival.query].least) rivals[rival.query].push_back(rival);
+
+  // The rivals are judged, and the winners written down.
+  parallel_for(n_threads, static_cast<std::int64_t>(groups.size()), [&](std::int64_t group, int at) {
+    const auto g = static_cast<std::size_t>(group);
+    Worker& worker = workers[static_cast<std::size_t>(at)];
+    CutCandidate& best = found[g].best;
+    for (const NumericRival& rival : rivals[g])
+      judge_rival(search, numeric, rival, found[g].least, worker.numeric, best);
+    const std::size_t n = shared ? queries.size() : 1;
+    for (Split& split : out.subspan(g, n)) split = Split{};
+    if (best.feature < 0) return;
+    if (!shared && search.kind_of(best.feature) == CutKind::kNumeric) {
+      write_numeric(search, g, best, worker.numeric.unpacked, out[g]);
+    } else {
+      look(search, best.feature, g, n, worker.general.view);
+      write_splits(search, worker.general.view, best, out.subspan(g, n));
+    }
+  });
 }
 
 }  // namespace pygbt

@@ -14,7 +14,7 @@ namespace pygbt {
 
 namespace {
 
-constexpr std::int64_t kPieceCells = 16384;
+constexpr std::int64_t kSerialWork = 8192;  // cells below which a dispatch costs more than it saves
 
 template <class Derived, class Parent, class Built>
 void subtract_cells(Derived* derived, const Parent* parent, const Built* built, std::int64_t begin, std::int64_t end) {
@@ -78,36 +78,39 @@ void CpuBackend::subtract(std::span<const SiblingPair> pairs) {
       derived = take_spare(packed);
     }
   }
-  const std::int64_t cells = bin_offset_.back() * request_.width;
-  const std::int64_t pieces = std::max<std::int64_t>(1, cells / kPieceCells);
   const auto n_pairs = static_cast<std::int64_t>(pairs.size());
-  parallel_for(cells * n_pairs < 2 * kPieceCells ? 1 : n_threads_, n_pairs * pieces, [&](std::int64_t t, int) {
-    const auto p = static_cast<std::size_t>(t / pieces);
-    const std::int64_t piece = t % pieces;
-    const std::int64_t begin = cells * piece / pieces, end = cells * (piece + 1) / pieces;
-    Histogram& derived = histogram_at(pairs[p].derived);
-    const Histogram& parent = parents[p] ? *parents[p] : derived;
-    const Histogram& built = histogram_at(pairs[p].built);
-    const auto from_parent = [&](auto* to, const auto* from) {
-      if (built.packed)
-        subtract_cells(to, from, built.packed_cells(), begin, end);
-      else
-        subtract_cells(to, from, built.cells(), begin, end);
+  const std::int64_t width = request_.width;
+  const int n_threads = bin_offset_.back() * width * n_pairs < kSerialWork ? 1 : n_threads_;
+  const FeatureParts::Grid grid = n_threads == 1 ? FeatureParts::Grid{} : feature_parts_.grid(n_threads, n_pairs);
+  parallel_for(n_threads, grid.n_tasks(), [&](std::int64_t task, int) {
+    const std::int64_t part = task / grid.n_groups, share = task % grid.n_groups;
+    const auto first_bin = [&](std::int64_t of) {
+      return bin_offset_[static_cast<std::size_t>(feature_parts_.begin(of, grid.n_parts))];
     };
-    const auto into_derived = [&](auto* to) {
-      if (parent.packed)
-        from_parent(to, parent.packed_cells());
+    const std::int64_t begin = first_bin(part), end = first_bin(part + 1);
+    for (std::int64_t pair = n_pairs * share / grid.n_groups; pair < n_pairs * (share + 1) / grid.n_groups; ++pair) {
+      const auto p = static_cast<std::size_t>(pair);
+      Histogram& derived = histogram_at(pairs[p].derived);
+      const Histogram& parent = parents[p] ? *parents[p] : derived;
+      const Histogram& built = histogram_at(pairs[p].built);
+      const auto from_parent = [&](auto* to, const auto* from) {
+        if (built.packed)
+          subtract_cells(to, from, built.packed_cells(), begin * width, end * width);
+        else
+          subtract_cells(to, from, built.cells(), begin * width, end * width);
+      };
+      const auto into_derived = [&](auto* to) {
+        if (parent.packed)
+          from_parent(to, parent.packed_cells());
+        else
+          from_parent(to, parent.cells());
+      };
+      if (derived.packed)
+        into_derived(derived.packed_cells());
       else
-        from_parent(to, parent.cells());
-    };
-    if (derived.packed)
-      into_derived(derived.packed_cells());
-    else
-      into_derived(derived.cells());
-    const auto n_counts = static_cast<std::int64_t>(derived.counts.size());
-    for (std::int64_t i = n_counts * piece / pieces; i < n_counts * (piece + 1) / pieces; ++i) {
-      const auto at = static_cast<std::size_t>(i);
-      derived.counts[at] = parent.counts[at] - built.counts[at];
+        into_derived(derived.cells());
+      if (!derived.counts.empty())
+        subtract_cells(derived.counts.data(), parent.counts.data(), built.counts.data(), begin, end);
     }
   });
   for (auto& parent : parents)

@@ -56,38 +56,42 @@ bool scannable(const SplitSearch& search, std::size_t query, FeatureId feature) 
          search.queries[query].lower.empty();
 }
 
-void search_numeric(const SplitSearch& search, const NumericRules& numeric, std::size_t query,
-                    std::span<const FeatureId> features, NumericScratch& scratch, CutCandidate& best) {
+void scan_numeric(const SplitSearch& search, const NumericRules& numeric, std::size_t query,
+                  std::span<const FeatureId> features, NumericScratch& scratch, std::vector<NumericRival>& rivals,
+                  double& least) {
   if (features.empty()) return;
   const CutContext node = search.context(query, features[0]);
   CutScan scan = scan_of(search, numeric, query, node);
   scan.features = features.data();
   scan.n_features = static_cast<std::int64_t>(features.size());
   const bool quick = quick_gain(scan.sums, scan.g_unit, scan.h_unit, scan.rule, node.min_child_weight, scan.quick);
-
   scratch.rivals.resize(features.size());
-  double least = -1.0;
   const ScanCuts scan_cuts = search.kernels->scan_cuts[search.histograms[query].packed != nullptr][!quick];
   const std::int64_t n_rivals = scan_cuts(scan, scratch.rivals.data(), least);
-
-  const double parent = set_gain<1>(node.sums, node);
   for (std::int64_t i = 0; i < n_rivals; ++i) {
     const CutRival& rival = scratch.rivals[static_cast<std::size_t>(i)];
-    if (rival.score < least) continue;
-    const FeatureId feature = features[static_cast<std::size_t>(rival.at)];
-    const FeatureHistogram slice = search.slice(query, feature, scratch.unpacked);
-    Cell left, with_missing, right;
-    visit_prefix_cuts<1>(slice, nullptr, slice.n_bins - 1, slice.has_missing(), &left, &with_missing,
-                         [&](std::int32_t step, bool missing_left, const Cell* sums, std::int64_t count) {
-                           if (quick) {
-                             const auto g = static_cast<double>(sums->g), h = static_cast<double>(sums->h);
-                             if (scan.quick.numerator(g, h) < least * scan.quick.denominator(h)) return;
-                           }
-                           const double children = cut_gain<1>(sums, count, node, parent, &right);
-                           offer(search.rules, children, children - parent,
-                                 {children - parent, feature, static_cast<Bin>(step), missing_left, step}, best);
-                         });
+    if (rival.score >= least) rivals.push_back({query, features[static_cast<std::size_t>(rival.at)], rival.score});
   }
+}
+
+void judge_rival(const SplitSearch& search, const NumericRules& numeric, const NumericRival& rival, double least,
+                 NumericScratch& scratch, CutCandidate& best) {
+  const CutContext node = search.context(rival.query, rival.feature);
+  CutScan scan = scan_of(search, numeric, rival.query, node);
+  const bool quick = quick_gain(scan.sums, scan.g_unit, scan.h_unit, scan.rule, node.min_child_weight, scan.quick);
+  const double parent = set_gain<1>(node.sums, node);
+  const FeatureHistogram slice = search.slice(rival.query, rival.feature, scratch.unpacked);
+  Cell left, with_missing, right;
+  visit_prefix_cuts<1>(slice, nullptr, slice.n_bins - 1, slice.has_missing(), &left, &with_missing,
+                       [&](std::int32_t step, bool missing_left, const Cell* sums, std::int64_t count) {
+                         if (quick) {
+                           const auto g = static_cast<double>(sums->g), h = static_cast<double>(sums->h);
+                           if (scan.quick.numerator(g, h) < least * scan.quick.denominator(h)) return;
+                         }
+                         const double children = cut_gain<1>(sums, count, node, parent, &right);
+                         offer(search.rules, children, children - parent,
+                               {children - parent, rival.feature, static_cast<Bin>(step), missing_left, step}, best);
+                       });
 }
 
 void search_shared_numeric(const SplitSearch& search, const NumericRules& numeric, FeatureId feature,

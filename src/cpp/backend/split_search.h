@@ -70,6 +70,13 @@ struct NumericRules {
 NumericRules numeric_rules(const SplitSearch& search);
 bool scannable(const SplitSearch& search, std::size_t query, FeatureId feature);
 
+// A feature whose best cut may be the best numeric one of its node.
+struct NumericRival {
+  std::size_t query = 0;
+  FeatureId feature = 0;
+  double score = 0.0;  // see CutRival
+};
+
 // Scratch of one worker.
 struct NumericScratch {
   std::vector<FeatureId> features;
@@ -78,10 +85,15 @@ struct NumericScratch {
   std::vector<double> sums;  // of a shared cut
 };
 
-// Improves `best` by the cuts of scannable features of one node.
-void search_numeric(const SplitSearch& search, const NumericRules& numeric, std::size_t query,
-                    std::span<const FeatureId> features, NumericScratch& scratch, CutCandidate& best);
-// The same by the cuts of one scannable feature that all nodes share.
+// Appends the rivals among scannable features of one node. least: rivals score as much, or a later one beat them; -1 to
+// begin with.
+void scan_numeric(const SplitSearch& search, const NumericRules& numeric, std::size_t query,
+                  std::span<const FeatureId> features, NumericScratch& scratch, std::vector<NumericRival>& rivals,
+                  double& least);
+// Improves `best` by the cuts of a rival, of which those that score less than `least` cannot be the node's best.
+void judge_rival(const SplitSearch& search, const NumericRules& numeric, const NumericRival& rival, double least,
+                 NumericScratch& scratch, CutCandidate& best);
+// Improves `best` by the cuts of one scannable feature that all nodes share.
 void search_shared_numeric(const SplitSearch& search, const NumericRules& numeric, FeatureId feature,
                            NumericScratch& scratch, CutCandidate& best);
 

@@ -15,6 +15,10 @@ namespace {
 constexpr std::int64_t kChunk = 512;  // rows laid out at a time: a block's chunk stays in L1
 constexpr std::int64_t kTaskRows = 1 << 14;
 constexpr std::int32_t kPadding = 4;  // rows of one-byte blocks are whole 32-bit words
+// The cells of a block stay with one thread from one operation to the next, which is worth a smaller block where rows
+// are cheap to read once more.
+constexpr std::int64_t kFewRows = 1 << 17;
+constexpr std::int32_t kFewRowsSlots = kBlockSlots / 2;
 
 // A slot and its codes by row, uint8 or uint16.
 struct SlotColumn {
@@ -22,11 +26,11 @@ struct SlotColumn {
   const std::uint8_t* codes = nullptr;
 };
 
-// As few blocks as kBlockSlots allows, about equally wide: multiples of kPadding slots, so that only the last is padded.
-void append_blocks(std::span<SlotColumn> slots, bool two_byte, std::vector<BinBlock>& blocks,
+// As few blocks as `most_slots` allows, about equally wide: multiples of kPadding slots, so that only the last is padded.
+void append_blocks(std::span<SlotColumn> slots, bool two_byte, std::int32_t most_slots, std::vector<BinBlock>& blocks,
                    std::vector<std::vector<const std::uint8_t*>>& sources) {
   const auto n = static_cast<std::int32_t>(slots.size());
-  const std::int32_t n_blocks = (n + kBlockSlots - 1) / kBlockSlots;
+  const std::int32_t n_blocks = (n + most_slots - 1) / most_slots;
   const std::int32_t n_units = (n + kPadding - 1) / kPadding;
   for (std::int32_t b = 0; b < n_blocks; ++b) {
     BinBlock& block = blocks.emplace_back();
@@ -71,9 +75,12 @@ void fill_blocks(int n_threads, Dataset& data) {
       wide.push_back({{{f}, data.cuts->features[at].n_bins, {}}, data.columns[at].data()});
   }
   std::vector<std::vector<const std::uint8_t*>> sources;  // [block][slot]
+  const auto n_slots = static_cast<std::int64_t>(narrow.size() + wide.size());
+  const bool few = data.n_rows < kFewRows && n_slots < std::int64_t{2} * kBlockSlots * resolve_threads(n_threads);
+  const std::int32_t most_slots = few ? kFewRowsSlots : kBlockSlots;
   data.blocks.clear();
-  append_blocks(narrow, false, data.blocks, sources);
-  append_blocks(wide, true, data.blocks, sources);
+  append_blocks(narrow, false, most_slots, data.blocks, sources);
+  append_blocks(wide, true, most_slots, data.blocks, sources);
   for (BinBlock& block : data.blocks)
     block.bytes.resize(static_cast<std::size_t>(data.n_rows * block.stride) * (block.two_byte ? 2 : 1));
 
