@@ -18,6 +18,12 @@ namespace {
 
 constexpr std::int64_t kDirectRows = 96;  // fewer go straight to the histogram: the buffer's way is longer
 
+constexpr std::int64_t kAheadRows = 48;  // as in isa/histogram_cells.inc
+
+void prefetch_lines(const void* first, std::int64_t bytes) {
+  for (std::int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(static_cast<const char*>(first) + at);
+}
+
 template <class Element>
 Element* grown(std::vector<Element>& buffer, std::int64_t size) {
   if (buffer.size() < static_cast<std::size_t>(size)) buffer.resize(static_cast<std::size_t>(size));
@@ -61,16 +67,37 @@ class CpuBackend::HistogramCall {
   std::int64_t width() const { return backend_.request_.width; }
   std::int64_t n_layers() const { return width() + 1; }  // the targets, then the counts
 
-  // Calls kernel(task) with the rows of the run, piece by piece where they lie side by side.
+  // Calls kernel(task) with the rows of the run, piece by piece where they lie side by side. What a kernel fetches ahead
+  // ends with its piece: the beginning of the next is fetched here, and before that the ids and gradients it begins with.
   template <class Kernel>
   void visit_rows(const HistogramRun& run, HistogramTask task, Kernel&& kernel) const {
-    backend_.visit_pieces(nodes_[run.node], run.begin, run.end, [&](const Piece& piece) {
-      task.rows = piece.rows;
-      task.first_row = piece.first_row;
-      task.n = piece.n;
-      task.gradients = piece.gradients;
+    const bool dense = run.block < backend_.layouts_.size();
+    const std::int64_t row_bytes = dense ? task.stride * (backend_.data_->blocks[run.block].two_byte ? 2 : 1) : 0;
+    Piece ahead[3];
+    std::size_t n = 0;
+    const auto next = [&] {
+      if (n > 2 && ahead[2].rows != nullptr) {
+        const std::int64_t n_first = std::min(kAheadRows, ahead[2].n);
+        prefetch_lines(ahead[2].rows, n_first * std::int64_t{sizeof(RowId)});
+        if (task.in_order) prefetch_lines(ahead[2].gradients, n_first * backend_.gradient_bytes());
+      }
+      if (n > 1 && ahead[1].rows != nullptr && dense)
+        for (std::int64_t i = 0; i < std::min(kAheadRows, ahead[1].n); ++i)
+          __builtin_prefetch(static_cast<const std::uint8_t*>(task.bins) + ahead[1].row(i) * row_bytes);
+      task.rows = ahead[0].rows;
+      task.first_row = ahead[0].first_row;
+      task.n = ahead[0].n;
+      task.gradients = ahead[0].gradients;
       kernel(task);
+      ahead[0] = ahead[1];
+      ahead[1] = ahead[2];
+      --n;
+    };
+    backend_.visit_pieces(nodes_[run.node], run.begin, run.end, [&](const Piece& piece) {
+      ahead[n++] = piece;
+      if (n == 3) next();
     });
+    while (n > 0) next();
   }
 
   void add_run(const HistogramRun& run, HistogramBuffer& buffer) {
