@@ -35,6 +35,10 @@ std::int64_t CpuBackend::route(const Piece& rows, const Split& split, std::uint1
   task.rows = rows.rows;
   task.first_row = rows.first_row;
   task.n = rows.n;
+  if (in_order_) {
+    task.beside = rows.gradients;
+    task.beside_bytes = static_cast<std::int32_t>(gradient_bytes());
+  }
   return kernels().route(task, sides);
 }
 
