@@ -8,56 +8,6 @@ namespace pygbt {
 
 namespace {
 
-// Sum of the cells of all nodes, for what a symmetric level decides as one.
-std::vector<Cell> pooled_cells(const FeatureView& view) {
-  const auto size =
-      static_cast<std::size_t>(view.histograms[0].n_bins) * static_cast<std::size_t>(view.histograms[0].width);
-  std::vector<Cell> cells(size);
-  for (const FeatureHistogram& histogram : view.histograms)
-    for (std::size_t i = 0; i < size; ++i) cells[i] += histogram.cells[i];
-  return cells;
-}
-
-// Finds the categories to be judged, pools the rare ones of each node, and puts them in order.
-void prepare_categories(FeatureView& view, const SplitRules& rules) {
-  const FeatureHistogram& first = view.histograms[0];
-  const auto width = static_cast<std::size_t>(first.width);
-  const double* h_units = view.nodes[0].h_units;
-  const bool several = view.histograms.size() > 1;
-  const std::vector<Cell> all = several ? pooled_cells(view) : std::vector<Cell>{};
-  FeatureHistogram pooled = first;
-  if (several) pooled.cells = all.data();
-  // Sums of several nodes could cancel to 0: a category occurs where any node has it.
-  const auto occurs = [&](std::int32_t bin) {
-    return std::any_of(view.histograms.begin(), view.histograms.end(), [&](const FeatureHistogram& histogram) {
-      return !is_zero(histogram.cell(bin), histogram.width) || histogram.count(bin) != 0;
-    });
-  };
-  for (std::int32_t bin = 1; bin < first.n_bins; ++bin) {
-    if (!occurs(bin)) continue;
-    const bool rare = view.kind == CutKind::kOrdered &&
-                      category_hessian(pooled.cell(bin), h_units, first.width) < rules.min_category_hessian;
-    (rare ? view.rare : view.order).push_back(static_cast<std::uint16_t>(bin));
-  }
-  if (view.kind != CutKind::kOrdered) return;
-  view.rare_cells.assign((view.histograms.size() + 1) * width, Cell{});
-  Cell* pool = view.rare_cells.data() + view.histograms.size() * width;
-  for (std::size_t i = 0; i < view.histograms.size(); ++i) {
-    FeatureHistogram& histogram = view.histograms[i];
-    histogram.rare = view.rare_cells.data() + i * width;
-    for (const std::uint16_t bin : view.rare) {
-      for (std::size_t k = 0; k < width; ++k) {
-        view.rare_cells[i * width + k] += histogram.cell(bin)[k];
-        pool[k] += histogram.cell(bin)[k];
-      }
-      histogram.rare_count += histogram.count(bin);
-    }
-  }
-  pooled.rare = pool;
-  if (!view.rare.empty()) view.order.push_back(kRarePool);
-  order_categories(pooled, view.nodes[0].g_units, h_units, rules.cat_smooth, rules.max_cat_threshold, view.order);
-}
-
 template <int kWidth, class Visit>
 void visit_cuts(const FeatureView& view, const FeatureHistogram& histogram, Cell* left, Cell* with_missing,
                 Visit&& visit) {
@@ -118,45 +68,26 @@ CutCandidate search_cuts(const SplitRules& rules, GeneralScratch& scratch) {
   return best;
 }
 
-// Calls visit(bin) for every bin of the left child.
+// Calls visit(cell, count) for every bin of a node's left child, or pool of bins.
 template <class Visit>
-void visit_left(const FeatureView& view, const CutCandidate& cut, bool missing_left, Visit&& visit) {
-  if (view.kind == CutKind::kOneHot) visit(static_cast<std::int32_t>(cut.bin));
+void visit_left(const FeatureView& view, const FeatureHistogram& histogram, const CutCandidate& cut, Visit&& visit) {
+  const auto take = [&](std::int32_t entry) { visit(histogram.item(entry), histogram.item_count(entry)); };
+  if (view.kind == CutKind::kOneHot) take(cut.bin);
   if (view.kind == CutKind::kNumeric)
-    for (std::int32_t bin = 1; bin <= cut.step; ++bin) visit(bin);
-  if (view.kind == CutKind::kOrdered) {
-    for (std::int32_t i = 0; i < cut.step; ++i) {
-      const std::uint16_t entry = view.order[static_cast<std::size_t>(i)];
-      if (entry != kRarePool) visit(static_cast<std::int32_t>(entry));
-      if (entry == kRarePool)
-        for (const std::uint16_t bin : view.rare) visit(static_cast<std::int32_t>(bin));
-    }
-  }
-  if (missing_left) visit(static_cast<std::int32_t>(kMissingBin));
+    for (std::int32_t bin = 1; bin <= cut.step; ++bin) take(bin);
+  if (view.kind == CutKind::kOrdered)
+    for (std::int32_t i = 0; i < cut.step; ++i) take(view.order[static_cast<std::size_t>(i)]);
+  if (cut.missing_left) visit(histogram.cells, histogram.count(kMissingBin));
 }
 
 // Sums of the left child of one node under a candidate.
 std::vector<Cell> left_sums(const FeatureView& view, std::size_t node, const CutCandidate& cut) {
   const FeatureHistogram& histogram = view.histograms[node];
   std::vector<Cell> left(static_cast<std::size_t>(histogram.width));
-  visit_left(view, cut, cut.missing_left, [&](std::int32_t bin) {
-    for (std::int32_t k = 0; k < histogram.width; ++k) left[static_cast<std::size_t>(k)] += histogram.cell(bin)[k];
+  visit_left(view, histogram, cut, [&](const Cell* cell, std::int64_t) {
+    for (std::size_t k = 0; k < left.size(); ++k) left[k] += cell[k];
   });
   return left;
-}
-
-// Categories of the winning set, and those that occur in no node on the side of the missing.
-std::vector<std::uint32_t> left_bins(const FeatureView& view, const CutCandidate& cut, bool missing_left) {
-  const std::int32_t n_bins = view.histograms[0].n_bins;
-  std::vector<char> left(static_cast<std::size_t>(n_bins), missing_left);
-  for (const std::uint16_t bin : view.order)
-    if (bin != kRarePool) left[bin] = 0;
-  for (const std::uint16_t bin : view.rare) left[bin] = 0;
-  visit_left(view, cut, false, [&](std::int32_t bin) { left[static_cast<std::size_t>(bin)] = 1; });
-  std::vector<std::uint32_t> words(static_cast<std::size_t>((n_bins + 31) / 32), 0);
-  for (std::size_t bin = 0; bin < left.size(); ++bin)
-    if (left[bin]) words[bin / 32] |= 1u << (bin % 32);
-  return words;
 }
 
 }  // namespace
@@ -167,13 +98,12 @@ void look(const SplitSearch& search, FeatureId feature, std::size_t first, std::
   view.histograms.clear();
   view.nodes.clear();
   view.order.clear();
-  view.rare.clear();
   view.unpacked.resize(std::max(view.unpacked.size(), n));
-  for (std::size_t i = 0; i < n; ++i) {
-    view.histograms.push_back(search.slice(first + i, feature, view.unpacked[i]));
-    view.nodes.push_back(search.context(first + i, feature));
-  }
-  if (view.kind != CutKind::kNumeric) prepare_categories(view, search.rules);
+  for (std::size_t i = 0; i < n; ++i) view.nodes.push_back(search.context(first + i, feature));
+  if (view.kind != CutKind::kNumeric)
+    find_categories(search, first, view);
+  else
+    for (std::size_t i = 0; i < n; ++i) view.histograms.push_back(search.slice(first + i, feature, view.unpacked[i]));
   view.missing = std::any_of(view.histograms.begin(), view.histograms.end(),
                              [](const FeatureHistogram& histogram) { return histogram.has_missing(); });
 }
@@ -199,7 +129,7 @@ void write_splits(const SplitSearch& search, const FeatureView& view, const CutC
     const double parent = set_gain<0>(node.sums, node);
     std::vector<Cell> right(split.left.size());
     std::int64_t left_count = 0;
-    visit_left(view, best, best.missing_left, [&](std::int32_t bin) { left_count += view.histograms[i].count(bin); });
+    visit_left(view, view.histograms[i], best, [&](const Cell*, std::int64_t count) { left_count += count; });
     split.gain = cut_gain<0>(split.left.data(), left_count, node, parent, right.data()) - parent;
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The scan over the numeric cuts of one node, width 1: which features may hold its best cut. Plain data, for the kernels
-// that are compiled once per instruction set (isa/split.inc).
+// The scan over the numeric cuts of one node, width 1: which features may hold its best cut; and over its categories:
+// which are there. Plain data, for the kernels that are compiled once per instruction set (isa/split.inc,
+// isa/categories.inc).
 #pragma once
 
 #include <cstdint>
@@ -52,12 +53,32 @@ inline constexpr std::int64_t kCutPad = 8;
 // Adds one node's gains of the cuts of scan.features[0]; nothing where a child would be too small.
 using AddCuts = void (*)(const CutScan& scan, double parent, const CutSums& out);
 
+// The categories of one feature of a node of width 1.
+struct CategoryScan {
+  const void* cells = nullptr;  // [bin] Cell or packed
+  const std::int64_t* counts = nullptr;  // [bin] rows, or nullptr = not known
+  std::int64_t n_bins = 0;
+  double h_unit = 1.0;
+  double least = 0.0;  // hessian of a category that is judged by itself
+  std::uint32_t* occurs = nullptr;  // out, a bit a bin: rows have the category. Bit 0, the missing, is clear
+  std::uint32_t* judged = nullptr;  // out: it occurs and its hessian is not below `least`
+};
+
+// Sums of the categories that occur but are not judged.
+struct RareSums {
+  Cell cell;
+  std::int64_t count = 0;
+};
+
+using ScanCategories = RareSums (*)(const CategoryScan& scan);
+
 enum class CellFormat { kWide, kPacked };
 enum class ScanKind { kQuick, kExact };
 
 struct SplitKernels {
   ScanCuts scan_cuts[2][2];  // [CellFormat][ScanKind]
   AddCuts add_cuts[2];  // [CellFormat]
+  ScanCategories scan_categories[2];  // [CellFormat]
 };
 
 }  // namespace pygbt

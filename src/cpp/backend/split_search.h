@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What one call of best_splits searches, and the two searches over it: numeric features of a node by the vector scan
-// (numeric_search.cc), and every other kind of cut one by one (general_search.cc).
+// (numeric_search.cc), and every other kind of cut one by one (general_search.cc, categories.cc).
 #pragma once
 
 #include <cstdint>
@@ -106,9 +106,11 @@ struct FeatureView {
   std::vector<FeatureHistogram> histograms;  // [node]
   std::vector<CutContext> nodes;             // [node]
   std::vector<std::uint16_t> order;          // categories: bins in visiting order, kRarePool for all rare ones
-  std::vector<std::uint16_t> rare;           // bins of the rare categories
+  std::vector<std::uint32_t> occurs;         // categories: bit a bin, set where some node has the category
+  std::vector<std::uint32_t> judged;         // and it is not one of the rare ones
   std::vector<Cell> rare_cells;              // [node][width] behind FeatureHistogram::rare
   std::vector<std::vector<Cell>> unpacked;   // [node] behind FeatureHistogram::cells of packed nodes
+  CategorySorter sorter;
   bool missing = false;                      // some node has missing rows here
 
   std::int32_t n_steps() const {
@@ -127,6 +129,11 @@ struct GeneralScratch {
   std::vector<double> gains, worth;  // symmetric: [step][missing side] summed over nodes
   std::vector<char> seen;
 };
+
+// Fills in the histograms, the categories and their order: view.nodes are the queries from `first` on.
+void find_categories(const SplitSearch& search, std::size_t first, FeatureView& view);
+// Categories of the winning set, and those that occur in no node on the side of the missing: a bit a bin.
+std::vector<std::uint32_t> left_bins(const FeatureView& view, const CutCandidate& cut, bool missing_left);
 
 // The nodes [first, first + n) that one cut serves, seen through one feature.
 void look(const SplitSearch& search, FeatureId feature, std::size_t first, std::size_t n, FeatureView& view);

@@ -3,15 +3,14 @@
 // the best; which cuts exist and how they are valued is written only here.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "base/types.h"
+#include "math/category_sorter.h"
 #include "math/gain.h"
 
 namespace pygbt {
@@ -181,12 +180,13 @@ PYGBT_HD double category_hessian(const Cell* cell, const double* h_units, std::i
 
 // Orders categories by G / (H + smooth) of the target whose gradients differ most among them (ties by bin): for one
 // target the best two-set partition is a prefix of this order (Fisher 1958). Cuts take at most `reach` categories to
-// either side, so only that many at either end are put in order; the others come between them.
+// either side, so only that many at either end need be in order, with the others between them.
 inline void order_categories(const FeatureHistogram& histogram, const double* g_units, const double* h_units,
-                             double smooth, std::int32_t reach, std::vector<std::uint16_t>& bins) {
+                             double smooth, std::int32_t reach, CategorySorter& sorter,
+                             std::vector<std::uint16_t>& bins) {
   std::int32_t target = 0;
   double most = -1.0;
-  for (std::int32_t k = 0; k < histogram.width; ++k) {
+  for (std::int32_t k = 0; k < histogram.width && histogram.width > 1; ++k) {
     double energy = 0.0;
     for (const std::uint16_t bin : bins) {
       const double g = static_cast<double>(histogram.item(bin)[k].g) * g_units[k];
@@ -198,23 +198,15 @@ inline void order_categories(const FeatureHistogram& histogram, const double* g_
       target = k;
     }
   }
-  std::vector<std::pair<double, std::uint16_t>> keyed;
-  keyed.reserve(bins.size());
-  for (const std::uint16_t bin : bins) {
-    const double g = static_cast<double>(histogram.item(bin)[target].g) * g_units[target];
-    const double h = static_cast<double>(histogram.item(bin)[target].h) * h_units[target];
-    keyed.emplace_back(g / (h + smooth + 1e-16), bin);
+  sorter.keys.resize(bins.size());
+  for (std::size_t i = 0; i < bins.size(); ++i) {
+    const Cell& cell = histogram.item(bins[i])[target];
+    const double g = static_cast<double>(cell.g) * g_units[target];
+    const double h = static_cast<double>(cell.h) * h_units[target];
+    sorter.keys[i] = {g / (h + smooth + 1e-16), bins[i]};
   }
-  if (static_cast<std::ptrdiff_t>(keyed.size()) <= 4 * std::ptrdiff_t{reach}) {
-    std::sort(keyed.begin(), keyed.end());
-  } else {
-    const auto low = keyed.begin() + reach, high = keyed.end() - reach;
-    std::nth_element(keyed.begin(), low, keyed.end());
-    std::sort(keyed.begin(), low);
-    std::nth_element(low, high, keyed.end());
-    std::sort(high, keyed.end());
-  }
-  for (std::size_t i = 0; i < bins.size(); ++i) bins[i] = keyed[i].second;
+  const std::span<const CategoryKey> sorted = sorter.sort_ends(reach);
+  for (std::size_t i = 0; i < bins.size(); ++i) bins[i] = sorted[i].bin;
 }
 
 }  // namespace pygbt

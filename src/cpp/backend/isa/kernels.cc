@@ -27,6 +27,8 @@ namespace {
 #include "backend/isa/quantise.inc"
 #include "backend/isa/split.inc"
 
+#include "backend/isa/categories.inc"
+
 }  // namespace
 
 Kernels table();
@@ -66,6 +68,8 @@ Kernels table() {
   k.split.scan_cuts[1][1] = scan_cuts<PackedSums, ScanKind::kExact>;
   k.split.add_cuts[0] = add_cuts<WideSums>;
   k.split.add_cuts[1] = add_cuts<PackedSums>;
+  k.split.scan_categories[0] = scan_categories<WideSums>;
+  k.split.scan_categories[1] = scan_categories<PackedSums>;
   k.keys = {bins_of_keys, cells_of_keys, keep_keys};
   return k;
 }
