@@ -23,6 +23,8 @@ namespace {
 #include "backend/isa/histogram_sparse.inc"
 #include "backend/isa/keys.inc"
 #include "backend/isa/leaves.inc"
+#include "backend/isa/route.inc"
+
 #include "backend/isa/partition.inc"
 #include "backend/isa/quantise.inc"
 #include "backend/isa/split.inc"
