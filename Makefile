@@ -80,7 +80,7 @@ sanitize: $(VENV)/.test
 bench: $(VENV)/.bench
 	cd benchmarks && { $(abspath $(PY)) compare_peers.py $(BENCH); status=$$?; \
 	  $(abspath $(PY)) -m pytest -c micro/pytest.ini --rootdir micro --save micro && \
-	  $(abspath $(PY)) digests.py && $(abspath $(PY)) report.py && exit $$status; }
+	  $(abspath $(PY)) digests.py && $(abspath $(PY)) roofline.py && $(abspath $(PY)) report.py && exit $$status; }
 
 # The engine's held-out scores and digests on real data, about an hour: docs/results/engine.md.
 bench-engine: $(VENV)/.bench

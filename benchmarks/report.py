@@ -10,6 +10,7 @@ from typing import Any
 import bars
 import machine
 import plots
+import roofline
 import scores
 from shapes import SHAPES
 from training import FAR_BEHIND, median
@@ -57,6 +58,7 @@ def page(results: dict[str, Any], name: str) -> list[str]:
         *prediction_section(results),
         *curves_section(results),
         *limits_section(results),
+        *roofline_section(results),
         *digests_section(results),
         *fairness_section(),
     ]
@@ -225,6 +227,42 @@ def limits_section(results: dict[str, Any]) -> list[str]:
         lines.append(
             f"| {row['operation']} | {row['case']} | {quantity(row['seconds'], 's')} | {row['rate']} | "
             f"{row.get('limit', '')} | {share} |"
+        )
+    return [*lines, ""]
+
+
+def roofline_section(results: dict[str, Any]) -> list[str]:
+    counted = results.get("roofline", {})
+    cases = results.get("micro", {}).get("rows", {}).get("cases", [])
+    limits = {row["operation"]: row["count"] / row["seconds"] for row in reversed(cases) if "limit:" in row["operation"]}
+    if not counted or not {"limit: updates", "limit: memory"} <= limits.keys():
+        return []
+    lines = [
+        "## What bounds training",
+        "",
+        "Counted from the trees (`benchmarks/roofline.py`): one addition a row and feature for the root and each smaller "
+        "sibling, and the bytes of rows that are read and written, if each is touched once. Least: at the additions a "
+        "second in L1 and the bytes a second of a copy measured above, times two threads, nothing overlapping but "
+        "additions with their own bins. For the bar: the training time that would meet it, at the peer's time measured.",
+        "",
+        "| | additions | bytes | least | trained in | share | for the bar |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    for key, row in counted.items():
+        engines = results["training"][key]["engines"]
+        train, total = median(engines["pygbt"], "train_s"), median(engines["pygbt"], "total_s")
+        if not train or not total:
+            continue
+        least = roofline.least_seconds(row, limits["limit: updates"], limits["limit: memory"], 2)
+        wanted = [
+            bars.judge(bar, results).peer_value / bar.ratio - (total - train if bar.time == "total_s" else 0.0)
+            for bar in bars.BARS
+            if bar.row == key and bar.section == "training" and bar.time in ("train_s", "total_s")
+        ]
+        lines.append(
+            f"| {key} | {row['updates'] / 1e9:.1f} G | {(row['histogram_bytes'] + row['row_bytes']) / 1e9:.0f} GB | "
+            f"{quantity(least, 's')} | {quantity(train, 's')} | {100 * least / train:.0f} % | "
+            f"{quantity(min(wanted), 's')} |"
         )
     return [*lines, ""]
 
