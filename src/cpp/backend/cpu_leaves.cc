@@ -71,12 +71,12 @@ void CpuBackend::leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out) 
     std::fill(sums.begin(), sums.end(), Cell{});
     std::mutex merge;
     parallel_ranges(n_threads_, n_rows_, kLeafRun, [&](std::int64_t begin, std::int64_t end, int) {
-      std::vector<Cell> mine(n_marks);
+      std::vector<Cell> even(n_marks), odd(n_marks);
       const std::int32_t target = request_.first_target + static_cast<std::int32_t>(k);
       kernels().sum_by_mark[mark_type_](quantise_task(target, Precision::kLeaf, begin, end), marks_at(begin),
-                                        mine.data());
+                                        even.data(), odd.data());
       const std::lock_guard lock(merge);
-      for (std::size_t i = 0; i < n_marks; ++i) sums[i] += mine[i];
+      for (std::size_t i = 0; i < n_marks; ++i) sums[i] += even[i] + odd[i];
     });
     for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf)
       out[leaf * width + k] = sums[static_cast<std::size_t>(leaves[leaf]) + 1];

@@ -140,8 +140,9 @@ struct Kernels {
   void (*histogram_cells[2][2])(const HistogramTask& task, Cell* cells);  // [two_byte][wide]
   // The largest |g| and h; no scales needed.
   Extremes (*extremes)(const QuantiseTask& task);
-  // sums[marks[i]] += weight * quantised (g, h). One per mark type: uint8, uint16, uint32.
-  void (*sum_by_mark[3])(const QuantiseTask& task, const void* marks, Cell* sums);
+  // even[marks[i]] or odd[marks[i]] += weight * quantised (g, h), by the parity of i. One per mark type: uint8, uint16,
+  // uint32.
+  void (*sum_by_mark[3])(const QuantiseTask& task, const void* marks, Cell* even, Cell* odd);
   // scores[i * stride + k] += values[marks[i] * width + k].
   void (*add_by_mark[3])(const void* marks, std::int64_t n, const float* values, std::int32_t width, float* scores,
                          std::int64_t stride);
