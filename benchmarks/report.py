@@ -234,16 +234,17 @@ def limits_section(results: dict[str, Any]) -> list[str]:
 def roofline_section(results: dict[str, Any]) -> list[str]:
     counted = results.get("roofline", {})
     cases = results.get("micro", {}).get("rows", {}).get("cases", [])
-    limits = {row["operation"]: row["count"] / row["seconds"] for row in reversed(cases) if "limit:" in row["operation"]}
+    limits = {row["operation"]: row["count"] / row["seconds"] for row in reversed(cases) if "limit" in row["operation"]}
     if not counted or not {"limit: updates", "limit: memory"} <= limits.keys():
         return []
     lines = [
         "## What bounds training",
         "",
-        "Counted from the trees (`benchmarks/roofline.py`): one addition a row and feature for the root and each smaller "
-        "sibling, and the bytes of rows that are read and written, if each is touched once. Least: at the additions a "
-        "second in L1 and the bytes a second of a copy measured above, times two threads, nothing overlapping but "
-        "additions with their own bins. For the bar: the training time that would meet it, at the peer's time measured.",
+        "Counted from the trees (`benchmarks/roofline.py`): one addition a row and feature for the root and each "
+        "smaller sibling, and the bytes of rows that are read and written, if each is touched once. Least: at the "
+        "additions a second in L1 and the bytes a second of a copy measured above, times two threads, nothing overlapping but "
+        "additions with their own bins. For the bar: the training time that meets it at the peer's time. What was "
+        "tried: [speed.md](speed.md).",
         "",
         "| | additions | bytes | least | trained in | share | for the bar |",
         "|---|--:|--:|--:|--:|--:|--:|",
@@ -255,9 +256,9 @@ def roofline_section(results: dict[str, Any]) -> list[str]:
             continue
         least = roofline.least_seconds(row, limits["limit: updates"], limits["limit: memory"], 2)
         wanted = [
-            bars.judge(bar, results).peer_value / bar.ratio - (total - train if bar.time == "total_s" else 0.0)
+            verdict.peer_value / bar.ratio - (total - train if bar.time == "total_s" else 0.0)
             for bar in bars.BARS
-            if bar.row == key and bar.section == "training" and bar.time in ("train_s", "total_s")
+            if bar.row == key and bar.time in ("train_s", "total_s") and (verdict := bars.judge(bar, results))
         ]
         lines.append(
             f"| {key} | {row['updates'] / 1e9:.1f} G | {(row['histogram_bytes'] + row['row_bytes']) / 1e9:.0f} GB | "

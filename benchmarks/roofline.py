@@ -19,7 +19,7 @@ import pygbt
 #: Dense floats: every feature has a byte of its own.
 KEYS = ("A", "B", "C1", "G")
 
-#: Bytes a row. Passes over all rows of a tree: scores, labels, marks, float gradients written; quantised; summed by leaf.
+#: Bytes a row. The passes of a tree: scores, labels, marks, gradients written; these quantised; these summed by leaf.
 PASS_BYTES = (8 + 4 + 1 + 8) + (8 + 4) + (8 + 1)
 #: A row that is routed: id and gradient read and written, and one bin.
 MOVED_BYTES = 2 * (4 + 4) + 1
@@ -29,7 +29,7 @@ MARKED_BYTES = 4 + 1 + 1
 
 def count(model: pygbt.Booster, n_features: int, max_depth: int) -> dict[str, int]:
     """Histogram additions of the smaller siblings, and bytes touched, for all trees of a model."""
-    updates = built = moved = marked = passed = 0
+    built = moved = marked = passed = 0
     for tree in model.trees():
         depth = {0: 0}
         built += int(tree.count[0])
@@ -44,16 +44,15 @@ def count(model: pygbt.Booster, n_features: int, max_depth: int) -> dict[str, in
             else:
                 moved += int(tree.count[node])
                 built += min(int(tree.count[child]) for child in children)
-    updates = built * n_features
     return {
-        "updates": updates,
+        "updates": built * n_features,
         "histogram_bytes": built * (n_features + 4),
         "row_bytes": moved * MOVED_BYTES + marked * MARKED_BYTES + passed * PASS_BYTES,
     }
 
 
 def least_seconds(counts: dict[str, Any], updates: float, copied: float, n_threads: int) -> float:
-    """Seconds if every phase ran at the limit of one core times `n_threads`: additions a second in L1, bytes a second."""
+    """Seconds if every phase ran at a core's limit, additions a second in L1 or bytes a second, times `n_threads`."""
     histograms = max(counts["updates"] / updates, counts["histogram_bytes"] / copied)
     return float(histograms + counts["row_bytes"] / copied) / n_threads
 
