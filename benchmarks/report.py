@@ -243,8 +243,8 @@ def roofline_section(results: dict[str, Any]) -> list[str]:
         "Counted from the trees (`benchmarks/roofline.py`): one addition a row and feature for the root and each "
         "smaller sibling, and the bytes of rows that are read and written, if each is touched once. Least: at the "
         "additions a second in L1 and the bytes a second of a copy measured above, times two threads, nothing "
-        "overlapping but additions with their own bins. For the bar: the training time that meets it at the peer's time. "
-        "What was tried: [speed.md](speed.md).",
+        "overlapping but additions with their own bins. For the bar: the training time that meets it. What "
+        "was tried: [speed.md](speed.md).",
         "",
         "| | additions | bytes | least | trained in | share | for the bar |",
         "|---|--:|--:|--:|--:|--:|--:|",
