@@ -246,11 +246,11 @@ class CpuBackend::HistogramCall {
 
   CpuBackend& backend_;
   std::span<const NodeId> nodes_;
-  std::vector<Histogram*> out_;     // [node of the call]
+  std::vector<Histogram*> out_;  // [node of the call]
   std::vector<std::int64_t> rows_;  // [node of the call]
-  std::size_t n_blocks_ = 0;        // dense, then sparse
+  std::size_t n_blocks_ = 0;  // dense, then sparse
   HistogramTasks tasks_;
-  std::vector<char> written_;       // [node of the call][block][layer]
+  std::vector<char> written_;  // [node of the call][block][layer]
 };
 
 void CpuBackend::histograms(std::span<const NodeId> nodes) {

@@ -53,8 +53,8 @@ FeatureHistogram SplitSearch::slice(std::size_t query, FeatureId feature, std::v
 
 namespace {
 
-constexpr std::int64_t kSerialWork = 8192;   // cells below which a dispatch costs more than it saves
-constexpr std::int64_t kTaskWork = 16384;    // cells of a task at least, where there are enough for all threads
+constexpr std::int64_t kSerialWork = 8192;  // cells below which a dispatch costs more than it saves
+constexpr std::int64_t kTaskWork = 16384;  // cells of a task at least, where there are enough for all threads
 constexpr std::int64_t kTasksPerThread = 4;
 
 // Those of ascending `features` that lie in [begin, end).
@@ -65,8 +65,8 @@ std::span<const FeatureId> features_within(std::span<const FeatureId> features, 
 
 // What the search of some features of a node has found.
 struct Found {
-  CutCandidate best;     // of the features that are searched exactly at once
-  double least = -1.0;   // score of a numeric rival, see scan_numeric
+  CutCandidate best;  // of the features that are searched exactly at once
+  double least = -1.0;  // score of a numeric rival, see scan_numeric
 };
 
 struct Worker {
@@ -137,14 +137,15 @@ void CpuBackend::best_splits(const SplitRules& rules, std::span<const SplitQuery
   const auto n_nodes = static_cast<std::int64_t>(groups.size());
   FeatureParts::Grid grid;
   if (n_threads > 1)
-    grid = feature_parts_.grid(
-        n_threads * std::clamp<std::int64_t>(work / (kTaskWork * n_threads), 1, kTasksPerThread), n_nodes);
+    grid = feature_parts_.grid(n_threads * std::clamp<std::int64_t>(work / (kTaskWork * n_threads), 1, kTasksPerThread),
+                               n_nodes);
 
   std::vector<Found> of_tasks(static_cast<std::size_t>(grid.n_parts) * groups.size());  // [part][group]
   std::vector<Worker> workers(static_cast<std::size_t>(n_threads));
   parallel_for(n_threads, grid.n_tasks(), [&](std::int64_t task, int worker) {
     const std::int64_t part = task / grid.n_groups, share = task % grid.n_groups;
-    const FeatureId begin = feature_parts_.begin(part, grid.n_parts), end = feature_parts_.begin(part + 1, grid.n_parts);
+    const FeatureId begin = feature_parts_.begin(part, grid.n_parts),
+                    end = feature_parts_.begin(part + 1, grid.n_parts);
     for (std::int64_t g = n_nodes * share / grid.n_groups; g < n_nodes * (share + 1) / grid.n_groups; ++g) {
       const auto group = static_cast<std::size_t>(g);
       workers[static_cast<std::size_t>(worker)].search(search, numeric, group,

@@ -113,8 +113,8 @@ class Pool {
   struct Worker {
     std::jthread thread;
     std::condition_variable wake;
-    bool asleep = false;          // under mutex_
-    std::uint64_t last_job = 0;   // the one it joined last; its own
+    bool asleep = false;  // under mutex_
+    std::uint64_t last_job = 0;  // the one it joined last; its own
   };
 
   static std::uint64_t field(std::uint64_t state, int shift) { return (state >> shift) & kMask; }
