@@ -56,6 +56,9 @@ struct TreeRequest {
   bool wide = false;  // quantise to 31 bits instead of 15 / 16: heavy tails (see math/quantise.h)
   bool count_rows = false;  // histograms count rows too (min_child_samples > 1)
   std::int64_t max_nodes = 0;  // the tree will not have more; 0 = no bound
+  // So many trees follow, one each of the next targets, on the same gradients and rows: a backend may build the
+  // histograms of their roots on the way. A hint: trees that come otherwise are as right.
+  std::int32_t trees_after = 0;
 };
 
 struct RootStats {

@@ -164,6 +164,7 @@ RootStats CpuBackend::begin_tree(const TreeRequest& request) {
   in_order_ = request.width == 1;
   finish_pending();  // its marks make room for those of this tree
   draw_rows(request);
+  for (std::int32_t k = 1; k <= request.trees_after; ++k) target_extremes(request.first_target + k);
   const std::int64_t most = request.max_nodes > 0 ? request.max_nodes : std::numeric_limits<std::uint32_t>::max() - 1;
   mark_type_ = most < 0xff ? 0 : (most < 0xffff ? 1 : 2);
   marks_.resize(static_cast<std::size_t>(n_rows_) << mark_type_);

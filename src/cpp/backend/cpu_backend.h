@@ -88,11 +88,18 @@ class CpuBackend final : public Backend {
     const Cell* cells() const { return reinterpret_cast<const Cell*>(words.data()); }
   };
   // Sums of the run at hand, one a worker; all zero between runs.
+  struct LaneBuffer {  // of several targets at once, in whole cache lines
+    HugeVector<std::uint64_t> cells;   // [slot][code][lanes], packed
+    HugeVector<std::uint64_t> values;  // [row of a chunk][lanes]
+    std::vector<RowId> rows;           // [row of a chunk]
+  };
   struct HistogramBuffer {
     std::vector<std::uint64_t> packed;  // [slot][code]
     std::vector<Cell> cells;            // [slot][code][width]
+LaneBuffer lanes;
   };
   class HistogramCall;
+  class LaneCall;
 
   Segment* segments(NodeId node) { return segments_.data() + node * n_tiles_; }  // [tile]
   const Segment* segments(NodeId node) const { return segments_.data() + node * n_tiles_; }
@@ -128,11 +135,17 @@ class CpuBackend final : public Backend {
   Histogram& new_histogram(NodeId node);  // its cells are not cleared
   std::unique_ptr<Histogram> take_spare(bool packed);
   Histogram& histogram_at(NodeId node) const;
+  void lane_histograms(std::span<const NodeId> nodes);
+  void make_round_roots();
+  bool same_round(const TreeRequest& request) const;
+  bool take_round_root();
+  void forget_round();
   const std::uint32_t* weights() const { return data_->weights.empty() ? nullptr : data_->weights.data(); }
   QuantiseTask quantise_task(std::int32_t target, Precision precision, std::int64_t begin, std::int64_t end) const;
   void raise_extremes(std::int32_t target, std::int64_t begin, std::int64_t end, Extremes& most) const;
   void target_extremes(std::int32_t target);
   RowSums quantise_target(std::int32_t target, Precision precision, void* out, std::int32_t k, std::int32_t width);
+  std::vector<RowSums> quantise_targets(std::int32_t first, std::int32_t width, NarrowGradient* out);
   void draw_rows(const TreeRequest& request);
   template <class Gradient>
   RootStats quantise(const TreeRequest& request);
@@ -183,6 +196,10 @@ class CpuBackend final : public Backend {
   std::vector<Segment> segments_;  // [node][tile]
   std::vector<std::unique_ptr<Histogram>> histograms_;  // [node], null = none
   std::vector<std::unique_ptr<Histogram>> spare_;  // memory of released histograms
+
+  TreeRequest round_;  // the tree whose root was built together with those of the trees that follow it
+  std::vector<std::unique_ptr<Histogram>> round_roots_;  // [tree of the round] of this worker; null = handed out
+  HugeVector<std::uint8_t> round_gradients_;             // NarrowGradient [row][tree of the round]
 };
 
 }  // namespace pygbt

@@ -22,6 +22,7 @@ constexpr std::int64_t kChunkRows = 2048;  // a chunk's scores and gradients sta
 // One pass over the rows: the scores take what the last tree adds, give gradients, and these their extremes.
 void CpuBackend::gradients(const LossSpec& loss) {
   narrow_of_ = -1;
+  forget_round();
   std::vector<Extremes> most(static_cast<std::size_t>(n_targets_));
   std::mutex merge;
   const auto chunk = [&](std::int64_t begin, std::int64_t end) {
@@ -72,6 +73,7 @@ void CpuBackend::gradients(const LossSpec& loss) {
 void CpuBackend::set_gradients(std::span<const float> g, std::span<const float> h) {
   require(g.size() == g_.size() && h.size() == h_.size(), "gradients must have one value per row and target");
   narrow_of_ = -1;
+  forget_round();
   std::fill(max_g_.begin(), max_g_.end(), -1.0);
   for (std::int64_t row = 0; row < n_rows_; ++row)
     for (std::int32_t k = 0; k < n_targets_; ++k) {
@@ -142,9 +144,30 @@ RowSums CpuBackend::quantise_target(std::int32_t target, Precision precision, vo
                              ? kernels().quantise_wide(task, static_cast<WideGradient*>(out) + at, width)
                              : kernels().quantise_narrow(task, static_cast<NarrowGradient*>(out) + at, width);
     const std::lock_guard lock(merge);
-    sums.g += mine.g;
-    sums.magnitude += mine.magnitude;
-    sums.h += mine.h;
+    sums += mine;
+  });
+  return sums;
+}
+
+// Narrow integers of all rows of several targets, out [row][width].
+std::vector<RowSums> CpuBackend::quantise_targets(std::int32_t first, std::int32_t width, NarrowGradient* out) {
+  constexpr std::int64_t kRows = 512;
+  const auto n_targets = static_cast<std::size_t>(width);
+  std::vector<RowSums> sums(n_targets);
+  std::mutex merge;
+  parallel_ranges(n_threads_, n_rows_, kGradientGrain, [&](std::int64_t begin, std::int64_t end, int) {
+    std::vector<NarrowGradient> by_target(n_targets * static_cast<std::size_t>(kRows));
+    std::vector<RowSums> mine(n_targets);
+    for (std::int64_t at = begin; at < end; at += kRows) {
+      const std::int64_t stop = std::min(end, at + kRows);
+      for (std::size_t k = 0; k < n_targets; ++k) {
+        const QuantiseTask task = quantise_task(first + static_cast<std::int32_t>(k), Precision::kNarrow, at, stop);
+        mine[k] += kernels().quantise_narrow(task, by_target.data() + k * static_cast<std::size_t>(kRows), 1);
+      }
+      kernels().interleave(by_target.data(), kRows, stop - at, width, out + row_major(at, 0, width));
+    }
+    const std::lock_guard lock(merge);
+    for (std::size_t k = 0; k < n_targets; ++k) sums[k] += mine[k];
   });
   return sums;
 }

@@ -57,10 +57,6 @@ class CpuBackend::HistogramCall {
       for (std::size_t r = t == 0 ? 0 : tasks_.ends[at - 1]; r < tasks_.ends[at]; ++r)
         add_run(tasks_.runs[r], buffers[static_cast<std::size_t>(worker)]);
     });
-    for (Histogram* histogram : out_) {
-      backend_.comm_->allreduce_sum(histogram->words);
-      backend_.comm_->allreduce_sum(histogram->counts);
-    }
   }
 
  private:
@@ -254,7 +250,15 @@ class CpuBackend::HistogramCall {
 };
 
 void CpuBackend::histograms(std::span<const NodeId> nodes) {
-  if (!nodes.empty()) HistogramCall(*this, nodes).run();
+  if (nodes.empty()) return;
+  if (request_.width > 1 && packable_)
+    lane_histograms(nodes);
+  else if (nodes.size() > 1 || nodes[0] != 0 || !take_round_root())
+    HistogramCall(*this, nodes).run();
+  for (const NodeId node : nodes) {
+    comm_->allreduce_sum(histogram_at(node).words);
+    comm_->allreduce_sum(histogram_at(node).counts);
+  }
 }
 
 }  // namespace pygbt

@@ -48,6 +48,12 @@ struct RowSums {
   std::int64_t g = 0;
   std::int64_t magnitude = 0;
   std::int64_t h = 0;
+
+  void operator+=(const RowSums& other) {
+    g += other.g;
+    magnitude += other.magnitude;
+    h += other.h;
+  }
 };
 
 // Consecutive rows of one target and how their float gradients become integers.
@@ -122,6 +128,7 @@ using LossLoop = void (*)(const Loss& loss, const GradientTask& task);
 
 inline constexpr std::int32_t kPackedBins = 256;    // cells of a slot in a packed buffer
 inline constexpr std::int64_t kPackedRows = 65536;  // rows a packed cell can take, see isa/histogram_packed.inc
+inline constexpr std::int32_t kLaneSlots = 8;       // slots that loops over several targets take at once, at most
 
 struct Kernels {
   // One loop per elementwise loss: std::get<LossLoop<Loss>>.
@@ -134,6 +141,12 @@ struct Kernels {
   void (*histogram_packed)(const HistogramTask& task, std::uint64_t* buffer);           // one-byte, [slot][256]
   void (*histogram_packed_at[2])(const HistogramTask& task, std::uint64_t* cells);      // [two_byte], task.offsets
   void (*sparse_packed)(const HistogramTask& task, std::uint64_t* cells);               // sparse, [code]
+  // Several targets at once, see isa/histogram_lanes.inc: values [n][lanes] of the targets from task.target on, added to
+  // cells [slot][code][lanes] of task.n_slots <= kLaneSlots slots, 256 codes each or at task.offsets (two_byte).
+  void (*pack_lanes[2])(const HistogramTask& task, std::uint64_t* values);  // [8 lanes, else 4]
+  void (*histogram_lanes[2][2])(const HistogramTask& task, const std::uint64_t* values,
+                                std::uint64_t* cells);  // [two_byte][8 lanes]
+  void (*sparse_lanes[2])(const HistogramTask& task, const std::uint64_t* values, std::uint64_t* cells);  // [8 lanes]
   // Cells [code][width] of a sparse block += weight * gradient, and [kTotalCode]. One per gradient type.
   void (*sparse_cells[2])(const HistogramTask& task, Cell* cells);  // [wide]
   // Cells [code][width] at task.offsets += weight * gradient. One per bin width (1, 2 bytes) and gradient type.
@@ -156,6 +169,9 @@ struct Kernels {
   // out[i * out_stride] = quantised (g[i], h[i]); returns the sums of weight * (g, |g|, h).
   RowSums (*quantise_narrow)(const QuantiseTask& task, NarrowGradient* out, std::int64_t out_stride);
   RowSums (*quantise_wide)(const QuantiseTask& task, WideGradient* out, std::int64_t out_stride);
+  // out [n][width] = from [width][pitch], the first n of each.
+  void (*interleave)(const NarrowGradient* from, std::int64_t pitch, std::int64_t n, std::int32_t width,
+                     NarrowGradient* out);
   SplitKernels split;
   KeyKernels keys;
 };

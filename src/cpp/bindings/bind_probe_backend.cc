@@ -241,6 +241,7 @@ class ProbeBackend {
         .read("wide", request.wide)
         .read("count_rows", request.count_rows)
         .read("max_nodes", request.max_nodes)
+        .read("trees_after", request.trees_after)
         .done();
     require(request.first_target >= 0 && request.width >= 1 && request.first_target + request.width <= n_targets_,
             "first_target and width must lie within n_targets");

@@ -118,6 +118,7 @@ bool Trainer::add_trees(double learning_rate) {
     request.seed = params_.seed;
     request.iteration = iteration;
     request.subsample = params_.subsample;
+    request.trees_after = tree_width_ == 1 ? trees_per_iteration_ - 1 - t : 0;
     request.wide = wide_needed(request.first_target, request.width);
     std::vector<double> levels;
     for (std::int32_t k = 0; k < tree_width_; ++k)

@@ -21,6 +21,8 @@ namespace {
 #include "backend/isa/histogram_cells.inc"
 #include "backend/isa/histogram_packed.inc"
 #include "backend/isa/histogram_sparse.inc"
+
+#include "backend/isa/histogram_lanes.inc"
 #include "backend/isa/keys.inc"
 #include "backend/isa/leaves.inc"
 #include "backend/isa/route.inc"
@@ -45,6 +47,14 @@ Kernels table() {
   k.sparse_packed = sparse_packed;
   k.sparse_cells[0] = sparse_cells<NarrowGradient>;
   k.sparse_cells[1] = sparse_cells<WideGradient>;
+  k.pack_lanes[0] = pack_lanes<4>;
+  k.pack_lanes[1] = pack_lanes<8>;
+  k.histogram_lanes[0][0] = histogram_lanes<std::uint8_t, 4>;
+  k.histogram_lanes[0][1] = histogram_lanes<std::uint8_t, 8>;
+  k.histogram_lanes[1][0] = histogram_lanes<std::uint16_t, 4>;
+  k.histogram_lanes[1][1] = histogram_lanes<std::uint16_t, 8>;
+  k.sparse_lanes[0] = sparse_lanes<4>;
+  k.sparse_lanes[1] = sparse_lanes<8>;
   k.histogram_cells[0][0] = histogram_cells<std::uint8_t, NarrowGradient>;
   k.histogram_cells[0][1] = histogram_cells<std::uint8_t, WideGradient>;
   k.histogram_cells[1][0] = histogram_cells<std::uint16_t, NarrowGradient>;
@@ -64,6 +74,7 @@ Kernels table() {
   k.scatter8 = scatter<std::uint64_t>;
   k.quantise_narrow = quantise_rows<NarrowGradient, std::int16_t, std::uint16_t>;
   k.quantise_wide = quantise_rows<WideGradient, std::int32_t, std::int32_t>;
+  k.interleave = interleave;
   k.split.scan_cuts[0][0] = scan_cuts<WideSums, ScanKind::kQuick>;
   k.split.scan_cuts[0][1] = scan_cuts<WideSums, ScanKind::kExact>;
   k.split.scan_cuts[1][0] = scan_cuts<PackedSums, ScanKind::kQuick>;
