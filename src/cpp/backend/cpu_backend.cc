@@ -45,6 +45,8 @@ void CpuBackend::load(const Dataset& data, std::int32_t n_targets, Communicator&
   h_.resize(cells);
   max_g_.assign(static_cast<std::size_t>(n_targets), -1.0);
   max_h_.assign(static_cast<std::size_t>(n_targets), -1.0);
+  narrow_.assign(static_cast<std::size_t>(n_targets), NarrowTarget{});
+  forget_round();
 }
 
 void CpuBackend::set_scores(std::span<const float> scores) {
@@ -97,23 +99,33 @@ RootStats CpuBackend::quantise(const TreeRequest& request) {
   const Precision precision = wide_ ? Precision::kWide : Precision::kNarrow;
   const NodeRows& root = nodes_[0];
   const bool gather = in_order_ && !root.consecutive;  // by row into [1], then beside the drawn rows into [0]
-  const bool known = !wide_ && in_order_ && narrow_of_ == request.first_target;
-  if (gather && known) std::swap(gradients_[0], gradients_[1]);
   HugeVector<std::uint8_t>& by_row = gradients_[gather ? 1 : 0];
-  by_row.resize(static_cast<std::size_t>(n_rows_ * gradient_bytes()));
-  narrow_of_ = -1;
+  std::vector<RowSums> row_sums;  // [width] over all rows
+  if (!wide_ && in_order_) {
+    row_sums.push_back(narrow_target(request.first_target).sums);
+    take_narrow(request.first_target, by_row);
+  } else {
+    by_row.resize(static_cast<std::size_t>(n_rows_ * gradient_bytes()));
+    if (!wide_ && keeps_narrow()) {
+      row_sums = interleave_narrow(request.first_target, width, reinterpret_cast<NarrowGradient*>(by_row.data()));
+    } else {
+      for (std::int32_t k = 0; k < width; ++k) {
+        target_extremes(request.first_target + k);
+        row_sums.push_back(quantise_target(request.first_target + k, precision, by_row.data(), k, width));
+      }
+    }
+  }
 
   RootStats stats;
   std::vector<Cell> all(static_cast<std::size_t>(width));  // sums over all rows
   for (std::int32_t k = 0; k < width; ++k) {
     const std::int32_t target = request.first_target + k;
-    target_extremes(target);
     const QuantiseTask scales = quantise_task(target, precision, 0, 0);
     const QuantiseTask leaf_scales = quantise_task(target, Precision::kLeaf, 0, 0);
     stats.units.push_back({data_->weight_unit / scales.g_scale, data_->weight_unit / scales.h_scale});
     stats.leaf_units.push_back({data_->weight_unit / leaf_scales.g_scale, data_->weight_unit / leaf_scales.h_scale});
-    const RowSums sums = known ? narrow_sums_ : quantise_target(target, precision, by_row.data(), k, width);
-    all[static_cast<std::size_t>(k)] = {sums.g, sums.h};
+    const auto at = static_cast<std::size_t>(k);
+    all[at] = {row_sums[at].g, row_sums[at].h};
   }
   units_ = stats.units;
 
@@ -165,6 +177,7 @@ RootStats CpuBackend::begin_tree(const TreeRequest& request) {
   finish_pending();  // its marks make room for those of this tree
   draw_rows(request);
   for (std::int32_t k = 1; k <= request.trees_after; ++k) target_extremes(request.first_target + k);
+  make_round_roots();
   const std::int64_t most = request.max_nodes > 0 ? request.max_nodes : std::numeric_limits<std::uint32_t>::max() - 1;
   mark_type_ = most < 0xff ? 0 : (most < 0xffff ? 1 : 2);
   marks_.resize(static_cast<std::size_t>(n_rows_) << mark_type_);

@@ -98,6 +98,14 @@ class CpuBackend final : public Backend {
     std::vector<Cell> cells;            // [slot][code][width]
 LaneBuffer lanes;
   };
+  // Narrow gradients of a target by row, from the first time they are asked for until a tree takes them.
+  struct NarrowTarget {
+    bool known = false;
+    HugeVector<std::uint8_t> gradients;
+    RowSums sums;  // of this worker
+
+    const NarrowGradient* rows() const { return reinterpret_cast<const NarrowGradient*>(gradients.data()); }
+  };
   class HistogramCall;
   class LaneCall;
 
@@ -111,7 +119,8 @@ LaneBuffer lanes;
     out.rows = at.consecutive ? nullptr : rows_[at.buffer].data() + first;
     out.first_row = static_cast<RowId>(first);
     out.n = n;
-    out.gradients = gradients_[in_order_ ? at.buffer : 0].data() + (in_order_ ? first * gradient_bytes() : 0);
+    const std::uint8_t* const gradients = gradients_[in_order_ ? at.buffer : 0].data();
+    if (gradients != nullptr) out.gradients = gradients + (in_order_ ? first * gradient_bytes() : 0);
     return out;
   }
   // Calls visit(piece) for the rows [begin, end) of a node, counted over its segments.
@@ -145,7 +154,11 @@ LaneBuffer lanes;
   void raise_extremes(std::int32_t target, std::int64_t begin, std::int64_t end, Extremes& most) const;
   void target_extremes(std::int32_t target);
   RowSums quantise_target(std::int32_t target, Precision precision, void* out, std::int32_t k, std::int32_t width);
-  std::vector<RowSums> quantise_targets(std::int32_t first, std::int32_t width, NarrowGradient* out);
+  bool keeps_narrow() const;
+  NarrowTarget& narrow_target(std::int32_t target);
+  void take_narrow(std::int32_t target, HugeVector<std::uint8_t>& by_row);
+  void forget_narrow();
+  std::vector<RowSums> interleave_narrow(std::int32_t first, std::int32_t width, NarrowGradient* out);
   void draw_rows(const TreeRequest& request);
   template <class Gradient>
   RootStats quantise(const TreeRequest& request);
@@ -186,8 +199,8 @@ LaneBuffer lanes;
   std::vector<CellUnits> units_;                // [width]
   HugeVector<RowId> rows_[2];                   // drawn rows, grouped by node
   HugeVector<std::uint8_t> gradients_[2];  // NarrowGradient or WideGradient beside rows_, or [row][width] in [0]
-  std::int32_t narrow_of_ = -1;  // target whose narrow gradients lie in gradients_[0] by row
-  RowSums narrow_sums_;  // of these, of this worker
+  std::vector<NarrowTarget> narrow_;    // [target]
+  HugeVector<std::uint8_t> spare_narrow_;  // memory for one of them
   std::vector<RowId> not_drawn_;  // rows outside the tree
   std::vector<std::uint16_t> sides_;  // partition scratch, a bit a row [worker][tile_rows_ / 16]
   int mark_type_ = 0;  // marks are uint8, uint16 or uint32
@@ -199,7 +212,6 @@ LaneBuffer lanes;
 
   TreeRequest round_;  // the tree whose root was built together with those of the trees that follow it
   std::vector<std::unique_ptr<Histogram>> round_roots_;  // [tree of the round] of this worker; null = handed out
-  HugeVector<std::uint8_t> round_gradients_;             // NarrowGradient [row][tree of the round]
 };
 
 }  // namespace pygbt

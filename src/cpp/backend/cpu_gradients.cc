@@ -21,7 +21,7 @@ constexpr std::int64_t kChunkRows = 2048;  // a chunk's scores and gradients sta
 
 // One pass over the rows: the scores take what the last tree adds, give gradients, and these their extremes.
 void CpuBackend::gradients(const LossSpec& loss) {
-  narrow_of_ = -1;
+  forget_narrow();
   forget_round();
   std::vector<Extremes> most(static_cast<std::size_t>(n_targets_));
   std::mutex merge;
@@ -72,7 +72,7 @@ void CpuBackend::gradients(const LossSpec& loss) {
 
 void CpuBackend::set_gradients(std::span<const float> g, std::span<const float> h) {
   require(g.size() == g_.size() && h.size() == h_.size(), "gradients must have one value per row and target");
-  narrow_of_ = -1;
+  forget_narrow();
   forget_round();
   std::fill(max_g_.begin(), max_g_.end(), -1.0);
   for (std::int64_t row = 0; row < n_rows_; ++row)
@@ -144,41 +144,67 @@ RowSums CpuBackend::quantise_target(std::int32_t target, Precision precision, vo
                              ? kernels().quantise_wide(task, static_cast<WideGradient*>(out) + at, width)
                              : kernels().quantise_narrow(task, static_cast<NarrowGradient*>(out) + at, width);
     const std::lock_guard lock(merge);
-    sums += mine;
+    sums.g += mine.g;
+    sums.magnitude += mine.magnitude;
+    sums.h += mine.h;
   });
   return sums;
 }
 
-// Narrow integers of all rows of several targets, out [row][width].
-std::vector<RowSums> CpuBackend::quantise_targets(std::int32_t first, std::int32_t width, NarrowGradient* out) {
-  constexpr std::int64_t kRows = 512;
-  const auto n_targets = static_cast<std::size_t>(width);
-  std::vector<RowSums> sums(n_targets);
-  std::mutex merge;
-  parallel_ranges(n_threads_, n_rows_, kGradientGrain, [&](std::int64_t begin, std::int64_t end, int) {
-    std::vector<NarrowGradient> by_target(n_targets * static_cast<std::size_t>(kRows));
-    std::vector<RowSums> mine(n_targets);
-    for (std::int64_t at = begin; at < end; at += kRows) {
-      const std::int64_t stop = std::min(end, at + kRows);
-      for (std::size_t k = 0; k < n_targets; ++k) {
-        const QuantiseTask task = quantise_task(first + static_cast<std::int32_t>(k), Precision::kNarrow, at, stop);
-        mine[k] += kernels().quantise_narrow(task, by_target.data() + k * static_cast<std::size_t>(kRows), 1);
-      }
-      kernels().interleave(by_target.data(), kRows, stop - at, width, out + row_major(at, 0, width));
-    }
-    const std::lock_guard lock(merge);
-    for (std::size_t k = 0; k < n_targets; ++k) sums[k] += mine[k];
-  });
-  return sums;
+// Whether the narrow gradients of all targets may lie in memory at once: as much again as a third of g_, h_ and scores_.
+bool CpuBackend::keeps_narrow() const {
+  constexpr std::int64_t kMost = std::int64_t{1} << 28;
+  return n_targets_ * n_rows_ * std::int64_t{sizeof(NarrowGradient)} <= kMost;
 }
 
-// Means of the narrow integers, which stay where a tree of this target alone looks for them.
-LossTotals CpuBackend::totals(std::int32_t target) {
+CpuBackend::NarrowTarget& CpuBackend::narrow_target(std::int32_t target) {
+  NarrowTarget& narrow = narrow_[static_cast<std::size_t>(target)];
+  if (narrow.known) return narrow;
   target_extremes(target);
-  gradients_[0].resize(std::max(gradients_[0].size(), static_cast<std::size_t>(n_rows_) * sizeof(NarrowGradient)));
-  narrow_sums_ = quantise_target(target, Precision::kNarrow, gradients_[0].data(), 0, 1);
-  narrow_of_ = target;
-  std::int64_t sums[] = {narrow_sums_.g, narrow_sums_.magnitude, narrow_sums_.h};
+  if (!keeps_narrow()) {
+    for (NarrowTarget& other : narrow_) {
+      other.known = false;
+      if (!other.gradients.empty()) spare_narrow_.swap(other.gradients);
+    }
+  }
+  if (narrow.gradients.empty()) narrow.gradients.swap(spare_narrow_);
+  narrow.gradients.resize(static_cast<std::size_t>(n_rows_) * sizeof(NarrowGradient));
+  narrow.sums = quantise_target(target, Precision::kNarrow, narrow.gradients.data(), 0, 1);
+  narrow.known = true;
+  return narrow;
+}
+
+// Gives a target's narrow gradients away; what `by_row` held is memory for another target.
+void CpuBackend::take_narrow(std::int32_t target, HugeVector<std::uint8_t>& by_row) {
+  NarrowTarget& narrow = narrow_target(target);
+  narrow.known = false;
+  by_row.swap(narrow.gradients);
+  spare_narrow_.swap(narrow.gradients);
+}
+
+// The narrow gradients of several targets, out [row][width].
+std::vector<RowSums> CpuBackend::interleave_narrow(std::int32_t first, std::int32_t width, NarrowGradient* out) {
+  std::vector<RowSums> sums;
+  std::vector<const NarrowGradient*> from;
+  for (std::int32_t k = 0; k < width; ++k) {
+    const NarrowTarget& narrow = narrow_target(first + k);
+    sums.push_back(narrow.sums);
+    from.push_back(narrow.rows());
+  }
+  parallel_ranges(n_threads_, n_rows_, kGradientGrain, [&](std::int64_t begin, std::int64_t end, int) {
+    kernels().interleave(from.data(), begin, end, width, out);
+  });
+  return sums;
+}
+
+void CpuBackend::forget_narrow() {
+  for (NarrowTarget& narrow : narrow_) narrow.known = false;
+}
+
+// Means of the narrow integers, which stay for a tree of this target.
+LossTotals CpuBackend::totals(std::int32_t target) {
+  const RowSums& narrow = narrow_target(target).sums;
+  std::int64_t sums[] = {narrow.g, narrow.magnitude, narrow.h};
   comm_->allreduce_sum(sums);
   const QuantiseTask scales = quantise_task(target, Precision::kNarrow, 0, 0);
   const auto weight = static_cast<double>(total_weight_);

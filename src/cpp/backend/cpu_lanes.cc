@@ -18,10 +18,9 @@ namespace pygbt {
 namespace {
 
 constexpr std::int32_t kLanes = 8;           // a cache line of cells
-constexpr std::int64_t kLaneCodes = 512;     // of the slots of a pass: 32 KiB of cells, they stay in L1
+constexpr std::int64_t kLaneCodes = 768;     // of the slots of a pass: 32 KiB of cells, they stay in L1
 constexpr std::int64_t kChunkRows = 2048;    // their bins and packed values stay in L2 from one pass to the next
 constexpr std::int64_t kVectorUpdates = 2;   // a vector addition, in updates of one target
-constexpr std::int64_t kRoundBytes = std::int64_t{1} << 28;  // gradients of a round's targets side by side, at most
 
 // Targets added up together: more than one in 4 or 8 lanes, one as trees of one target are.
 struct TargetGroup {
@@ -41,12 +40,12 @@ std::vector<TargetGroup> groups_of(std::int32_t width) {
 // What all runs of a call share.
 class CpuBackend::LaneCall {
  public:
-  // gradients [row][width]; out [node][1], of all targets, or [node][target].
-  LaneCall(CpuBackend& backend, std::span<const NodeId> nodes, const void* gradients, std::int32_t width,
-           std::vector<Histogram*> out)
+  // Gradients [target][row] or, of all targets, [row][width]; out [node][target] or, of all targets, [node].
+  LaneCall(CpuBackend& backend, std::span<const NodeId> nodes, std::vector<const NarrowGradient*> gradients,
+           std::int32_t width, std::vector<Histogram*> out)
       : backend_(backend),
         nodes_(nodes),
-        gradients_(gradients),
+        gradients_(std::move(gradients)),
         width_(width),
         groups_(groups_of(width)),
         out_(std::move(out)),
@@ -83,8 +82,6 @@ class CpuBackend::LaneCall {
   void add_run(const HistogramRun& run, LaneBuffer& buffer) {
     const std::size_t n_dense = backend_.layouts_.size();
     HistogramTask task;
-    task.gradients = gradients_;
-    task.width = width_;
     if (run.block < n_dense) {
       const BinBlock& block = backend_.data_->blocks[run.block];
       const BlockLayout& layout = backend_.layouts_[run.block];
@@ -134,12 +131,19 @@ class CpuBackend::LaneCall {
     buffer.values.resize(static_cast<std::size_t>(kChunkRows * kLanes));
     buffer.rows.resize(static_cast<std::size_t>(kChunkRows));
     std::uint64_t* const cells = buffer.cells.data();
-    const auto add_rows = [&](std::int32_t lanes) {
+    const bool by_target = gradients_.size() > 1;
+    const auto add_rows = [&](const TargetGroup& group) {
+      const std::int32_t lanes = group.lanes();
+      const NarrowGradient* const of_group = gradients_[by_target ? static_cast<std::size_t>(group.first) : 0];
+      task.width = by_target ? 1 : width_;
+      task.target = by_target ? 0 : group.first;
       visit_chunks(run, buffer, [&](const RowId* rows, RowId first_row, std::int64_t n) {
         task.rows = rows;
         task.first_row = first_row;
         task.n = n;
-        if (lanes > 1) kernels().pack_lanes[lanes == kLanes](task, buffer.values.data());
+        task.in_order = lanes == 1 && by_target && rows == nullptr;
+        task.gradients = of_group + (task.in_order ? static_cast<std::int64_t>(first_row) : 0);
+        if (lanes > 1) pack(task, group, buffer.values.data());
         add(task, lanes, cells);
       });
     };
@@ -148,8 +152,7 @@ class CpuBackend::LaneCall {
     for (std::size_t g = 0; g < groups_.size(); ++g) {
       const TargetGroup& group = groups_[g];
       const std::int32_t lanes = group.lanes();
-      task.target = group.first;
-      add_rows(lanes);
+      add_rows(group);
       in_turn(run, g, [&](bool fresh) {
         for (std::int32_t lane = 0; lane < group.n; ++lane) {
           const std::int32_t k = group.first + lane;
@@ -165,7 +168,7 @@ class CpuBackend::LaneCall {
     }
     if (!backend_.request_.count_rows) return;
     task.count = true;
-    add_rows(1);
+    add_rows({});
     in_turn(run, groups_.size(), [&](bool fresh) { flush(cells, 1, out[0]->counts.data(), 1, fresh); });
     clear(cells, 1);
   }
@@ -192,6 +195,18 @@ class CpuBackend::LaneCall {
       }
     });
     if (held > 0) visit(rows, RowId{0}, held);
+  }
+
+  void pack(const HistogramTask& task, const TargetGroup& group, std::uint64_t* values) const {
+    const bool all_lanes = group.lanes() == kLanes;
+    if (gradients_.size() == 1) {
+      kernels().pack_lanes[all_lanes](task, values);
+      return;
+    }
+    const NarrowGradient* targets[kLanes];
+    for (std::int32_t lane = 0; lane < kLanes; ++lane)
+      targets[lane] = gradients_[static_cast<std::size_t>(group.first + std::min(lane, group.n - 1))];
+    kernels().pack_targets[all_lanes](task, targets, values);
   }
 
   // As many slots a pass as leave their cells in L1.
@@ -231,7 +246,7 @@ class CpuBackend::LaneCall {
 
   CpuBackend& backend_;
   std::span<const NodeId> nodes_;
-  const void* gradients_;
+  std::vector<const NarrowGradient*> gradients_;
   std::int32_t width_;
   std::vector<TargetGroup> groups_;
   std::vector<Histogram*> out_;
@@ -245,18 +260,19 @@ class CpuBackend::LaneCall {
 void CpuBackend::lane_histograms(std::span<const NodeId> nodes) {
   std::vector<Histogram*> out;
   for (const NodeId node : nodes) out.push_back(&new_histogram(node));
-  LaneCall(*this, nodes, gradients_[0].data(), request_.width, std::move(out)).run();
+  const auto* const gradients = reinterpret_cast<const NarrowGradient*>(gradients_[0].data());
+  LaneCall(*this, nodes, {gradients}, request_.width, std::move(out)).run();
 }
 
-// Makes the histograms of the roots of this tree and those that follow it in the round, unless that has been done.
-// Worth their gradients once more, [row][tree], 4 bytes each; not where those take more than kRoundBytes.
+// Makes the histograms of the roots of this tree and those that follow it in the round, unless that has been done. The
+// gradients are not yet taken by the tree.
 void CpuBackend::make_round_roots() {
-  if (same_round(request_)) return;
+  if (request_.width != 1 || !packable_ || same_round(request_)) return;
   forget_round();
   const std::int32_t n = request_.trees_after + 1;
-  if (n == 1 || n * n_rows_ * std::int64_t{sizeof(NarrowGradient)} > kRoundBytes) return;
-  round_gradients_.resize(static_cast<std::size_t>(n * n_rows_) * sizeof(NarrowGradient));
-  quantise_targets(request_.first_target, n, reinterpret_cast<NarrowGradient*>(round_gradients_.data()));
+  if (n == 1 || !keeps_narrow()) return;
+  std::vector<const NarrowGradient*> gradients;
+  for (std::int32_t k = 0; k < n; ++k) gradients.push_back(narrow_target(request_.first_target + k).rows());
   round_ = request_;
   std::vector<Histogram*> out;
   for (std::int32_t k = 0; k < n; ++k) {
@@ -264,7 +280,7 @@ void CpuBackend::make_round_roots() {
     out.push_back(round_roots_.back().get());
   }
   const NodeId root = 0;
-  LaneCall(*this, {&root, 1}, round_gradients_.data(), n, std::move(out)).run();
+  LaneCall(*this, {&root, 1}, std::move(gradients), n, std::move(out)).run();
 }
 
 bool CpuBackend::same_round(const TreeRequest& request) const {
@@ -275,9 +291,7 @@ bool CpuBackend::same_round(const TreeRequest& request) const {
 
 // The root's histogram of the tree at hand, if it was made with those of its round.
 bool CpuBackend::take_round_root() {
-  if (request_.width != 1 || !packable_) return false;
-  make_round_roots();
-  if (!same_round(request_)) return false;
+  if (request_.width != 1 || !packable_ || !same_round(request_)) return false;
   auto& root = round_roots_[static_cast<std::size_t>(request_.first_target - round_.first_target)];
   if (root == nullptr) return false;
   if (histograms_.empty()) histograms_.resize(1);

@@ -48,12 +48,6 @@ struct RowSums {
   std::int64_t g = 0;
   std::int64_t magnitude = 0;
   std::int64_t h = 0;
-
-  void operator+=(const RowSums& other) {
-    g += other.g;
-    magnitude += other.magnitude;
-    h += other.h;
-  }
 };
 
 // Consecutive rows of one target and how their float gradients become integers.
@@ -144,6 +138,8 @@ struct Kernels {
   // Several targets at once, see isa/histogram_lanes.inc: values [n][lanes] of the targets from task.target on, added to
   // cells [slot][code][lanes] of task.n_slots <= kLaneSlots slots, 256 codes each or at task.offsets (two_byte).
   void (*pack_lanes[2])(const HistogramTask& task, std::uint64_t* values);  // [8 lanes, else 4]
+  // The same from targets [lanes][row] instead of task.gradients.
+  void (*pack_targets[2])(const HistogramTask& task, const NarrowGradient* const* targets, std::uint64_t* values);
   void (*histogram_lanes[2][2])(const HistogramTask& task, const std::uint64_t* values,
                                 std::uint64_t* cells);  // [two_byte][8 lanes]
   void (*sparse_lanes[2])(const HistogramTask& task, const std::uint64_t* values, std::uint64_t* cells);  // [8 lanes]
@@ -169,8 +165,8 @@ struct Kernels {
   // out[i * out_stride] = quantised (g[i], h[i]); returns the sums of weight * (g, |g|, h).
   RowSums (*quantise_narrow)(const QuantiseTask& task, NarrowGradient* out, std::int64_t out_stride);
   RowSums (*quantise_wide)(const QuantiseTask& task, WideGradient* out, std::int64_t out_stride);
-  // out [n][width] = from [width][pitch], the first n of each.
-  void (*interleave)(const NarrowGradient* from, std::int64_t pitch, std::int64_t n, std::int32_t width,
+  // out [row][width] = from [width][row] for the rows [begin, end).
+  void (*interleave)(const NarrowGradient* const* from, std::int64_t begin, std::int64_t end, std::int32_t width,
                      NarrowGradient* out);
   SplitKernels split;
   KeyKernels keys;

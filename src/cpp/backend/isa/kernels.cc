@@ -49,6 +49,8 @@ Kernels table() {
   k.sparse_cells[1] = sparse_cells<WideGradient>;
   k.pack_lanes[0] = pack_lanes<4>;
   k.pack_lanes[1] = pack_lanes<8>;
+  k.pack_targets[0] = pack_targets<4>;
+  k.pack_targets[1] = pack_targets<8>;
   k.histogram_lanes[0][0] = histogram_lanes<std::uint8_t, 4>;
   k.histogram_lanes[0][1] = histogram_lanes<std::uint8_t, 8>;
   k.histogram_lanes[1][0] = histogram_lanes<std::uint16_t, 4>;
