@@ -70,8 +70,9 @@ def check(n: int, n_targets: int, max_bin: int, subsample: float, count_rows: bo
 
 CASES = [
     (n, n_targets, 256 if n_targets % 2 else 1000, 0.6 if n_targets % 3 == 0 else 1.0, n_targets % 4 == 1)
-    for n, n_targets in zip([1, 7, 4099, 2048, 301, 6001, 9001, 33, 1003, 17, 5000, 4097, 259, 2049, 63, 1, 3001],
-                            range(1, 18), strict=True)
+    for n, n_targets in zip(
+        [1, 7, 4099, 2048, 301, 6001, 9001, 33, 1003, 17, 5000, 4097, 259, 2049, 63, 1, 3001], range(1, 18), strict=True
+    )
 ]
 
 

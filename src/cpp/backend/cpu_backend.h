@@ -96,7 +96,7 @@ class CpuBackend final : public Backend {
   struct HistogramBuffer {
     std::vector<std::uint64_t> packed;  // [slot][code]
     std::vector<Cell> cells;            // [slot][code][width]
-LaneBuffer lanes;
+    LaneBuffer lanes;
   };
   // Narrow gradients of a target by row, from the first time they are asked for until a tree takes them.
   struct NarrowTarget {
@@ -145,6 +145,7 @@ LaneBuffer lanes;
   std::unique_ptr<Histogram> take_spare(bool packed);
   Histogram& histogram_at(NodeId node) const;
   void lane_histograms(std::span<const NodeId> nodes);
+  void root_histograms(const std::vector<const NarrowGradient*>& gradients, const std::vector<Histogram*>& out);
   void make_round_roots();
   bool same_round(const TreeRequest& request) const;
   bool take_round_root();

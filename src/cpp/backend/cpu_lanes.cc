@@ -11,16 +11,15 @@
 #include "backend/isa_dispatch.h"
 #include "backend/sparse_flush.h"
 #include "base/pool.h"
-#include "math/layout.h"
 
 namespace pygbt {
 
 namespace {
 
-constexpr std::int32_t kLanes = 8;           // a cache line of cells
-constexpr std::int64_t kLaneCodes = 768;     // of the slots of a pass: 32 KiB of cells, they stay in L1
-constexpr std::int64_t kChunkRows = 2048;    // their bins and packed values stay in L2 from one pass to the next
-constexpr std::int64_t kVectorUpdates = 2;   // a vector addition, in updates of one target
+constexpr std::int32_t kLanes = 8;          // a cache line of cells
+constexpr std::int64_t kLaneCodes = 512;    // of the slots of a pass: 32 KiB of cells, they stay in L1
+constexpr std::int64_t kChunkRows = 2048;   // their bins and packed values stay in L2 from one pass to the next
+constexpr std::int64_t kVectorUpdates = 2;  // a vector addition, in updates of one target
 
 // Targets added up together: more than one in 4 or 8 lanes, one as trees of one target are.
 struct TargetGroup {
@@ -31,7 +30,8 @@ struct TargetGroup {
 
 std::vector<TargetGroup> groups_of(std::int32_t width) {
   std::vector<TargetGroup> groups;
-  for (std::int32_t first = 0; first < width; first += kLanes) groups.push_back({first, std::min(kLanes, width - first)});
+  for (std::int32_t first = 0; first < width; first += kLanes)
+    groups.push_back({first, std::min(kLanes, width - first)});
   return groups;
 }
 
@@ -124,8 +124,8 @@ class CpuBackend::LaneCall {
 
   // The rows of the run into the histograms, one group of targets after the other, then counted.
   template <class Add, class Flush, class Clear>
-  void add_groups(const HistogramRun& run, HistogramTask task, std::int64_t n_codes, LaneBuffer& buffer,
-                  Add&& add, Flush&& flush, Clear&& clear) {
+  void add_groups(const HistogramRun& run, HistogramTask task, std::int64_t n_codes, LaneBuffer& buffer, Add&& add,
+                  Flush&& flush, Clear&& clear) {
     const auto n_cells = static_cast<std::size_t>(n_codes * kLanes);
     if (buffer.cells.size() < n_cells) buffer.cells.resize(n_cells, 0);
     buffer.values.resize(static_cast<std::size_t>(kChunkRows * kLanes));
@@ -264,46 +264,11 @@ void CpuBackend::lane_histograms(std::span<const NodeId> nodes) {
   LaneCall(*this, nodes, {gradients}, request_.width, std::move(out)).run();
 }
 
-// Makes the histograms of the roots of this tree and those that follow it in the round, unless that has been done. The
-// gradients are not yet taken by the tree.
-void CpuBackend::make_round_roots() {
-  if (request_.width != 1 || !packable_ || same_round(request_)) return;
-  forget_round();
-  const std::int32_t n = request_.trees_after + 1;
-  if (n == 1 || !keeps_narrow()) return;
-  std::vector<const NarrowGradient*> gradients;
-  for (std::int32_t k = 0; k < n; ++k) gradients.push_back(narrow_target(request_.first_target + k).rows());
-  round_ = request_;
-  std::vector<Histogram*> out;
-  for (std::int32_t k = 0; k < n; ++k) {
-    round_roots_.push_back(take_spare(packs(0)));
-    out.push_back(round_roots_.back().get());
-  }
+// Of the root of the tree at hand, for a width-1 tree of each target: gradients and out [target].
+void CpuBackend::root_histograms(const std::vector<const NarrowGradient*>& gradients,
+                                 const std::vector<Histogram*>& out) {
   const NodeId root = 0;
-  LaneCall(*this, {&root, 1}, std::move(gradients), n, std::move(out)).run();
-}
-
-bool CpuBackend::same_round(const TreeRequest& request) const {
-  const auto k = static_cast<std::size_t>(request.first_target - round_.first_target);
-  return k < round_roots_.size() && request.seed == round_.seed && request.iteration == round_.iteration &&
-         request.subsample == round_.subsample && request.count_rows == round_.count_rows;
-}
-
-// The root's histogram of the tree at hand, if it was made with those of its round.
-bool CpuBackend::take_round_root() {
-  if (request_.width != 1 || !packable_ || !same_round(request_)) return false;
-  auto& root = round_roots_[static_cast<std::size_t>(request_.first_target - round_.first_target)];
-  if (root == nullptr) return false;
-  if (histograms_.empty()) histograms_.resize(1);
-  if (histograms_[0]) spare_.push_back(std::move(histograms_[0]));
-  histograms_[0] = std::move(root);
-  return true;
-}
-
-void CpuBackend::forget_round() {
-  for (auto& root : round_roots_)
-    if (root) spare_.push_back(std::move(root));
-  round_roots_.clear();
+  LaneCall(*this, {&root, 1}, gradients, static_cast<std::int32_t>(out.size()), out).run();
 }
 
 }  // namespace pygbt
