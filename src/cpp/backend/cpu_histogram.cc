@@ -32,7 +32,7 @@ Element* grown(std::vector<Element>& buffer, std::int64_t size) {
 
 }  // namespace
 
-// What all runs of a call share.
+// What all runs of a call share. Packed sums are of one target: cpu_lanes.cc has those of several.
 class CpuBackend::HistogramCall {
  public:
   HistogramCall(CpuBackend& backend, std::span<const NodeId> nodes) : backend_(backend), nodes_(nodes) {
@@ -119,20 +119,17 @@ class CpuBackend::HistogramCall {
 
     if (!backend_.packable_) {
       add_cells(run, task, block.two_byte, layout, buffer, out);
-    } else if (out.packed && width() == 1 && run.alone && !layout.joint && run.end - run.begin < kDirectRows) {
+    } else if (out.packed && run.alone && !layout.joint && run.end - run.begin < kDirectRows) {
       add_direct(run, task, block.two_byte, layout, out);
     } else {
-      for (task.target = 0; task.target < task.width; ++task.target) {
-        const auto k = static_cast<std::int64_t>(task.target);
-        const std::uint64_t* sums = add_packed(run, task, block.two_byte, layout, buffer);
-        flush(run, k, [&](bool fresh) {
-          if (out.packed)
-            flush_block(layout, sums, 1, out.packed_cells() + k, width(), fresh);
-          else
-            flush_block(layout, sums, 1, out.cells() + k, width(), fresh);
-        });
-        clear_block(layout, buffer.packed.data(), 1);
-      }
+      const std::uint64_t* sums = add_packed(run, task, block.two_byte, layout, buffer);
+      flush(run, 0, [&](bool fresh) {
+        if (out.packed)
+          flush_block(layout, sums, 1, out.packed_cells(), 1, fresh);
+        else
+          flush_block(layout, sums, 1, out.cells(), 1, fresh);
+      });
+      clear_block(layout, buffer.packed.data(), 1);
     }
     if (!backend_.request_.count_rows) return;
     task.count = true;
@@ -204,13 +201,10 @@ class CpuBackend::HistogramCall {
       return cells;
     };
     if (backend_.packable_) {
-      for (task.target = 0; task.target < task.width; ++task.target) {
-        const auto k = static_cast<std::int64_t>(task.target);
-        if (out.packed)
-          flush_layer(k, add_packed(), 1, out.packed_cells() + k, width());
-        else
-          flush_layer(k, add_packed(), 1, out.cells() + k, width());
-      }
+      if (out.packed)
+        flush_layer(0, add_packed(), 1, out.packed_cells(), 1);
+      else
+        flush_layer(0, add_packed(), 1, out.cells(), 1);
     } else {
       Cell* const cells = grown(buffer.cells, block.n_codes * width());
       visit_rows(run, task, [&](const HistogramTask& piece) { kernels().sparse_cells[backend_.wide_](piece, cells); });
