@@ -249,7 +249,7 @@ def roofline_section(results: dict[str, Any]) -> list[str]:
         "| | additions | bytes | least | trained in | share | for the bar |",
         "|---|--:|--:|--:|--:|--:|--:|",
     ]
-    for key, row in counted.items():
+    for key, row in sorted(counted.items()):
         engines = results["training"][key]["engines"]
         train, total = median(engines["pygbt"], "train_s"), median(engines["pygbt"], "total_s")
         if not train or not total:
@@ -261,7 +261,7 @@ def roofline_section(results: dict[str, Any]) -> list[str]:
             if bar.row == key and bar.time in ("train_s", "total_s") and (verdict := bars.judge(bar, results))
         ]
         lines.append(
-            f"| {key} | {row['updates'] / 1e9:.1f} G | {(row['histogram_bytes'] + row['row_bytes']) / 1e9:.0f} GB | "
+            f"| {key} | {row['updates'] / 1e9:.1f} G | {(row['histogram_bytes'] + row['row_bytes']) / 1e9:.1f} GB | "
             f"{quantity(least, 's')} | {quantity(train, 's')} | {100 * least / train:.0f} % | "
             f"{quantity(min(wanted), 's')} |"
         )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What training must do at least on the dense shapes: additions and bytes, counted from the trees that were grown.
 
-    python roofline.py        trains A, B, C1 and G once and writes the counts to results/<machine>.json
+    python roofline.py        trains A, B, C1, C2 and G once and writes the counts to results/<machine>.json
 
 The report divides the counts by what the machine can do (`micro/bench_limits.py`); see `least_seconds`.
 """
@@ -17,7 +17,7 @@ from shapes import SHAPES
 import pygbt
 
 #: Dense floats: every feature has a byte of its own.
-KEYS = ("A", "B", "C1", "G")
+KEYS = ("A", "B", "C1", "C2", "G")
 
 #: Bytes a row. The passes of a tree: scores, labels, marks, gradients written; these quantised; these summed by leaf.
 PASS_BYTES = (8 + 4 + 1 + 8) + (8 + 4) + (8 + 1)
