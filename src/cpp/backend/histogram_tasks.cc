@@ -10,7 +10,7 @@ namespace pygbt {
 namespace {
 
 constexpr std::int64_t kSparseRow = 8;    // of a row of a sparse block, whatever it lists
-constexpr std::int64_t kRunPerFlush = 24;  // a node is not split so finely that flushes take more than 1/8
+constexpr std::int64_t kRunPerFlush = 24;  // a node is not split so finely that flushes take more than 1/24
 constexpr std::int64_t kMinTaskWork = 1 << 15;
 constexpr std::int64_t kSerialWork = 1 << 13;
 constexpr std::int64_t kTasksPerThread = 8;  // the last task to end keeps the others waiting for 1/8 of their time
