@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::int64_t kDirectRows = 96;  // fewer go straight to the histogram: the buffer's way is longer
 
-constexpr std::int64_t kAheadRows = 48;  // as in isa/histogram_cells.inc
+constexpr std::int64_t kAheadRows = 128;  // as in isa/histogram_packed.inc
 
 void prefetch_lines(const void* first, std::int64_t bytes) {
   for (std::int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(static_cast<const char*>(first) + at);
@@ -77,9 +77,7 @@ class CpuBackend::HistogramCall {
         prefetch_lines(ahead[2].rows, n_first * std::int64_t{sizeof(RowId)});
         if (task.in_order) prefetch_lines(ahead[2].gradients, n_first * backend_.gradient_bytes());
       }
-      if (n > 1 && ahead[1].rows != nullptr && dense)
-        for (std::int64_t i = 0; i < std::min(kAheadRows, ahead[1].n); ++i)
-          __builtin_prefetch(static_cast<const std::uint8_t*>(task.bins) + ahead[1].row(i) * row_bytes);
+      task.next = n > 1 && ahead[1].rows != nullptr ? NextRows{ahead[1].rows, ahead[1].n} : NextRows{};
       task.rows = ahead[0].rows;
       task.first_row = ahead[0].first_row;
       task.n = ahead[0].n;

@@ -25,6 +25,12 @@ struct WideGradient {
   std::int32_t h;
 };
 
+// Rows that are added up after those of a task: their bins are fetched ahead.
+struct NextRows {
+  const RowId* rows = nullptr;
+  std::int64_t n = 0;
+};
+
 // Rows of a block to add up.
 struct HistogramTask {
   const void* bins = nullptr;              // [row][stride] uint8 or uint16; sparse blocks: [group][stride] uint16
@@ -34,6 +40,7 @@ struct HistogramTask {
   const RowId* rows = nullptr;             // [n]; nullptr = consecutive rows from first_row
   RowId first_row = 0;
   std::int64_t n = 0;
+  NextRows next;
   const void* gradients = nullptr;         // NarrowGradient or WideGradient, [n] beside the rows, or [row][width]
   bool in_order = false;                   // gradients lie beside the rows; width 1 only
   const std::uint32_t* weights = nullptr;  // [row] or nullptr = 1
