@@ -39,11 +39,12 @@ void check_route(PartitionTask task, const std::vector<Bin>& bins) {
   for (RowId row = 5; row < kRows; row += 1 + draw(9, row) % 3) rows.push_back(row);
   for (const bool gathered : {false, true}) {
     for (const std::int64_t n : {0, 1, 15, 16, 17, 48, 1003}) {
-      for (const bool gatherable : {false, true}) {
+      for (const bool fetches : {false, true}) {
         task.rows = gathered ? rows.data() : nullptr;
         task.first_row = static_cast<RowId>(kRows - n);
         task.n = n;
-        task.gatherable = gatherable;
+        task.later = fetches ? task.column : nullptr;
+        task.later_bytes = fetches ? 1000 : 0;
         const auto n_words = static_cast<std::size_t>((n + 15) / 16);
         std::vector<std::uint16_t> expected(n_words, 0);
         std::int64_t n_left = 0;

@@ -3,7 +3,6 @@
 // is routed (which side, how many) and scattered while it is in cache. Rows of final cuts get the marks of their leaves
 // instead.
 #include <algorithm>
-#include <limits>
 
 #include "backend/cpu_backend.h"
 #include "backend/isa_dispatch.h"
@@ -19,15 +18,16 @@ constexpr std::int64_t kSideRows = 16;  // rows of a word of sides
 
 }  // namespace
 
-// Sides of a segment's rows; returns how many go left.
-std::int64_t CpuBackend::route(const Piece& rows, const Split& split, std::uint16_t* sides) const {
+// Sides of a segment's rows; returns how many go left. The tile's part of the column of the cut that is routed next is
+// fetched meanwhile.
+std::int64_t CpuBackend::route(const Piece& rows, std::int64_t tile, const Split& split, const Split* next,
+                               std::uint16_t* sides) const {
   const BinColumn column = data_->column(split.feature);
   PartitionTask task;
   task.column = column.data;
   task.two_byte = column.two_byte;
   task.bin = split.bin;
   task.missing_left = split.missing_left;
-  task.gatherable = n_rows_ <= std::numeric_limits<std::int32_t>::max();
   if (split.categorical) {
     task.left_bins = split.left_bins.data();
     task.left_words = static_cast<std::int32_t>(split.left_bins.size());
@@ -35,6 +35,12 @@ std::int64_t CpuBackend::route(const Piece& rows, const Split& split, std::uint1
   task.rows = rows.rows;
   task.first_row = rows.first_row;
   task.n = rows.n;
+  if (next != nullptr && next->feature != split.feature) {
+    const BinColumn later = data_->column(next->feature);
+    const std::int64_t bin_bytes = later.two_byte ? 2 : 1;
+    task.later = static_cast<const std::uint8_t*>(later.data) + tile * tile_rows_ * bin_bytes;
+    task.later_bytes = rows_of_tile(tile) * bin_bytes;
+  }
   if (in_order_) {
     task.beside = rows.gradients;
     task.beside_bytes = static_cast<std::int32_t>(gradient_bytes());
@@ -92,10 +98,12 @@ void CpuBackend::partition(std::span<const NodeCut> cuts, std::span<std::int64_t
 
   parallel_for(total < kSerialRows ? 1 : n_threads_, n_tiles_, [&](std::int64_t tile, int worker) {
     std::uint16_t* const sides = sides_.data() + worker * words;
-    for (const NodeCut& cut : cuts) {
+    for (std::size_t c = 0; c < cuts.size(); ++c) {
+      const NodeCut& cut = cuts[c];
+      const Split* const next = c + 1 < cuts.size() ? cuts[c + 1].split : nullptr;
       const Segment parent = segments(cut.node)[tile];
       const Piece rows = piece(cut.node, tile, 0, parent.count);
-      const std::int64_t n_left = parent.count == 0 ? 0 : route(rows, *cut.split, sides);
+      const std::int64_t n_left = parent.count == 0 ? 0 : route(rows, tile, *cut.split, next, sides);
       segments(cut.left)[tile] = {parent.begin, static_cast<std::uint32_t>(n_left)};
       segments(cut.left + 1)[tile] = {parent.begin + static_cast<std::uint32_t>(n_left),
                                       parent.count - static_cast<std::uint32_t>(n_left)};

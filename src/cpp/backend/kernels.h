@@ -82,9 +82,10 @@ struct PartitionTask {
   bool missing_left = false;
   const std::uint32_t* left_bins = nullptr;  // categorical: bit set over bins; nullptr = numeric
   std::int32_t left_words = 0;
-  bool gatherable = false;       // all row ids are below 2^31: offsets of a vector gather
   const void* beside = nullptr;  // what is scattered after the rows, `beside_bytes` each: fetched ahead
   std::int32_t beside_bytes = 0;
+  const void* later = nullptr;   // what the task after this one reads: fetched ahead, too
+  std::int64_t later_bytes = 0;
   const RowId* rows = nullptr;   // [n]; nullptr = consecutive rows from first_row
   RowId first_row = 0;
   std::int64_t n = 0;

@@ -2,6 +2,7 @@
 // Compiled once per instruction set with PYGBT_ISA_NAMESPACE set (CMakeLists.txt). Everything but table() has internal
 // linkage, so code for one level can never be linked in for another.
 #include <bit>
+#include <utility>
 
 #include "backend/kernels.h"
 #include "backend/split_kernels.h"
