@@ -85,6 +85,12 @@ struct SiblingPair {
   NodeId derived = 0;  // becomes parent - built
 };
 
+// Histograms to make in a step: of `built` from their rows, then those of `pairs`.
+struct HistogramStep {
+  std::span<const NodeId> built;
+  std::span<const SiblingPair> pairs;
+};
+
 struct NodeCut {
   NodeId node = 0;
   NodeId left = 0;  // ids of the children: left, left + 1
@@ -125,6 +131,13 @@ class Backend {
   // (symmetric trees): maximises the sum of their gains; `left` differs from node to node.
   virtual void best_splits(const SplitRules& rules, std::span<const SplitQuery> queries, bool shared,
                            std::span<Split> out) = 0;
+  // The three above in one: a backend may make and search the histograms feature by feature.
+  virtual void build_and_split(const HistogramStep& step, const SplitRules& rules, std::span<const SplitQuery> queries,
+                               bool shared, std::span<Split> out) {
+    histograms(step.built);
+    subtract(step.pairs);
+    best_splits(rules, queries, shared, out);
+  }
   // Gives the rows of each node to its children, order kept; out_counts[i] = rows of the left child of cut i. Until a
   // child is cut the node keeps its rows too: it may end as a leaf.
   virtual void partition(std::span<const NodeCut> cuts, std::span<std::int64_t> out_left_counts) = 0;

@@ -39,6 +39,7 @@ void CpuBackend::load(const Dataset& data, std::int32_t n_targets, Communicator&
   for (const FeatureCuts& feature : data.cuts->features) bin_offset_.push_back(bin_offset_.back() + feature.n_bins);
   feature_parts_ = FeatureParts(bin_offset_);
   layouts_ = lay_out_blocks(data, bin_offset_);
+  block_features_ = features_by_block(data);
   const auto cells = static_cast<std::size_t>(n_rows_ * n_targets);
   scores_.assign(cells, 0.0f);
   g_.resize(cells);

@@ -34,6 +34,8 @@ class CpuBackend final : public Backend {
   void release(std::span<const NodeId> nodes) override;
   void best_splits(const SplitRules& rules, std::span<const SplitQuery> queries, bool shared,
                    std::span<Split> out) override;
+  void build_and_split(const HistogramStep& step, const SplitRules& rules, std::span<const SplitQuery> queries,
+                       bool shared, std::span<Split> out) override;
   void partition(std::span<const NodeCut> cuts, std::span<std::int64_t> out_left_counts) override;
   void leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out) override;
   void leaf_quantiles(std::span<const NodeId> leaves, std::int32_t target, double alpha, std::span<float> out) override;
@@ -107,6 +109,8 @@ class CpuBackend final : public Backend {
     const NarrowGradient* rows() const { return reinterpret_cast<const NarrowGradient*>(gradients.data()); }
   };
   class HistogramCall;
+  class SubtractCall;
+  class SplitCall;
   class LaneCall;
 
   Segment* segments(NodeId node) { return segments_.data() + node * n_tiles_; }  // [tile]
@@ -140,6 +144,7 @@ class CpuBackend final : public Backend {
   }
   NodeRows& rows_at(NodeId node) { return nodes_[static_cast<std::size_t>(node)]; }
   const NodeRows& rows_at(NodeId node) const { return nodes_[static_cast<std::size_t>(node)]; }
+  bool goes_by_blocks(const HistogramStep& step) const;
   bool packs(NodeId node) const;
   Histogram& new_histogram(NodeId node);  // its cells are not cleared
   std::unique_ptr<Histogram> take_spare(bool packed);
@@ -184,6 +189,7 @@ class CpuBackend final : public Backend {
   std::uint64_t total_weight_ = 0;              // of all workers
   std::vector<std::int64_t> bin_offset_;        // [n_features + 1] first bin of each feature in a histogram
   FeatureParts feature_parts_;
+  std::vector<FeatureId> block_features_;       // [block + 1] first feature of each, where blocks hold them in order
   std::vector<BlockLayout> layouts_;            // [block] where its codes go in a histogram
   std::vector<HistogramBuffer> histogram_buffers_;  // [worker]
   std::array<std::mutex, 64> histogram_locks_;  // of the cells of (node, block), by hash

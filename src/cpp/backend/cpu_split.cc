@@ -3,9 +3,8 @@
 // subtracted, if nobody helped. What the tasks found is compared by the total order, so they may run in any order.
 #include <algorithm>
 
-#include "backend/cpu_backend.h"
+#include "backend/cpu_calls.h"
 #include "backend/isa_dispatch.h"
-#include "backend/split_search.h"
 #include "base/pool.h"
 
 namespace pygbt {
@@ -56,6 +55,7 @@ namespace {
 constexpr std::int64_t kSerialWork = 8192;  // cells below which a dispatch costs more than it saves
 constexpr std::int64_t kTaskWork = 16384;  // cells of a task at least, where there are enough for all threads
 constexpr std::int64_t kTasksPerThread = 4;
+constexpr std::size_t kSerialRivals = 4;  // to judge
 
 // Those of ascending `features` that lie in [begin, end).
 std::span<const FeatureId> features_within(std::span<const FeatureId> features, FeatureId begin, FeatureId end) {
@@ -63,40 +63,76 @@ std::span<const FeatureId> features_within(std::span<const FeatureId> features, 
           std::lower_bound(features.begin(), features.end(), end)};
 }
 
-// What the search of some features of a node has found.
-struct Found {
-  CutCandidate best;  // of the features that are searched exactly at once
-  double least = -1.0;  // score of a numeric rival, see scan_numeric
-};
+}  // namespace
 
-struct Worker {
-  NumericScratch numeric;
-  GeneralScratch general;
-  std::vector<NumericRival> rivals;  // of all nodes
-
-  void search(const SplitSearch& search, const NumericRules& numeric_rules, std::size_t query,
-              std::span<const FeatureId> features, Found& found) {
-    numeric.features.clear();
-    for (const FeatureId feature : features) {
-      if (numeric_rules.usable && scannable(search, query, feature)) {
-        if (search.shared)
-          search_shared_numeric(search, numeric_rules, feature, numeric, found.best);
-        else
-          numeric.features.push_back(feature);
-        continue;
-      }
-      look(search, feature, query, search.shared ? search.queries.size() : 1, general.view);
-      const CutCandidate cut = search_feature(search, general);
-      if (better(cut, found.best)) found.best = cut;
-    }
-    scan_numeric(search, numeric_rules, query, numeric.features, numeric, rivals, found.least);
+CpuBackend::SplitCall::SplitCall(CpuBackend& backend, const SplitRules& rules, std::span<const SplitQuery> queries,
+                                 bool shared, std::int64_t more_work)
+    : backend_(backend),
+      search_{rules, *backend.data_->cuts, backend.bin_offset_, queries, shared, backend.request_.width, {}, {}, {},
+              &kernels().split},
+      n_groups_(shared ? 1 : queries.size()) {
+  for (const CellUnits& unit : backend_.units_) {
+    search_.g_units.push_back(unit.g);
+    search_.h_units.push_back(unit.h);
   }
-};
+  for (const SplitQuery& query : queries) {
+    const Histogram& histogram = backend_.histogram_at(query.node);
+    search_.histograms.push_back({histogram.packed ? nullptr : histogram.cells(),
+                                  histogram.packed ? histogram.packed_cells() : nullptr,
+                                  backend_.request_.count_rows ? histogram.counts.data() : nullptr});
+  }
+  numeric_ = numeric_rules(search_);
+
+  for (const SplitQuery& group : queries.first(n_groups_))
+    for (const FeatureId feature : group.features)
+      work_ += search_.cuts.features[static_cast<std::size_t>(feature)].n_bins;
+  work_ *= search_.width * static_cast<std::int64_t>(queries.size() / n_groups_);
+  n_threads_ = work_ + more_work < kSerialWork ? 1 : backend_.n_threads_;
+  workers_.resize(static_cast<std::size_t>(n_threads_));
+  for (Worker& worker : workers_) worker.found.resize(n_groups_);
+}
+
+void CpuBackend::SplitCall::run() {
+  const FeatureParts& parts = backend_.feature_parts_;
+  const auto n_groups = static_cast<std::int64_t>(n_groups_);
+  const std::int64_t tasks = std::clamp<std::int64_t>(work_ / (kTaskWork * n_threads_), 1, kTasksPerThread);
+  const FeatureParts::Grid grid = n_threads_ == 1 ? FeatureParts::Grid{} : parts.grid(n_threads_ * tasks, n_groups);
+  parallel_for(n_threads_, grid.n_tasks(), [&](std::int64_t task, int worker) {
+    const std::int64_t part = task / grid.n_groups, share = task % grid.n_groups;
+    scan(parts.begin(part, grid.n_parts), parts.begin(part + 1, grid.n_parts),
+         static_cast<std::size_t>(n_groups * share / grid.n_groups),
+         static_cast<std::size_t>(n_groups * (share + 1) / grid.n_groups), worker);
+  });
+}
+
+void CpuBackend::SplitCall::scan(FeatureId begin, FeatureId end, std::size_t first, std::size_t last, int worker) {
+  for (std::size_t group = first; group < last; ++group)
+    search(workers_[static_cast<std::size_t>(worker)], group,
+           features_within(search_.queries[group].features, begin, end));
+}
+
+void CpuBackend::SplitCall::search(Worker& worker, std::size_t query, std::span<const FeatureId> features) const {
+  Found& found = worker.found[query];
+  worker.numeric.features.clear();
+  for (const FeatureId feature : features) {
+    if (numeric_.usable && scannable(search_, query, feature)) {
+      if (search_.shared)
+        search_shared_numeric(search_, numeric_, feature, worker.numeric, found.best);
+      else
+        worker.numeric.features.push_back(feature);
+      continue;
+    }
+    look(search_, feature, query, search_.shared ? search_.queries.size() : 1, worker.general.view);
+    const CutCandidate cut = search_feature(search_, worker.general);
+    if (better(cut, found.best)) found.best = cut;
+  }
+  scan_numeric(search_, numeric_, query, worker.numeric.features, worker.numeric, worker.rivals, found.least);
+}
 
 // Numeric cut of one node.
-void write_numeric(const SplitSearch& search, std::size_t query, const CutCandidate& best, std::vector<Cell>& unpacked,
-                   Split& out) {
-  const FeatureHistogram slice = search.slice(query, best.feature, unpacked);
+void CpuBackend::SplitCall::write_numeric(std::size_t query, const CutCandidate& best, std::vector<Cell>& unpacked,
+                                          Split& out) const {
+  const FeatureHistogram slice = search_.slice(query, best.feature, unpacked);
   const auto width = static_cast<std::size_t>(slice.width);
   out.gain = best.gain;
   out.feature = best.feature;
@@ -104,84 +140,53 @@ void write_numeric(const SplitSearch& search, std::size_t query, const CutCandid
   out.left.assign(width, Cell{});
   for (std::int32_t bin = best.missing_left ? 0 : 1; bin <= best.step; ++bin)
     for (std::size_t k = 0; k < width; ++k) out.left[k] += slice.cell(bin)[k];
-  const CutContext node = search.context(query, best.feature);
+  const CutContext node = search_.context(query, best.feature);
   out.missing_left =
       slice.has_missing() ? best.missing_left : default_side({&node, 1}, [&](std::size_t) { return out.left.data(); });
 }
 
-}  // namespace
+// The rivals are judged by the exact formula, and the winners written down.
+void CpuBackend::SplitCall::judge(std::span<Split> out) {
+  std::vector<Found> found(n_groups_);
+  for (const Worker& worker : workers_)
+    for (std::size_t group = 0; group < n_groups_; ++group) {
+      const Found& part = worker.found[group];
+      if (better(part.best, found[group].best)) found[group].best = part.best;
+      found[group].least = std::max(found[group].least, part.least);
+    }
+  std::size_t n_rivals = 0;
+  std::vector<std::vector<NumericRival>> rivals(n_groups_);
+  for (const Worker& worker : workers_)
+    for (const NumericRival& rival : worker.rivals) {
+      if (rival.score < found[rival.query].least) continue;
+      rivals[rival.query].push_back(rival);
+      ++n_rivals;
+    }
+  const int n_threads = n_rivals > 0 && n_rivals < kSerialRivals ? 1 : n_threads_;
+  parallel_for(n_threads, static_cast<std::int64_t>(n_groups_), [&](std::int64_t group, int at) {
+    const auto g = static_cast<std::size_t>(group);
+    Worker& worker = workers_[static_cast<std::size_t>(at)];
+    CutCandidate& best = found[g].best;
+    for (const NumericRival& rival : rivals[g])
+      judge_rival(search_, numeric_, rival, found[g].least, worker.numeric, best);
+    const std::size_t n = search_.shared ? search_.queries.size() : 1;
+    for (Split& split : out.subspan(g, n)) split = Split{};
+    if (best.feature < 0) return;
+    if (!search_.shared && search_.kind_of(best.feature) == CutKind::kNumeric) {
+      write_numeric(g, best, worker.numeric.unpacked, out[g]);
+    } else {
+      look(search_, best.feature, g, n, worker.general.view);
+      write_splits(search_, worker.general.view, best, out.subspan(g, n));
+    }
+  });
+}
 
 void CpuBackend::best_splits(const SplitRules& rules, std::span<const SplitQuery> queries, bool shared,
                              std::span<Split> out) {
   if (queries.empty()) return;
-  SplitSearch search{rules, *data_->cuts, bin_offset_, queries, shared, request_.width, {}, {}, {}, &kernels().split};
-  for (const CellUnits& unit : units_) {
-    search.g_units.push_back(unit.g);
-    search.h_units.push_back(unit.h);
-  }
-  for (const SplitQuery& query : queries) {
-    const Histogram& histogram = histogram_at(query.node);
-    search.histograms.push_back({histogram.packed ? nullptr : histogram.cells(),
-                                 histogram.packed ? histogram.packed_cells() : nullptr,
-                                 request_.count_rows ? histogram.counts.data() : nullptr});
-  }
-  const NumericRules numeric = numeric_rules(search);
-
-  const std::span<const SplitQuery> groups = queries.first(shared ? 1 : queries.size());
-  std::int64_t work = 0;
-  for (const SplitQuery& group : groups)
-    for (const FeatureId feature : group.features)
-      work += search.cuts.features[static_cast<std::size_t>(feature)].n_bins;
-  work *= request_.width * static_cast<std::int64_t>(queries.size() / groups.size());
-  const int n_threads = work < kSerialWork ? 1 : n_threads_;
-  const auto n_nodes = static_cast<std::int64_t>(groups.size());
-  FeatureParts::Grid grid;
-  if (n_threads > 1)
-    grid = feature_parts_.grid(n_threads * std::clamp<std::int64_t>(work / (kTaskWork * n_threads), 1, kTasksPerThread),
-                               n_nodes);
-
-  std::vector<Found> of_tasks(static_cast<std::size_t>(grid.n_parts) * groups.size());  // [part][group]
-  std::vector<Worker> workers(static_cast<std::size_t>(n_threads));
-  parallel_for(n_threads, grid.n_tasks(), [&](std::int64_t task, int worker) {
-    const std::int64_t part = task / grid.n_groups, share = task % grid.n_groups;
-    const FeatureId begin = feature_parts_.begin(part, grid.n_parts),
-                    end = feature_parts_.begin(part + 1, grid.n_parts);
-    for (std::int64_t g = n_nodes * share / grid.n_groups; g < n_nodes * (share + 1) / grid.n_groups; ++g) {
-      const auto group = static_cast<std::size_t>(g);
-      workers[static_cast<std::size_t>(worker)].search(search, numeric, group,
-                                                       features_within(groups[group].features, begin, end),
-                                                       of_tasks[static_cast<std::size_t>(part * n_nodes + g)]);
-    }
-  });
-
-  std::vector<Found> found(groups.size());
-  for (std::size_t i = 0; i < of_tasks.size(); ++i) {
-    Found& node = found[i % groups.size()];
-    if (better(of_tasks[i].best, node.best)) node.best = of_tasks[i].best;
-    node.least = std::max(node.least, of_tasks[i].least);
-  }
-  std::vector<std::vector<NumericRival>> rivals(groups.size());
-  for (const Worker& worker : workers)
-    for (const NumericRival& rival : worker.rivals)
-      if (rival.score >= found[rival.query].least) rivals[rival.query].push_back(rival);
-
-  // The rivals are judged, and the winners written down.
-  parallel_for(n_threads, static_cast<std::int64_t>(groups.size()), [&](std::int64_t group, int at) {
-    const auto g = static_cast<std::size_t>(group);
-    Worker& worker = workers[static_cast<std::size_t>(at)];
-    CutCandidate& best = found[g].best;
-    for (const NumericRival& rival : rivals[g])
-      judge_rival(search, numeric, rival, found[g].least, worker.numeric, best);
-    const std::size_t n = shared ? queries.size() : 1;
-    for (Split& split : out.subspan(g, n)) split = Split{};
-    if (best.feature < 0) return;
-    if (!shared && search.kind_of(best.feature) == CutKind::kNumeric) {
-      write_numeric(search, g, best, worker.numeric.unpacked, out[g]);
-    } else {
-      look(search, best.feature, g, n, worker.general.view);
-      write_splits(search, worker.general.view, best, out.subspan(g, n));
-    }
-  });
+  SplitCall call(*this, rules, queries, shared);
+  call.run();
+  call.judge(out);
 }
 
 }  // namespace pygbt

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "backend/cpu_backend.h"
+#include "backend/cpu_calls.h"
 #include "backend/histogram_flush.h"
 #include "backend/kernels.h"
 #include "base/error.h"
@@ -60,62 +60,76 @@ CpuBackend::Histogram& CpuBackend::histogram_at(NodeId node) const {
   return *histograms_[at];
 }
 
-void CpuBackend::subtract(std::span<const SiblingPair> pairs) {
-  std::vector<std::unique_ptr<Histogram>> parents;  // [pair] where the derived histogram is not written over it
+CpuBackend::SubtractCall::SubtractCall(CpuBackend& backend, std::span<const SiblingPair> pairs)
+    : backend_(backend), pairs_(pairs) {
+  auto& histograms = backend_.histograms_;
   for (const SiblingPair& pair : pairs) {
     const auto most = static_cast<std::size_t>(std::max(pair.parent, pair.derived));
-    if (histograms_.size() <= most) histograms_.resize(most + 1);
-    const bool packed = packs(pair.derived);
-    const bool in_place = histogram_at(pair.parent).packed == packed;
-    auto& parent = histograms_[static_cast<std::size_t>(pair.parent)];
-    auto& derived = histograms_[static_cast<std::size_t>(pair.derived)];
-    if (derived) spare_.push_back(std::move(derived));
+    if (histograms.size() <= most) histograms.resize(most + 1);
+    const bool packed = backend_.packs(pair.derived);
+    const bool in_place = backend_.histogram_at(pair.parent).packed == packed;
+    auto& parent = histograms[static_cast<std::size_t>(pair.parent)];
+    auto& derived = histograms[static_cast<std::size_t>(pair.derived)];
+    if (derived) backend_.spare_.push_back(std::move(derived));
     if (in_place) {
       derived = std::move(parent);
-      parents.emplace_back();
+      parents_.emplace_back();
     } else {
-      parents.push_back(std::move(parent));
-      derived = take_spare(packed);
+      parents_.push_back(std::move(parent));
+      derived = backend_.take_spare(packed);
     }
   }
-  const auto n_pairs = static_cast<std::int64_t>(pairs.size());
-  const std::int64_t width = request_.width;
-  const int n_threads = bin_offset_.back() * width * n_pairs < kSerialWork ? 1 : n_threads_;
-  const FeatureParts::Grid grid = n_threads == 1 ? FeatureParts::Grid{} : feature_parts_.grid(n_threads, n_pairs);
+}
+
+CpuBackend::SubtractCall::~SubtractCall() {
+  for (auto& parent : parents_)
+    if (parent) backend_.spare_.push_back(std::move(parent));
+}
+
+// Bins [first_bin, last_bin) of the histograms of a pair.
+void CpuBackend::SubtractCall::subtract(std::size_t pair, std::int64_t first_bin, std::int64_t last_bin) const {
+  const std::int64_t width = backend_.request_.width;
+  Histogram& derived = backend_.histogram_at(pairs_[pair].derived);
+  const Histogram& parent = parents_[pair] ? *parents_[pair] : derived;
+  const Histogram& built = backend_.histogram_at(pairs_[pair].built);
+  const auto from_parent = [&](auto* to, const auto* from) {
+    if (built.packed)
+      subtract_cells(to, from, built.packed_cells(), first_bin * width, last_bin * width);
+    else
+      subtract_cells(to, from, built.cells(), first_bin * width, last_bin * width);
+  };
+  const auto into_derived = [&](auto* to) {
+    if (parent.packed)
+      from_parent(to, parent.packed_cells());
+    else
+      from_parent(to, parent.cells());
+  };
+  if (derived.packed)
+    into_derived(derived.packed_cells());
+  else
+    into_derived(derived.cells());
+  if (!derived.counts.empty())
+    subtract_cells(derived.counts.data(), parent.counts.data(), built.counts.data(), first_bin, last_bin);
+}
+
+void CpuBackend::SubtractCall::run() {
+  const auto n_pairs = static_cast<std::int64_t>(pairs_.size());
+  const auto& bin_offset = backend_.bin_offset_;
+  const FeatureParts& parts = backend_.feature_parts_;
+  const int n_threads =
+      bin_offset.back() * backend_.request_.width * n_pairs < kSerialWork ? 1 : backend_.n_threads_;
+  const FeatureParts::Grid grid = n_threads == 1 ? FeatureParts::Grid{} : parts.grid(n_threads, n_pairs);
   parallel_for(n_threads, grid.n_tasks(), [&](std::int64_t task, int) {
     const std::int64_t part = task / grid.n_groups, share = task % grid.n_groups;
     const auto first_bin = [&](std::int64_t of) {
-      return bin_offset_[static_cast<std::size_t>(feature_parts_.begin(of, grid.n_parts))];
+      return bin_offset[static_cast<std::size_t>(parts.begin(of, grid.n_parts))];
     };
-    const std::int64_t begin = first_bin(part), end = first_bin(part + 1);
-    for (std::int64_t pair = n_pairs * share / grid.n_groups; pair < n_pairs * (share + 1) / grid.n_groups; ++pair) {
-      const auto p = static_cast<std::size_t>(pair);
-      Histogram& derived = histogram_at(pairs[p].derived);
-      const Histogram& parent = parents[p] ? *parents[p] : derived;
-      const Histogram& built = histogram_at(pairs[p].built);
-      const auto from_parent = [&](auto* to, const auto* from) {
-        if (built.packed)
-          subtract_cells(to, from, built.packed_cells(), begin * width, end * width);
-        else
-          subtract_cells(to, from, built.cells(), begin * width, end * width);
-      };
-      const auto into_derived = [&](auto* to) {
-        if (parent.packed)
-          from_parent(to, parent.packed_cells());
-        else
-          from_parent(to, parent.cells());
-      };
-      if (derived.packed)
-        into_derived(derived.packed_cells());
-      else
-        into_derived(derived.cells());
-      if (!derived.counts.empty())
-        subtract_cells(derived.counts.data(), parent.counts.data(), built.counts.data(), begin, end);
-    }
+    for (std::int64_t pair = n_pairs * share / grid.n_groups; pair < n_pairs * (share + 1) / grid.n_groups; ++pair)
+      subtract(static_cast<std::size_t>(pair), first_bin(part), first_bin(part + 1));
   });
-  for (auto& parent : parents)
-    if (parent) spare_.push_back(std::move(parent));
 }
+
+void CpuBackend::subtract(std::span<const SiblingPair> pairs) { SubtractCall(*this, pairs).run(); }
 
 void CpuBackend::release(std::span<const NodeId> nodes) {
   for (const NodeId node : nodes) {

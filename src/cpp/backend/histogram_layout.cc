@@ -53,4 +53,17 @@ std::vector<BlockLayout> lay_out_blocks(const Dataset& data, std::span<const std
   return layouts;
 }
 
+std::vector<FeatureId> features_by_block(const Dataset& data) {
+  std::vector<FeatureId> first = {0};
+  for (const BinBlock& block : data.blocks) {
+    std::vector<FeatureId> features;
+    for (const Slot& slot : block.slots) features.insert(features.end(), slot.features.begin(), slot.features.end());
+    std::sort(features.begin(), features.end());
+    const auto n = static_cast<FeatureId>(features.size());
+    if (n == 0 || features.front() != first.back() || features.back() != first.back() + n - 1) return {};
+    first.push_back(first.back() + n);
+  }
+  return first.back() == data.n_features() && data.sparse_blocks.empty() ? first : std::vector<FeatureId>{};
+}
+
 }  // namespace pygbt

@@ -43,4 +43,7 @@ struct BlockLayout {
 // bin_offset [n_features + 1]: first bin of each feature.
 std::vector<BlockLayout> lay_out_blocks(const Dataset& data, std::span<const std::int64_t> bin_offset);
 
+// [block + 1] first feature of each block, where blocks hold all features in ascending order; else empty.
+std::vector<FeatureId> features_by_block(const Dataset& data);
+
 }  // namespace pygbt

@@ -26,17 +26,17 @@ struct SlotColumn {
   const std::uint8_t* codes = nullptr;
 };
 
-// As few blocks as `most_slots` allows, about equally wide: multiples of kPadding slots, so that only the last is padded.
-void append_blocks(std::span<SlotColumn> slots, bool two_byte, std::int32_t most_slots, std::vector<BinBlock>& blocks,
-                   std::vector<std::vector<const std::uint8_t*>>& sources) {
+// As few blocks as `most_slots` allows, about equally wide: multiples of `unit` slots but for the last.
+void append_blocks(std::span<SlotColumn> slots, bool two_byte, std::int32_t most_slots, std::int32_t unit,
+                   std::vector<BinBlock>& blocks, std::vector<std::vector<const std::uint8_t*>>& sources) {
   const auto n = static_cast<std::int32_t>(slots.size());
   const std::int32_t n_blocks = (n + most_slots - 1) / most_slots;
-  const std::int32_t n_units = (n + kPadding - 1) / kPadding;
+  const std::int32_t n_units = (n + unit - 1) / unit;
   for (std::int32_t b = 0; b < n_blocks; ++b) {
     BinBlock& block = blocks.emplace_back();
     auto& columns = sources.emplace_back();
-    const std::int32_t end = std::min(n, n_units * (b + 1) / n_blocks * kPadding);
-    for (std::int32_t s = n_units * b / n_blocks * kPadding; s < end; ++s) {
+    const std::int32_t end = std::min(n, n_units * (b + 1) / n_blocks * unit);
+    for (std::int32_t s = n_units * b / n_blocks * unit; s < end; ++s) {
       SlotColumn& slot = slots[static_cast<std::size_t>(s)];
       columns.push_back(slot.codes);
       block.slots.push_back(std::move(slot.slot));
@@ -78,9 +78,10 @@ void fill_blocks(int n_threads, Dataset& data) {
   const auto n_slots = static_cast<std::int64_t>(narrow.size() + wide.size());
   const bool few = data.n_rows < kFewRows && n_slots < std::int64_t{2} * kBlockSlots * resolve_threads(n_threads);
   const std::int32_t most_slots = few ? kFewRowsSlots : kBlockSlots;
+  const std::int32_t unit = few ? 1 : kPadding;  // equal work for all threads, or no padding
   data.blocks.clear();
-  append_blocks(narrow, false, most_slots, data.blocks, sources);
-  append_blocks(wide, true, most_slots, data.blocks, sources);
+  append_blocks(narrow, false, most_slots, unit, data.blocks, sources);
+  append_blocks(wide, true, most_slots, unit, data.blocks, sources);
   for (BinBlock& block : data.blocks)
     block.bytes.resize(static_cast<std::size_t>(data.n_rows * block.stride) * (block.two_byte ? 2 : 1));
 

@@ -76,8 +76,8 @@ bool Grower::can_split(const Node& node) const {
   return most >= rules_.min_child_weight;
 }
 
-// Best cuts of nodes that have histograms.
-void Grower::evaluate(Backend& backend, const std::vector<NodeId>& nodes) {
+// Best cuts of nodes, once the histograms of the step are made.
+void Grower::evaluate(Backend& backend, const HistogramStep& step, const std::vector<NodeId>& nodes) {
   std::deque<std::vector<FeatureId>> lists;  // queries point into these
   std::vector<SplitQuery> queries;
   const bool shared = params_.grow_policy == GrowPolicy::kSymmetric;
@@ -100,7 +100,7 @@ void Grower::evaluate(Backend& backend, const std::vector<NodeId>& nodes) {
     queries.push_back(query);
   }
   std::vector<Split> splits(nodes.size());
-  backend.best_splits(rules_, queries, shared, splits);
+  backend.build_and_split(step, rules_, queries, shared, splits);
   for (std::size_t i = 0; i < nodes.size(); ++i)
     nodes_[static_cast<std::size_t>(nodes[i])].split = std::move(splits[i]);
 }
@@ -211,8 +211,7 @@ void Grower::expand(Backend& backend, const std::vector<NodeId>& nodes, bool las
     backend.release(nodes);
     return;
   }
-  make_histograms(backend, nodes);
-  evaluate(backend, open);
+  evaluate_children(backend, nodes, open);
 }
 
 // Writes the cuts of expanded nodes into the tree and puts their children into the frontier.
@@ -243,9 +242,10 @@ void Grower::adopt(const std::vector<NodeId>& chosen, std::vector<NodeId>& front
   n_leaves_ += static_cast<std::int64_t>(chosen.size());
 }
 
-// Histograms of the children that may split: the smaller sibling is built, the larger is parent - smaller. Nodes that
-// cannot split get none, and the parents' are given back.
-void Grower::make_histograms(Backend& backend, const std::vector<NodeId>& parents) {
+// Histograms and best cuts of the children that may split (`open`): the smaller sibling is built, the larger is parent -
+// smaller. Nodes that cannot split get none, and the parents' are given back.
+void Grower::evaluate_children(Backend& backend, const std::vector<NodeId>& parents,
+                               const std::vector<NodeId>& open) {
   std::vector<NodeId> built, done;
   std::vector<SiblingPair> pairs;
   for (const NodeId id : parents) {
@@ -261,8 +261,7 @@ void Grower::make_histograms(Backend& backend, const std::vector<NodeId>& parent
     if (needs_larger && !needs_smaller) done.push_back(smaller);
     if (!needs_larger) done.push_back(id);
   }
-  backend.histograms(built);
-  backend.subtract(pairs);
+  evaluate(backend, {built, pairs}, open);
   backend.release(done);
 }
 
@@ -295,8 +294,8 @@ GrownTree Grower::grow(Backend& backend, const TreeRequest& request, std::uint32
 
   std::vector<NodeId> frontier;  // nodes with a histogram whose best cut is known
   if (can_split(nodes_[0])) {
-    backend.histograms(std::vector<NodeId>{0});
-    evaluate(backend, {0});
+    const std::vector<NodeId> root = {0};
+    evaluate(backend, {root, {}}, root);
     frontier.push_back(0);
   }
   while (true) {

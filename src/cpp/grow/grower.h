@@ -49,12 +49,12 @@ class Grower {
   };
 
   bool can_split(const Node& node) const;
-  void evaluate(Backend& backend, const std::vector<NodeId>& nodes);
+  void evaluate(Backend& backend, const HistogramStep& step, const std::vector<NodeId>& nodes);
   std::vector<NodeId> choose(std::vector<NodeId>& candidates) const;
   std::vector<NodeId> look_ahead(const std::vector<NodeId>& frontier) const;
   void expand(Backend& backend, const std::vector<NodeId>& nodes, bool last);
   void partition(Backend& backend, const std::vector<NodeId>& nodes, bool last);
-  void make_histograms(Backend& backend, const std::vector<NodeId>& parents);
+  void evaluate_children(Backend& backend, const std::vector<NodeId>& parents, const std::vector<NodeId>& open);
   void adopt(const std::vector<NodeId>& chosen, std::vector<NodeId>& frontier);
   bool better(NodeId a, NodeId b) const;
   Node& node(NodeId id) { return nodes_[static_cast<std::size_t>(id)]; }
