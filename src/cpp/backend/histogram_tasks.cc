@@ -35,22 +35,30 @@ void HistogramTasks::plan(std::span<const BlockWork> blocks, std::span<const std
   serial = n_threads == 1 || work < kSerialWork;
   const std::int64_t share = serial ? work : std::max(kMinTaskWork, work / (kTasksPerThread * n_threads));
 
-  // Block by block, so that nodes that follow one another find the block's bins in the cache.
-  std::int64_t open = 0;  // work of the runs since the last end
+  // Part of the rows by part, a thread's each: it finds the rows and gradients that it moved itself in its cache. Then
+  // block by block, so that nodes that follow one another find the block's bins there.
+  std::vector<std::vector<HistogramRun>> parts(static_cast<std::size_t>(n_threads));
   for (std::size_t b = 0; b < blocks.size(); ++b) {
     const auto [row, flush] = blocks[b];
-    const std::int64_t most = std::clamp<std::int64_t>(std::max(share, kRunPerFlush * flush) / row, 1, kPackedRows);
+    const std::int64_t least = kRunPerFlush * flush / row;
+    const std::int64_t most = std::clamp<std::int64_t>(std::max(share / row, least), 1, kPackedRows);
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      const std::int64_t pieces = std::max<std::int64_t>(1, (rows[i] + most - 1) / most);
-      for (std::int64_t p = 0; p < pieces; ++p) {
-        runs.push_back({b, i, rows[i] * p / pieces, rows[i] * (p + 1) / pieces, pieces == 1});
-        open += (runs.back().end - runs.back().begin) * row + flush;
-        if (open < share) continue;
-        ends.push_back(runs.size());
-        open = 0;
-      }
+      std::int64_t pieces = std::max<std::int64_t>(1, (rows[i] + most - 1) / most);
+      if (!serial && rows[i] >= n_threads * least) pieces = std::max<std::int64_t>(pieces, n_threads);
+      for (std::int64_t p = 0; p < pieces; ++p)
+        parts[static_cast<std::size_t>(p * n_threads / pieces)].push_back(
+            {b, i, rows[i] * p / pieces, rows[i] * (p + 1) / pieces, pieces == 1});
     }
   }
+  std::int64_t open = 0;  // work of the runs since the last end
+  for (const auto& part : parts)
+    for (const HistogramRun& run : part) {
+      runs.push_back(run);
+      open += (run.end - run.begin) * blocks[run.block].row + blocks[run.block].flush;
+      if (open < share) continue;
+      ends.push_back(runs.size());
+      open = 0;
+    }
   if (ends.empty() || ends.back() != runs.size()) ends.push_back(runs.size());
 }
 
