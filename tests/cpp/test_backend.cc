@@ -179,8 +179,10 @@ struct OpenNode {
   std::vector<Cell> sums;
 };
 
-// Grows three levels by hand, as the grow loop would, and writes down what the backend says on the way.
-Transcript grow(Backend& backend, const Problem& p, const Dataset& data, Communicator& comm, int n_threads) {
+// Grows three levels by hand, as the grow loop would, and writes down what the backend says on the way. in_one: the
+// histograms and cuts of a level by build_and_split.
+Transcript grow(Backend& backend, const Problem& p, const Dataset& data, Communicator& comm, int n_threads,
+                bool in_one = false) {
   Transcript out;
   const auto slice = [&](const std::vector<float>& all) {
     return std::span(all).subspan(static_cast<std::size_t>(data.first_row * p.n_targets),
@@ -213,17 +215,27 @@ Transcript grow(Backend& backend, const Problem& p, const Dataset& data, Communi
   tree.nodes.emplace_back();
   std::vector<OpenNode> open = {{0, root.count, root.sums}};
   std::vector<NodeId> leaves;
-  backend.histograms(std::vector<NodeId>{0});
-  write_node(0);
-  for (int depth = 0; depth < 3 && !open.empty(); ++depth) {
+  std::vector<Split> splits;
+  const auto search = [&](const std::vector<NodeId>& built, const std::vector<SiblingPair>& pairs,
+                          const std::vector<OpenNode>& nodes) {
     std::vector<SplitQuery> queries;
-    for (const OpenNode& node : open) {
+    for (const OpenNode& node : nodes) {
       queries.push_back({node.id, node.sums, node.count, features, {}, {}});
       if (p.bounded) queries.back().lower = lower;
       if (p.bounded) queries.back().upper = upper;
     }
-    std::vector<Split> splits(queries.size());
-    backend.best_splits(p.rules, queries, p.shared, splits);
+    splits.assign(queries.size(), Split{});
+    if (in_one) {
+      backend.build_and_split({built, pairs}, p.rules, queries, p.shared, splits);
+    } else {
+      backend.histograms(built);
+      backend.subtract(pairs);
+      backend.best_splits(p.rules, queries, p.shared, splits);
+    }
+  };
+  search({0}, {}, open);
+  write_node(0);
+  for (int depth = 0; depth < 3 && !open.empty(); ++depth) {
     std::vector<NodeCut> cuts;
     std::vector<OpenNode> parents, next;
     for (std::size_t i = 0; i < splits.size(); ++i) {
@@ -264,8 +276,7 @@ Transcript grow(Backend& backend, const Problem& p, const Dataset& data, Communi
       next.push_back(std::move(left));
       next.push_back(std::move(right));
     }
-    backend.histograms(built);
-    backend.subtract(pairs);
+    search(built, pairs, next);
     for (const OpenNode& node : next) {
       write_node(node.id);
       out.say("rows", node.count);
@@ -299,10 +310,10 @@ Transcript grow(Backend& backend, const Problem& p, const Dataset& data, Communi
   return out;
 }
 
-Transcript grow_alone(const std::string& device, const Problem& p, int n_threads) {
+Transcript grow_alone(const std::string& device, const Problem& p, int n_threads, bool in_one = false) {
   const Dataset data = make_table(p, 0, p.n_rows);
   Solo solo;
-  return grow(*make_backend(device), p, data, solo, n_threads);
+  return grow(*make_backend(device), p, data, solo, n_threads, in_one);
 }
 
 void check_same(const Transcript& a, const Transcript& b, std::uint64_t seed) {
@@ -324,6 +335,39 @@ TEST(backend_cpu_is_naive) {
     const Transcript naive = grow_alone("naive", p, 1);
     check_same(naive, grow_alone("cpu", p, 1), seed);
     check_same(naive, grow_alone("cpu", p, 3), seed);
+  }
+}
+
+// Features of many bins each, none of two bytes: several blocks, in the order of the features.
+Problem blocks_problem(std::uint64_t seed) {
+  Problem p = random_problem(seed);
+  Random random(seed + 1);
+  p.features.clear();
+  p.bins.clear();
+  p.rules.monotone.clear();
+  for (std::uint32_t f = 0, n = 17 + random.below(30); f < n; ++f) {
+    FeatureCuts& cuts = p.features.emplace_back();
+    cuts.n_bins = static_cast<std::int32_t>(200 + random.below(57));
+    cuts.categorical = random.chance(10);
+    if (!cuts.categorical)
+      for (std::int32_t b = 2; b < cuts.n_bins; ++b) cuts.edges.push_back(b);
+    auto& column = p.bins.emplace_back();
+    for (std::int64_t row = 0; row < p.n_rows; ++row)
+      column.push_back(random.chance(5) ? Bin{0} : static_cast<Bin>(1 + random.below(199)));
+  }
+  return p;
+}
+
+TEST(backend_steps_in_one) {
+  for (std::uint64_t seed = 2000; seed < 2060; ++seed) {
+    const Problem p = random_problem(seed);
+    check_same(grow_alone("naive", p, 1), grow_alone("cpu", p, 2, true), seed);
+  }
+  for (std::uint64_t seed = 3000; seed < 3030; ++seed) {
+    const Problem p = blocks_problem(seed);
+    const Transcript naive = grow_alone("naive", p, 1);
+    check_same(naive, grow_alone("naive", p, 1, true), seed);
+    for (const int n_threads : {1, 2, 3}) check_same(naive, grow_alone("cpu", p, n_threads, true), seed);
   }
 }
 
