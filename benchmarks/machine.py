@@ -73,6 +73,11 @@ def load(name: str) -> dict[str, Any]:
     return dict(json.loads((RESULTS / f"{name}.json").read_text()))
 
 
+def measured() -> list[str]:
+    """Names of the machines that `merge` has written results of."""
+    return sorted(path.stem for path in RESULTS.glob("*-cores.json"))
+
+
 def merge(section: str, rows: dict[str, Any]) -> None:
     """Put these rows into a section of this machine's file; the others stay."""
     path = RESULTS / f"{slug()}.json"

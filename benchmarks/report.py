@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +36,13 @@ def main() -> None:
     args = parser.parse_args()
     results = machine.load(args.machine)
     plots.draw_all(results, DOCS / "benchmarks", NAMES)
-    text = "\n".join(page(results, args.machine)).rstrip() + "\n"
+    others = [machine.load(name) for name in machine.measured() if name != args.machine]
+    text = "\n".join(page(results, args.machine, others)).rstrip() + "\n"
     (DOCS / "benchmarks.md").write_text(text)
     print("wrote docs/benchmarks.md")
 
 
-def page(results: dict[str, Any], name: str) -> list[str]:
+def page(results: dict[str, Any], name: str, others: Sequence[dict[str, Any]] = ()) -> list[str]:
     """The lines of docs/benchmarks.md."""
     return [
         "# Benchmarks",
@@ -54,6 +56,7 @@ def page(results: dict[str, Any], name: str) -> list[str]:
         f"**Machine**: {machine.describe(results['machine'])}",
         "",
         *bars_section(results),
+        *others_section(others),
         *training_section(results),
         *prediction_section(results),
         *curves_section(results),
@@ -92,6 +95,31 @@ def bars_section(results: dict[str, Any]) -> list[str]:
             f"{quantity(verdict.peer_value, bar.time)} | {verdict.runs} |"
         )
     return [*lines, ""]
+
+
+def others_section(others: Sequence[dict[str, Any]]) -> list[str]:
+    """The bars on other machines, as they were measured there."""
+    lines: list[str] = []
+    for results in others:
+        verdicts = [verdict for bar in bars.BARS if (verdict := bars.judge(bar, results))]
+        rows = [row for section in ("training", "prediction", "threads") for row in results.get(section, {}).values()]
+        dates = sorted({row["date"] for row in rows if "date" in row})
+        if not verdicts or not dates:
+            continue
+        lines += [
+            f"### On another machine, {dates[-1]}",
+            "",
+            f"{machine.describe(results['machine'])} With the build of that day **{sum(v.met for v in verdicts)} of "
+            f"{len(bars.BARS)} met**; ratio [bar], the missed ones in bold:",
+            "",
+            "; ".join(
+                f"{v.bar.letter} {f'{v.ratio:.2f}' if v.met else f'**{v.ratio:.2f}**'} [{v.bar.ratio:g}, {NAMES[v.peer]}]"
+                for v in verdicts
+            )
+            + ".",
+            "",
+        ]
+    return lines
 
 
 def quantity(value: float, kind: str) -> str:
