@@ -112,14 +112,15 @@ def others_section(others: Sequence[dict[str, Any]]) -> list[str]:
             f"{machine.describe(results['machine'])} With the build of that day **{sum(v.met for v in verdicts)} of "
             f"{len(bars.BARS)} met**; ratio [bar], the missed ones in bold:",
             "",
-            "; ".join(
-                f"{v.bar.letter} {f'{v.ratio:.2f}' if v.met else f'**{v.ratio:.2f}**'} [{v.bar.ratio:g}, {NAMES[v.peer]}]"
-                for v in verdicts
-            )
-            + ".",
+            "; ".join(f"{v.bar.letter} {emphasis(v)} [{v.bar.ratio:g}, {NAMES[v.peer]}]" for v in verdicts) + ".",
             "",
         ]
     return lines
+
+
+def emphasis(verdict: bars.Verdict) -> str:
+    """A ratio, bold where it misses its bar."""
+    return f"{verdict.ratio:.2f}" if verdict.met else f"**{verdict.ratio:.2f}**"
 
 
 def quantity(value: float, kind: str) -> str:

@@ -40,11 +40,11 @@ class CpuBackend::HistogramCall {
 
   CpuBackend& backend_;
   std::span<const NodeId> nodes_;
-  std::vector<Histogram*> out_;      // [node of the call]
-  std::vector<std::int64_t> rows_;   // [node of the call]
-  std::size_t n_blocks_ = 0;         // dense, then sparse
+  std::vector<Histogram*> out_;  // [node of the call]
+  std::vector<std::int64_t> rows_;  // [node of the call]
+  std::size_t n_blocks_ = 0;  // dense, then sparse
   HistogramTasks tasks_;
-  std::vector<char> written_;        // [node of the call][block][layer]
+  std::vector<char> written_;  // [node of the call][block][layer]
 };
 
 // Histograms derived = parent - built. What parents leave behind is spare memory when the call ends.
@@ -100,7 +100,7 @@ class CpuBackend::SplitCall {
   std::size_t n_groups_ = 0;
   int n_threads_ = 1;
   std::int64_t work_ = 0;  // cells
-  std::vector<Worker> workers_;   // [worker]
+  std::vector<Worker> workers_;  // [worker]
 };
 
 }  // namespace pygbt

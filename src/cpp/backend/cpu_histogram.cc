@@ -137,8 +137,9 @@ void CpuBackend::HistogramCall::add_rows(const HistogramRun& run, HistogramBuffe
 }
 
 // Packed sums of the run; the caller clears them.
-const std::uint64_t* CpuBackend::HistogramCall::add_packed(const HistogramRun& run, const HistogramTask& task, bool two_byte,
-                                const BlockLayout& layout, HistogramBuffer& buffer) const {
+const std::uint64_t* CpuBackend::HistogramCall::add_packed(const HistogramRun& run, const HistogramTask& task,
+                                                           bool two_byte, const BlockLayout& layout,
+                                                           HistogramBuffer& buffer) const {
   std::uint64_t* const cells = grown(buffer.packed, layout.size);
   visit_rows(run, task, [&](const HistogramTask& piece) {
     if (two_byte)
@@ -150,16 +151,16 @@ const std::uint64_t* CpuBackend::HistogramCall::add_packed(const HistogramRun& r
 }
 
 // Few rows, straight into their cells.
-void CpuBackend::HistogramCall::add_direct(const HistogramRun& run, HistogramTask task, bool two_byte, const BlockLayout& layout,
-                Histogram& out) const {
+void CpuBackend::HistogramCall::add_direct(const HistogramRun& run, HistogramTask task, bool two_byte,
+                                           const BlockLayout& layout, Histogram& out) const {
   std::uint64_t* const cells = out.packed_cells();
   clear_bins(layout, cells, 1);
   task.offsets = layout.bins.data();
   visit_rows(run, task, [&](const HistogramTask& piece) { kernels().histogram_packed_at[two_byte](piece, cells); });
 }
 
-void CpuBackend::HistogramCall::add_cells(const HistogramRun& run, HistogramTask task, bool two_byte, const BlockLayout& layout,
-               HistogramBuffer& buffer, Histogram& out) {
+void CpuBackend::HistogramCall::add_cells(const HistogramRun& run, HistogramTask task, bool two_byte,
+                                          const BlockLayout& layout, HistogramBuffer& buffer, Histogram& out) {
   const bool direct = run.alone && !layout.joint;
   Cell* cells = out.cells();
   if (direct) {
@@ -172,13 +173,13 @@ void CpuBackend::HistogramCall::add_cells(const HistogramRun& run, HistogramTask
              [&](const HistogramTask& piece) { kernels().histogram_cells[two_byte][backend_.wide_](piece, cells); });
   if (direct) return;
   flush(run, 0, [&](bool fresh) {
-    for (std::int64_t k = 0; k < width(); ++k)
-      flush_block(layout, cells + k, width(), out.cells() + k, width(), fresh);
+    for (std::int64_t k = 0; k < width(); ++k) flush_block(layout, cells + k, width(), out.cells() + k, width(), fresh);
   });
   clear_block(layout, cells, width());
 }
 
-void CpuBackend::HistogramCall::add_sparse_rows(const HistogramRun& run, const SparseBlock& block, HistogramBuffer& buffer) {
+void CpuBackend::HistogramCall::add_sparse_rows(const HistogramRun& run, const SparseBlock& block,
+                                                HistogramBuffer& buffer) {
   Histogram& out = *out_[run.node];
   HistogramTask task;
   task.bins = block.codes.data();

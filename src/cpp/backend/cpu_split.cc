@@ -68,8 +68,8 @@ std::span<const FeatureId> features_within(std::span<const FeatureId> features, 
 CpuBackend::SplitCall::SplitCall(CpuBackend& backend, const SplitRules& rules, std::span<const SplitQuery> queries,
                                  bool shared, std::int64_t more_work)
     : backend_(backend),
-      search_{rules, *backend.data_->cuts, backend.bin_offset_, queries, shared, backend.request_.width, {}, {}, {},
-              &kernels().split},
+      search_{rules, *backend.data_->cuts, backend.bin_offset_, queries, shared, backend.request_.width, {}, {},
+              {},    &kernels().split},
       n_groups_(shared ? 1 : queries.size()) {
   for (const CellUnits& unit : backend_.units_) {
     search_.g_units.push_back(unit.g);

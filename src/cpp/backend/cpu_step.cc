@@ -43,8 +43,7 @@ bool CpuBackend::goes_by_blocks(const HistogramStep& step) const {
 
 void CpuBackend::build_and_split(const HistogramStep& step, const SplitRules& rules,
                                  std::span<const SplitQuery> queries, bool shared, std::span<Split> out) {
-  const std::vector<Family> by_node =
-      !shared && goes_by_blocks(step) ? families(step, queries) : std::vector<Family>{};
+  const std::vector<Family> by_node = !shared && goes_by_blocks(step) ? families(step, queries) : std::vector<Family>{};
   if (by_node.empty()) {
     Backend::build_and_split(step, rules, queries, shared, out);
     return;

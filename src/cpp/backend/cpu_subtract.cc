@@ -116,8 +116,7 @@ void CpuBackend::SubtractCall::run() {
   const auto n_pairs = static_cast<std::int64_t>(pairs_.size());
   const auto& bin_offset = backend_.bin_offset_;
   const FeatureParts& parts = backend_.feature_parts_;
-  const int n_threads =
-      bin_offset.back() * backend_.request_.width * n_pairs < kSerialWork ? 1 : backend_.n_threads_;
+  const int n_threads = bin_offset.back() * backend_.request_.width * n_pairs < kSerialWork ? 1 : backend_.n_threads_;
   const FeatureParts::Grid grid = n_threads == 1 ? FeatureParts::Grid{} : parts.grid(n_threads, n_pairs);
   parallel_for(n_threads, grid.n_tasks(), [&](std::int64_t task, int) {
     const std::int64_t part = task / grid.n_groups, share = task % grid.n_groups;

@@ -14,7 +14,7 @@ namespace py = pybind11;
 namespace {
 
 constexpr std::uint64_t kColumns = 16, kBins = 256;  // a block's cells, 32 KiB
-constexpr std::uint64_t kRows = 64;                  // their bins take 1 KiB
+constexpr std::uint64_t kRows = 64;  // their bins take 1 KiB
 
 // Bins of a row, 8 a word: any, so that neither lines nor places within them repeat from column to column.
 std::vector<std::uint64_t> any_bins() {

@@ -244,8 +244,7 @@ void Grower::adopt(const std::vector<NodeId>& chosen, std::vector<NodeId>& front
 
 // Histograms and best cuts of the children that may split (`open`): the smaller sibling is built, the larger is parent -
 // smaller. Nodes that cannot split get none, and the parents' are given back.
-void Grower::evaluate_children(Backend& backend, const std::vector<NodeId>& parents,
-                               const std::vector<NodeId>& open) {
+void Grower::evaluate_children(Backend& backend, const std::vector<NodeId>& parents, const std::vector<NodeId>& open) {
   std::vector<NodeId> built, done;
   std::vector<SiblingPair> pairs;
   for (const NodeId id : parents) {
