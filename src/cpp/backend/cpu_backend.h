@@ -168,7 +168,7 @@ class CpuBackend final : public Backend {
   void draw_rows(const TreeRequest& request);
   template <class Gradient>
   RootStats quantise(const TreeRequest& request);
-  std::int64_t route(const Piece& rows, std::int64_t tile, const Split& split, const Split* next,
+  std::int64_t route(const Piece& rows, std::int64_t tile, const Split& split, const NodeCut* next,
                      std::uint16_t* sides) const;
   void scatter(const Piece& rows, const std::uint16_t* sides, std::int64_t n_left, std::int64_t first, int to);
   void mark(const Piece& rows, const std::uint16_t* sides, NodeId left);

@@ -15,12 +15,13 @@ namespace {
 
 constexpr std::int64_t kSerialRows = 4096;  // fewer rows are not worth a dispatch
 constexpr std::int64_t kSideRows = 16;  // rows of a word of sides
+constexpr std::int64_t kRowsOfLine = 64;  // one-byte bins of a cache line
 
 }  // namespace
 
 // Sides of a segment's rows; returns how many go left. The tile's part of the column of the cut that is routed next is
-// fetched meanwhile.
-std::int64_t CpuBackend::route(const Piece& rows, std::int64_t tile, const Split& split, const Split* next,
+// fetched meanwhile, where both have rows enough: for the lines to be read, and to hide the fetch.
+std::int64_t CpuBackend::route(const Piece& rows, std::int64_t tile, const Split& split, const NodeCut* next,
                                std::uint16_t* sides) const {
   const BinColumn column = data_->column(split.feature);
   PartitionTask task;
@@ -35,8 +36,10 @@ std::int64_t CpuBackend::route(const Piece& rows, std::int64_t tile, const Split
   task.rows = rows.rows;
   task.first_row = rows.first_row;
   task.n = rows.n;
-  if (next != nullptr && next->feature != split.feature) {
-    const BinColumn later = data_->column(next->feature);
+  const std::int64_t n_enough = rows_of_tile(tile) / kRowsOfLine;
+  if (next != nullptr && next->split->feature != split.feature && rows.n >= n_enough &&
+      std::int64_t{segments(next->node)[tile].count} >= n_enough) {
+    const BinColumn later = data_->column(next->split->feature);
     const std::int64_t bin_bytes = later.two_byte ? 2 : 1;
     task.later = static_cast<const std::uint8_t*>(later.data) + tile * tile_rows_ * bin_bytes;
     task.later_bytes = rows_of_tile(tile) * bin_bytes;
@@ -100,7 +103,7 @@ void CpuBackend::partition(std::span<const NodeCut> cuts, std::span<std::int64_t
     std::uint16_t* const sides = sides_.data() + worker * words;
     for (std::size_t c = 0; c < cuts.size(); ++c) {
       const NodeCut& cut = cuts[c];
-      const Split* const next = c + 1 < cuts.size() ? cuts[c + 1].split : nullptr;
+      const NodeCut* const next = c + 1 < cuts.size() ? &cuts[c + 1] : nullptr;
       const Segment parent = segments(cut.node)[tile];
       const Piece rows = piece(cut.node, tile, 0, parent.count);
       const std::int64_t n_left = parent.count == 0 ? 0 : route(rows, tile, *cut.split, next, sides);
