@@ -69,15 +69,15 @@ void CpuBackend::draw_rows(const TreeRequest& request) {
   if (request.subsample >= 1.0 && data_->weights.empty()) {
     for (std::size_t t = 0; t < tiles; ++t)
       segments_[t].count = static_cast<std::uint32_t>(rows_of_tile(static_cast<std::int64_t>(t)));
-    nodes_.assign(1, NodeRows{n_rows_, 0, true, false});
+    nodes_.assign(1, NodeRows{n_rows_, true, false});
     return;
   }
   const auto threshold = static_cast<std::uint64_t>(std::min(request.subsample, 1.0) * 4294967296.0);
-  rows_[0].resize(static_cast<std::size_t>(n_rows_));
+  rows_.resize(static_cast<std::size_t>(n_rows_));
   std::vector<std::vector<RowId>> others(tiles);
   parallel_for(n_threads_, n_tiles_, [&](std::int64_t tile, int) {
     const std::int64_t begin = tile * tile_rows_;
-    RowId* next = rows_[0].data() + begin;
+    RowId* next = rows_.data() + begin;
     for (std::int64_t row = begin; row < begin + rows_of_tile(tile); ++row) {
       const auto global = static_cast<std::uint64_t>(data_->first_row + row);
       if (data_->weight(row) > 0 && random_bits(request.seed, Draw::kRow, request.iteration, global) < threshold)
@@ -85,12 +85,12 @@ void CpuBackend::draw_rows(const TreeRequest& request) {
       else
         others[static_cast<std::size_t>(tile)].push_back(static_cast<RowId>(row));
     }
-    segments_[static_cast<std::size_t>(tile)].count = static_cast<std::uint32_t>(next - (rows_[0].data() + begin));
+    segments_[static_cast<std::size_t>(tile)].count = static_cast<std::uint32_t>(next - (rows_.data() + begin));
   });
   std::int64_t n_drawn = 0;
   for (const Segment& segment : segments_) n_drawn += segment.count;
   for (const auto& rows : others) not_drawn_.insert(not_drawn_.end(), rows.begin(), rows.end());
-  nodes_.assign(1, NodeRows{n_drawn, 0, false, false});
+  nodes_.assign(1, NodeRows{n_drawn, false, false});
 }
 
 // Quantises the gradients of the tree's targets, puts those of the drawn rows in order, and adds them up.
@@ -99,20 +99,19 @@ RootStats CpuBackend::quantise(const TreeRequest& request) {
   const std::int32_t width = request.width;
   const Precision precision = wide_ ? Precision::kWide : Precision::kNarrow;
   const NodeRows& root = nodes_[0];
-  const bool gather = in_order_ && !root.consecutive;  // by row into [1], then beside the drawn rows into [0]
-  HugeVector<std::uint8_t>& by_row = gradients_[gather ? 1 : 0];
+  const bool gather = in_order_ && !root.consecutive;  // by row first, then beside the drawn rows
   std::vector<RowSums> row_sums;  // [width] over all rows
   if (!wide_ && in_order_) {
     row_sums.push_back(narrow_target(request.first_target).sums);
-    take_narrow(request.first_target, by_row);
+    take_narrow(request.first_target, gradients_);
   } else {
-    by_row.resize(static_cast<std::size_t>(n_rows_ * gradient_bytes()));
+    gradients_.resize(static_cast<std::size_t>(n_rows_ * gradient_bytes()));
     if (!wide_ && keeps_narrow()) {
-      row_sums = interleave_narrow(request.first_target, width, reinterpret_cast<NarrowGradient*>(by_row.data()));
+      row_sums = interleave_narrow(request.first_target, width, reinterpret_cast<NarrowGradient*>(gradients_.data()));
     } else {
       for (std::int32_t k = 0; k < width; ++k) {
         target_extremes(request.first_target + k);
-        row_sums.push_back(quantise_target(request.first_target + k, precision, by_row.data(), k, width));
+        row_sums.push_back(quantise_target(request.first_target + k, precision, gradients_.data(), k, width));
       }
     }
   }
@@ -136,23 +135,21 @@ RootStats CpuBackend::quantise(const TreeRequest& request) {
   } else {
     stats.sums.assign(static_cast<std::size_t>(width), Cell{});
     drawn_weight = 0;
-    if (gather) gradients_[0].resize(static_cast<std::size_t>(n_rows_ * gradient_bytes()));
-    const auto* const from = reinterpret_cast<const Gradient*>(by_row.data());
-    auto* const ordered = reinterpret_cast<Gradient*>(gradients_[0].data());
+    auto* const by_row = reinterpret_cast<Gradient*>(gradients_.data());
     std::mutex merge;
     parallel_for(n_threads_, n_tiles_, [&](std::int64_t tile, int) {
       std::vector<Cell> sums(static_cast<std::size_t>(width));
       std::int64_t weights = 0;
       const std::int64_t begin = tile * tile_rows_;
       for (std::int64_t i = begin; i < begin + segments_[static_cast<std::size_t>(tile)].count; ++i) {
-        const auto row = static_cast<std::int64_t>(rows_[0][static_cast<std::size_t>(i)]);
+        const auto row = static_cast<std::int64_t>(rows_[static_cast<std::size_t>(i)]);
         const std::int64_t weight = data_->weight(row);
         weights += weight;
         for (std::int32_t k = 0; k < width; ++k) {
-          const Gradient& gradient = from[row_major(row, k, width)];
+          const Gradient& gradient = by_row[row_major(row, k, width)];
           sums[static_cast<std::size_t>(k)] += Cell{gradient.g * weight, gradient.h * weight};
         }
-        if (gather) ordered[i] = from[row];
+        if (gather) by_row[i] = by_row[row];  // i <= row: rows ascend
       }
       const std::lock_guard lock(merge);
       drawn_weight += weights;

@@ -45,19 +45,18 @@ class CpuBackend final : public Backend {
 
  private:
   // Rows live in tiles, of consecutive rows each: a tile's part of the row buffers and of a column stays in L2 while it
-  // is partitioned. Within a tile the rows of a node are one segment of rows_[buffer], their gradients beside them.
-  // Children go to the other buffer, at the place of their parent:
+  // is partitioned. Within a tile the rows of a node are one segment of rows_, their gradients beside them. Children
+  // take the place of their parent: the left rows move up, the right ones wait in right_ until these are written.
   //
   //   tile 0                              tile 1
-  //   [ parent ......... ][ others ... ]  [ parent .. ][ others ......... ]     buffer a
-  //   [ left   ][ right  ]                [ left ][ r ]                         buffer b
+  //   [ parent ......... ][ others ... ]  [ parent .. ][ others ......... ]     before
+  //   [ left   ][ right  ][ others ... ]  [ left ][ r ][ others ......... ]     after
   struct Segment {
     std::uint32_t begin = 0;  // in the tile
     std::uint32_t count = 0;
   };
   struct NodeRows {
     std::int64_t count = 0;
-    int buffer = 0;
     bool consecutive = false;  // every row: none is written down
     bool marked = false;       // a leaf whose rows bear its mark and lie in no buffer
   };
@@ -120,10 +119,10 @@ class CpuBackend final : public Backend {
     const NodeRows& at = rows_at(node);
     const std::int64_t first = tile * tile_rows_ + segments(node)[tile].begin + begin;
     Piece out;
-    out.rows = at.consecutive ? nullptr : rows_[at.buffer].data() + first;
+    out.rows = at.consecutive ? nullptr : rows_.data() + first;
     out.first_row = static_cast<RowId>(first);
     out.n = n;
-    const std::uint8_t* const gradients = gradients_[in_order_ ? at.buffer : 0].data();
+    const std::uint8_t* const gradients = gradients_.data();
     if (gradients != nullptr) out.gradients = gradients + (in_order_ ? first * gradient_bytes() : 0);
     return out;
   }
@@ -170,7 +169,8 @@ class CpuBackend final : public Backend {
   RootStats quantise(const TreeRequest& request);
   std::int64_t route(const Piece& rows, std::int64_t tile, const Split& split, const NodeCut* next,
                      std::uint16_t* sides) const;
-  void scatter(const Piece& rows, const std::uint16_t* sides, std::int64_t n_left, std::int64_t first, int to);
+  void scatter(const Piece& rows, const std::uint16_t* sides, std::int64_t n_left, std::int64_t first,
+               std::uint8_t* spare);
   void mark(const Piece& rows, const std::uint16_t* sides, NodeId left);
   std::uint32_t mark_of(std::int64_t row) const;
   std::uint8_t* marks_at(std::int64_t row) { return marks_.data() + (row << mark_type_); }
@@ -205,12 +205,13 @@ class CpuBackend final : public Backend {
   bool packable_ = true;                        // gradients fit packed cells: narrow, weight 1
   bool in_order_ = true;                        // gradients move with the rows: trees of one target
   std::vector<CellUnits> units_;                // [width]
-  HugeVector<RowId> rows_[2];                   // drawn rows, grouped by node
-  HugeVector<std::uint8_t> gradients_[2];  // NarrowGradient or WideGradient beside rows_, or [row][width] in [0]
+  HugeVector<RowId> rows_;               // drawn rows, grouped by node
+  HugeVector<std::uint8_t> gradients_;   // NarrowGradient or WideGradient beside rows_, or [row][width]
   std::vector<NarrowTarget> narrow_;    // [target]
   HugeVector<std::uint8_t> spare_narrow_;  // memory for one of them
   std::vector<RowId> not_drawn_;  // rows outside the tree
   std::vector<std::uint16_t> sides_;  // partition scratch, a bit a row [worker][tile_rows_ / 16]
+  HugeVector<std::uint8_t> right_;    // partition scratch, right rows or their gradients [worker][tile_rows_]
   int mark_type_ = 0;  // marks are uint8, uint16 or uint32
   HugeVector<std::uint8_t> marks_;  // [row] node + 1 of the row's leaf, 0 = not in the tree
   std::vector<NodeRows> nodes_;  // [node]

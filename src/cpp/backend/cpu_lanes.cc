@@ -260,7 +260,7 @@ class CpuBackend::LaneCall {
 void CpuBackend::lane_histograms(std::span<const NodeId> nodes) {
   std::vector<Histogram*> out;
   for (const NodeId node : nodes) out.push_back(&new_histogram(node));
-  const auto* const gradients = reinterpret_cast<const NarrowGradient*>(gradients_[0].data());
+  const auto* const gradients = reinterpret_cast<const NarrowGradient*>(gradients_.data());
   LaneCall(*this, nodes, {gradients}, request_.width, std::move(out)).run();
 }
 

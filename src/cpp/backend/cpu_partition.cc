@@ -3,6 +3,7 @@
 // is routed (which side, how many) and scattered while it is in cache. Rows of final cuts get the marks of their leaves
 // instead.
 #include <algorithm>
+#include <cstring>
 
 #include "backend/cpu_backend.h"
 #include "backend/isa_dispatch.h"
@@ -51,23 +52,27 @@ std::int64_t CpuBackend::route(const Piece& rows, std::int64_t tile, const Split
   return kernels().route(task, sides);
 }
 
-// Rows and gradients of a segment to the places of its children, [first, first + n) of buffer `to`.
+// Rows and gradients of the segment at `first` to the places of its children, left ones first.
 void CpuBackend::scatter(const Piece& rows, const std::uint16_t* sides, std::int64_t n_left, std::int64_t first,
-                         int to) {
+                         std::uint8_t* spare) {
   ScatterTask task;
   task.sides = sides;
   task.n = rows.n;
   task.first_row = rows.first_row;
   task.from = rows.rows;
-  task.left = rows_[to].data() + first;
-  task.right = rows_[to].data() + first + n_left;
-  kernels().scatter4(task);
+  const auto move = [&](void (*scatter)(const ScatterTask&), std::uint8_t* segment, std::int64_t bytes) {
+    const bool in_place = task.from != nullptr;
+    std::uint8_t* const right = segment + n_left * bytes;
+    task.left = segment;
+    task.right = in_place ? spare : right;
+    scatter(task);
+    if (in_place) std::memcpy(right, spare, static_cast<std::size_t>((rows.n - n_left) * bytes));
+  };
+  move(kernels().scatter4, reinterpret_cast<std::uint8_t*>(rows_.data() + first), sizeof(RowId));
   if (!in_order_) return;
   const std::int64_t bytes = gradient_bytes();
   task.from = rows.gradients;
-  task.left = gradients_[to].data() + first * bytes;
-  task.right = gradients_[to].data() + (first + n_left) * bytes;
-  wide_ ? kernels().scatter8(task) : kernels().scatter4(task);
+  move(wide_ ? kernels().scatter8 : kernels().scatter4, gradients_.data() + first * bytes, bytes);
 }
 
 void CpuBackend::mark(const Piece& rows, const std::uint16_t* sides, NodeId left) {
@@ -93,11 +98,11 @@ void CpuBackend::partition(std::span<const NodeCut> cuts, std::span<std::int64_t
   if (nodes_.size() < n_nodes) nodes_.resize(n_nodes);
   if (segments_.size() < n_nodes * static_cast<std::size_t>(n_tiles_))
     segments_.resize(n_nodes * static_cast<std::size_t>(n_tiles_));
-  for (auto& rows : rows_) rows.resize(static_cast<std::size_t>(n_rows_));
-  if (in_order_)
-    for (auto& buffer : gradients_) buffer.resize(static_cast<std::size_t>(n_rows_ * gradient_bytes()));
+  rows_.resize(static_cast<std::size_t>(n_rows_));
   const std::int64_t words = (tile_rows_ + kSideRows - 1) / kSideRows;
   sides_.resize(static_cast<std::size_t>(n_threads_ * words));
+  const std::int64_t spare_bytes = tile_rows_ * std::int64_t{sizeof(WideGradient)};
+  right_.resize(static_cast<std::size_t>(n_threads_ * spare_bytes));
 
   parallel_for(total < kSerialRows ? 1 : n_threads_, n_tiles_, [&](std::int64_t tile, int worker) {
     std::uint16_t* const sides = sides_.data() + worker * words;
@@ -114,7 +119,7 @@ void CpuBackend::partition(std::span<const NodeCut> cuts, std::span<std::int64_t
       if (cut.final)
         mark(rows, sides, cut.left);
       else
-        scatter(rows, sides, n_left, tile * tile_rows_ + parent.begin, 1 - rows_at(cut.node).buffer);
+        scatter(rows, sides, n_left, tile * tile_rows_ + parent.begin, right_.data() + worker * spare_bytes);
     }
   });
 
@@ -123,8 +128,8 @@ void CpuBackend::partition(std::span<const NodeCut> cuts, std::span<std::int64_t
     const NodeRows parent = rows_at(cut.node);
     std::int64_t n_left = 0;
     for (std::int64_t tile = 0; tile < n_tiles_; ++tile) n_left += segments(cut.left)[tile].count;
-    rows_at(cut.left) = {n_left, 1 - parent.buffer, false, cut.final};
-    rows_at(cut.left + 1) = {parent.count - n_left, 1 - parent.buffer, false, cut.final};
+    rows_at(cut.left) = {n_left, false, cut.final};
+    rows_at(cut.left + 1) = {parent.count - n_left, false, cut.final};
     out_left_counts[i] = n_left;
   }
   comm_->allreduce_sum(out_left_counts);

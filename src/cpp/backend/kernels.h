@@ -91,7 +91,7 @@ struct PartitionTask {
   std::int64_t n = 0;
 };
 
-// Elements of `from` whose bit is set go to `left`, the others to `right`, order kept.
+// Elements of `from` whose bit is set go to `left`, which may be `from`, the others to `right`; order kept.
 struct ScatterTask {
   const std::uint16_t* sides = nullptr;  // [ceil(n / 16)] bit i % 16 of word i / 16: element i goes left
   std::int64_t n = 0;
