@@ -298,10 +298,6 @@ def train(
     return run_rounds(run, num_boost_round, hooks)
 
 
-#: Seconds of training after which other threads get a turn.
-REST_EVERY = 0.01
-
-
 def run_rounds(run: Run, n_rounds: int, hooks: Sequence[Callback]) -> Booster:
     """Advance `run` by up to `n_rounds` rounds, with callbacks and Ctrl-C."""
 
@@ -318,7 +314,6 @@ def run_rounds(run: Run, n_rounds: int, hooks: Sequence[Callback]) -> Booster:
         snapshot=snapshot,
     )
     started: list[Callback] = []
-    rested = time.monotonic()
     try:
         for hook in hooks:
             if hasattr(hook, "start"):
@@ -330,10 +325,6 @@ def run_rounds(run: Run, n_rounds: int, hooks: Sequence[Callback]) -> Booster:
             ends = [hook(state) for hook in hooks]  # every hook runs
             if any(ends):
                 break
-            now = time.monotonic()
-            if now - rested > REST_EVERY:  # a system call of 50 microseconds: longer than a round of a small table
-                time.sleep(0)  # lets a waiting signal and other threads in between two rounds
-                rested = now
     except KeyboardInterrupt as interrupt:
         raise TrainingInterrupted(snapshot()) from interrupt
     finally:

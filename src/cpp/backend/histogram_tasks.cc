@@ -13,7 +13,7 @@ constexpr std::int64_t kSparseRow = 8;    // of a row of a sparse block, whateve
 constexpr std::int64_t kRunPerFlush = 24;  // a node is not split so finely that flushes take more than 1/24
 constexpr std::int64_t kMinTaskWork = 1 << 15;
 constexpr std::int64_t kSerialWork = 1 << 13;
-constexpr std::int64_t kTasksPerThread = 8;  // the last task to end keeps the others waiting for 1/8 of their time
+constexpr std::int64_t kTasksPerThread = 16;  // the last task to end keeps the others waiting for 1/16 of their time
 
 }  // namespace
 
