@@ -60,12 +60,12 @@ void CpuBackend::scatter(const Piece& rows, const std::uint16_t* sides, std::int
   task.n = rows.n;
   task.first_row = rows.first_row;
   task.from = rows.rows;
-  const auto move = [&](void (*scatter)(const ScatterTask&), std::uint8_t* segment, std::int64_t bytes) {
+  const auto move = [&](void (*kernel)(const ScatterTask&), std::uint8_t* segment, std::int64_t bytes) {
     const bool in_place = task.from != nullptr;
     std::uint8_t* const right = segment + n_left * bytes;
     task.left = segment;
     task.right = in_place ? spare : right;
-    scatter(task);
+    kernel(task);
     if (in_place) std::memcpy(right, spare, static_cast<std::size_t>((rows.n - n_left) * bytes));
   };
   move(kernels().scatter4, reinterpret_cast<std::uint8_t*>(rows_.data() + first), sizeof(RowId));
