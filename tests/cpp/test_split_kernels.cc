@@ -139,13 +139,13 @@ CutCandidate brute_force(const SplitSearch& search, const Node& node) {
     for (std::int32_t step = 1; step < n_bins; ++step) {
       for (const bool missing_left : {true, false}) {
         if (missing_left ? !missing || step == n_bins - 1 : !missing && step == n_bins - 1) continue;
-        Cell left, right;
+        Cell left;
         std::int64_t count = 0;
         for (std::int32_t bin = missing_left ? 0 : 1; bin <= step; ++bin) {
           left += node.cells[first + static_cast<std::size_t>(bin)];
           count += node.counts[first + static_cast<std::size_t>(bin)];
         }
-        const double children = cut_gain<1>(&left, count, context, parent, &right);
+        const double children = cut_gain<1>(&left, count, context, parent);
         offer(node.rules, children, children - parent,
               {children - parent, f, static_cast<Bin>(step), missing_left, step}, best);
       }

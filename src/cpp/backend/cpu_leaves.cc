@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // From leaves to scores: wide sums, exact residual quantiles, and the update of every row's score.
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <mutex>
@@ -12,6 +11,7 @@
 #include "base/error.h"
 #include "base/pool.h"
 #include "math/layout.h"
+#include "math/order_key.h"
 #include "math/quantise.h"
 #include "math/weighted_quantile.h"
 
@@ -21,14 +21,6 @@ namespace {
 
 constexpr std::int64_t kLeafRun = 4096;
 constexpr std::int64_t kWalkGrain = 2048;  // rows a task walks down a tree at least
-
-// Ascending order of the key = ascending order of the float, -0.0 equal to +0.0.
-std::uint32_t order_key(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value + 0.0f);
-  return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
-}
-
-float value_of_key(std::uint32_t key) { return std::bit_cast<float>(key & 0x80000000u ? key & 0x7fffffffu : ~key); }
 
 }  // namespace
 
@@ -92,8 +84,7 @@ void CpuBackend::leaf_quantiles(std::span<const NodeId> leaves, std::int32_t tar
   const std::int32_t label_column = data_->n_labels == 1 ? 0 : target;
   const auto n_leaves = static_cast<std::int64_t>(leaves.size());
   std::vector<std::int64_t> total(leaves.size(), 0);
-  std::vector<std::uint32_t> prefix(leaves.size(), 0);
-  std::vector<std::int64_t> below(leaves.size(), 0);
+  std::vector<RankSearch> search(leaves.size());
   std::vector<std::int64_t> counts(leaves.size() * 256);
   for (int shift = 24; shift >= 0; shift -= 8) {
     std::fill(counts.begin(), counts.end(), 0);
@@ -107,7 +98,7 @@ void CpuBackend::leaf_quantiles(std::span<const NodeId> leaves, std::int32_t tar
               data_->labels[static_cast<std::size_t>(row_major(row, label_column, data_->n_labels))] -
               scores_[static_cast<std::size_t>(row_major(row, target, n_targets_))];
           const std::uint32_t key = order_key(residual);
-          if (shift < 24 && (key >> (shift + 8)) != (prefix[at] >> (shift + 8))) continue;
+          if (!search[at].follows(key, shift)) continue;
           count[(key >> shift) & 255u] += data_->weight(row);
         }
       });
@@ -119,14 +110,11 @@ void CpuBackend::leaf_quantiles(std::span<const NodeId> leaves, std::int32_t tar
         for (int byte = 0; byte < 256; ++byte) total[leaf] += count[byte];
       // Smallest value whose cumulative weight reaches alpha * total.
       const auto wanted = static_cast<std::int64_t>(quantile_rank(level, static_cast<std::uint64_t>(total[leaf])));
-      std::uint32_t byte = 0;
-      while (byte < 255 && below[leaf] + count[byte] < wanted) below[leaf] += count[byte++];
-      while (byte < 255 && count[byte] == 0) ++byte;
-      prefix[leaf] |= byte << shift;
+      search[leaf].step(count, wanted, shift);
     }
   }
   for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf)
-    out[leaf] = total[leaf] == 0 ? 0.0f : value_of_key(prefix[leaf]);
+    out[leaf] = total[leaf] == 0 ? 0.0f : value_of_key(search[leaf].prefix);
 }
 
 // Rows outside the tree get the mark of the leaf they walk to.

@@ -24,7 +24,6 @@ CutCandidate search_cuts(const SplitRules& rules, GeneralScratch& scratch) {
   const auto width = static_cast<std::size_t>(view.nodes[0].width);
   scratch.left.resize(width);
   scratch.with_missing.resize(width);
-  scratch.right.resize(width);
   const std::int32_t n_steps = view.n_steps();
   const auto in_reach = [&](std::int32_t step) {
     return view.kind != CutKind::kOrdered || std::min(step, n_steps - step) <= rules.max_cat_threshold;
@@ -40,7 +39,7 @@ CutCandidate search_cuts(const SplitRules& rules, GeneralScratch& scratch) {
     visit_cuts<kWidth>(view, view.histograms[0], scratch.left.data(), scratch.with_missing.data(),
                        [&](std::int32_t step, bool missing_left, const Cell* left, std::int64_t count) {
                          if (!in_reach(step)) return;
-                         const double children = cut_gain<kWidth>(left, count, node, parent, scratch.right.data());
+                         const double children = cut_gain<kWidth>(left, count, node, parent);
                          judge(children, children - parent, step, missing_left);
                        });
     return best;
@@ -55,7 +54,7 @@ CutCandidate search_cuts(const SplitRules& rules, GeneralScratch& scratch) {
     visit_cuts<kWidth>(view, view.histograms[i], scratch.left.data(), scratch.with_missing.data(),
                        [&](std::int32_t step, bool missing_left, const Cell* left, std::int64_t count) {
                          if (!in_reach(step)) return;
-                         const double children = cut_gain<kWidth>(left, count, node, parent, scratch.right.data());
+                         const double children = cut_gain<kWidth>(left, count, node, parent);
                          const std::size_t slot = static_cast<std::size_t>(step) * 2 + missing_left;
                          scratch.gains[slot] += children - parent;
                          scratch.worth[slot] += children;
@@ -127,10 +126,9 @@ void write_splits(const SplitSearch& search, const FeatureView& view, const CutC
     if (!search.shared) continue;
     const CutContext& node = view.nodes[i];
     const double parent = set_gain<0>(node.sums, node);
-    std::vector<Cell> right(split.left.size());
     std::int64_t left_count = 0;
     visit_left(view, view.histograms[i], best, [&](const Cell*, std::int64_t count) { left_count += count; });
-    split.gain = cut_gain<0>(split.left.data(), left_count, node, parent, right.data()) - parent;
+    split.gain = cut_gain<0>(split.left.data(), left_count, node, parent) - parent;
   }
 }
 

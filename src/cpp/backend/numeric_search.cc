@@ -81,14 +81,14 @@ void judge_rival(const SplitSearch& search, const NumericRules& numeric, const N
   const bool quick = quick_gain(scan.sums, scan.g_unit, scan.h_unit, scan.rule, node.min_child_weight, scan.quick);
   const double parent = set_gain<1>(node.sums, node);
   const FeatureHistogram slice = search.slice(rival.query, rival.feature, scratch.unpacked);
-  Cell left, with_missing, right;
+  Cell left, with_missing;
   visit_prefix_cuts<1>(slice, nullptr, slice.n_bins - 1, slice.has_missing(), &left, &with_missing,
                        [&](std::int32_t step, bool missing_left, const Cell* sums, std::int64_t count) {
                          if (quick) {
                            const auto g = static_cast<double>(sums->g), h = static_cast<double>(sums->h);
                            if (scan.quick.numerator(g, h) < least * scan.quick.denominator(h)) return;
                          }
-                         const double children = cut_gain<1>(sums, count, node, parent, &right);
+                         const double children = cut_gain<1>(sums, count, node, parent);
                          offer(search.rules, children, children - parent,
                                {children - parent, rival.feature, static_cast<Bin>(step), missing_left, step}, best);
                        });

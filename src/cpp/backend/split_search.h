@@ -125,7 +125,7 @@ struct FeatureView {
 // Scratch of one worker.
 struct GeneralScratch {
   FeatureView view;
-  std::vector<Cell> left, with_missing, right;
+  std::vector<Cell> left, with_missing;
   std::vector<double> gains, worth;  // symmetric: [step][missing side] summed over nodes
   std::vector<char> seen;
 };

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "base/host_device.h"
+
 namespace pygbt {
 
 using RowId = std::uint32_t;      // row of one Dataset, < 2^32 - 1
@@ -24,18 +26,18 @@ struct Cell {
   std::int64_t g = 0;
   std::int64_t h = 0;
 
-  Cell& operator+=(const Cell& other) {
+  PYGBT_HD Cell& operator+=(const Cell& other) {
     g += other.g;
     h += other.h;
     return *this;
   }
-  Cell& operator-=(const Cell& other) {
+  PYGBT_HD Cell& operator-=(const Cell& other) {
     g -= other.g;
     h -= other.h;
     return *this;
   }
-  friend Cell operator+(Cell a, const Cell& b) { return a += b; }
-  friend Cell operator-(Cell a, const Cell& b) { return a -= b; }
+  friend PYGBT_HD Cell operator+(Cell a, const Cell& b) { return a += b; }
+  friend PYGBT_HD Cell operator-(Cell a, const Cell& b) { return a -= b; }
   friend bool operator==(const Cell&, const Cell&) = default;
 };
 

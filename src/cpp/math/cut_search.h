@@ -33,14 +33,25 @@ struct CutContext {
 
 inline constexpr double kVeto = -std::numeric_limits<double>::infinity();
 
+// Sums of some rows of the node, [width], are given as an array of cells or anything that is indexed like one.
+
+// Sums of the rows of the node that are not in `part`.
+template <class Sums>
+struct Rest {
+  const Cell* whole;
+  const Sums& part;
+  PYGBT_HD Cell operator[](int k) const { return whole[k] - part[k]; }
+};
+
 // Twice the loss removed by one value for all targets of a set of rows.
-template <int kWidth>
-PYGBT_HD double set_gain(const Cell* sums, const CutContext& node) {
+template <int kWidth, class Sums>
+PYGBT_HD double set_gain(const Sums& sums, const CutContext& node) {
   const int width = kWidth > 0 ? kWidth : node.width;
   double gain = 0.0;
   for (int k = 0; k < width; ++k) {
-    const double g = static_cast<double>(sums[k].g) * node.g_units[k];
-    const double h = static_cast<double>(sums[k].h) * node.h_units[k];
+    const Cell sum = sums[k];
+    const double g = static_cast<double>(sum.g) * node.g_units[k];
+    const double h = static_cast<double>(sum.h) * node.h_units[k];
     if (node.lower == nullptr && node.rule.max_step == 0.0) {
       gain += gain_free(g, h, node.rule);
     } else {
@@ -52,8 +63,8 @@ PYGBT_HD double set_gain(const Cell* sums, const CutContext& node) {
   return gain;
 }
 
-template <int kWidth>
-PYGBT_HD bool heavy_enough(const Cell* sums, const CutContext& node) {
+template <int kWidth, class Sums>
+PYGBT_HD bool heavy_enough(const Sums& sums, const CutContext& node) {
   const int width = kWidth > 0 ? kWidth : node.width;
   double most = 0.0;
   for (int k = 0; k < width; ++k) {
@@ -64,12 +75,10 @@ PYGBT_HD bool heavy_enough(const Cell* sums, const CutContext& node) {
 }
 
 // Gain of the children together (the caller subtracts the parent's); kVeto where the cut is not allowed.
-// right = node - left is written to `right` [width].
-template <int kWidth>
-PYGBT_HD double cut_gain(const Cell* left, std::int64_t left_count, const CutContext& node, double parent_gain,
-                         Cell* right) {
+template <int kWidth, class Sums>
+PYGBT_HD double cut_gain(const Sums& left, std::int64_t left_count, const CutContext& node, double parent_gain) {
   const int width = kWidth > 0 ? kWidth : node.width;
-  for (int k = 0; k < width; ++k) right[k] = node.sums[k] - left[k];
+  const Rest<Sums> right{node.sums, left};
   const bool big_enough = heavy_enough<kWidth>(left, node) && heavy_enough<kWidth>(right, node) &&
                           (node.min_child_samples <= 1 ||
                            (left_count >= node.min_child_samples && node.count - left_count >= node.min_child_samples));
@@ -90,7 +99,7 @@ PYGBT_HD double cut_gain(const Cell* left, std::int64_t left_count, const CutCon
   return set_gain<kWidth>(left, node) + set_gain<kWidth>(right, node);
 }
 
-inline bool is_zero(const Cell* cell, std::int32_t width) {
+PYGBT_HD bool is_zero(const Cell* cell, std::int32_t width) {
   for (std::int32_t k = 0; k < width; ++k)
     if (cell[k].g != 0 || cell[k].h != 0) return false;
   return true;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/host_device.h"
 #include "base/types.h"
 
 namespace pygbt {
@@ -23,8 +24,8 @@ struct Split {
 
 // True if (gain, feature, bin, missing_left) of `a` comes before that of `b`: larger gain, then the smaller
 // feature and bin, then missing-left. Any order of candidates gives the same winner.
-inline bool better(double gain_a, FeatureId feature_a, Bin bin_a, bool left_a, double gain_b, FeatureId feature_b,
-                   Bin bin_b, bool left_b) {
+PYGBT_HD bool better(double gain_a, FeatureId feature_a, Bin bin_a, bool left_a, double gain_b, FeatureId feature_b,
+                     Bin bin_b, bool left_b) {
   if (gain_a != gain_b) return gain_a > gain_b;
   if (feature_a != feature_b) return feature_a < feature_b;
   if (bin_a != bin_b) return bin_a < bin_b;
