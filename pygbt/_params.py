@@ -546,10 +546,23 @@ PARAMETERS: tuple[Parameter, ...] = (
         type='enum',
         default='cpu',
         scope='core',
-        text='`cpu`, or `naive` (single-threaded and obvious: the oracle of the tests). `cuda` is not part of this version and raises NotImplementedError.',
+        text='`cpu`, or `cuda`, a GPU (`cuda:1`: the second), where the package was built with it, or `naive` (single-threaded and obvious: the oracle of the tests). It never changes a result.',
         choices=('cpu', 'naive', 'cuda'),
         aliases=('device_type',),
         values={'gpu': 'cuda'},
+    ),
+    Parameter(
+        name='device_ordinal',
+        group='Engine',
+        type='int',
+        default=0,
+        scope='internal',
+        text='Number of the CUDA device: N of `cuda:N`.',
+        range='[0, 1023]',
+        low=0,
+        high=1023,
+        low_open=False,
+        high_open=False,
     ),
     Parameter(
         name='eval_metric',
@@ -727,8 +740,9 @@ n_threads : int, default=0
     Threads of a call; 0 (or -1) is all this process may use. It never changes a result. Range:
     [0, inf).
 device : str, default='cpu'
-    `cpu`, or `naive` (single-threaded and obvious: the oracle of the tests). `cuda` is not part
-    of this version and raises NotImplementedError. Choices: cpu, naive, cuda.
+    `cpu`, or `cuda`, a GPU (`cuda:1`: the second), where the package was built with it, or
+    `naive` (single-threaded and obvious: the oracle of the tests). It never changes a result.
+    Choices: cpu, naive, cuda.
 eval_metric : str or list of str, default=[]
     Metrics of the evaluation sets, one name or several; empty is the objective's own metric.
     The last one decides early stopping. Choices: rmse, mae, mape, logloss, error, auc, aucpr,

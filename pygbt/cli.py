@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _core, parameters
+from . import _core, devices, parameters
 from .booster import Booster, load
 from .data import Dataset
 from .report import print_facts, print_table
@@ -279,6 +279,7 @@ def _prediction_table(booster: Booster, result: npt.NDArray[Any], kind: str) -> 
 def _info(options: argparse.Namespace) -> int:
     if options.model is None:
         facts = {k.replace("_", " "): ", ".join(v) if isinstance(v, list) else v for k, v in _core.build_info().items()}
+        facts |= devices.facts()
         facts["python"] = sys.version.split()[0]
         facts["numpy"] = np.__version__
         facts["cpus of this process"] = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else "unknown"

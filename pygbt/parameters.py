@@ -14,6 +14,7 @@ import numbers
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from . import devices
 from ._params import HARMLESS, PARAMETERS, Parameter
 
 __all__ = ["canonical", "core_values", "default", "metric_name", "normalise", "parse_text", "recorded"]
@@ -200,10 +201,22 @@ def _real(p: Parameter, value: Any) -> float:
 def _choice(p: Parameter, value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{p.name} must be a name, got {value!r}")
-    if p.name == "device" and value.split(":")[0] in ("cuda", "gpu"):
-        raise NotImplementedError(
-            f"device={value!r}: this version of pygbt has no CUDA backend; use device='cpu', which gives the same model"
-        )
+    if p.name == "device":
+        return _device(p, value)
+    return _one_of(p, value)
+
+
+def _device(p: Parameter, value: str) -> str:
+    """``"cuda"`` or ``"cuda:N"`` once its backend is loaded; any other device by name."""
+    kind, ordinal = devices.parse(value)
+    name = _one_of(p, kind)
+    if name != "cuda":
+        return name
+    devices.load_cuda()
+    return f"{name}:{ordinal}" if ordinal else name
+
+
+def _one_of(p: Parameter, value: str) -> str:
     name: str = p.values.get(value, value)
     if name in p.choices or name in p.internal_choices:
         return name
@@ -299,6 +312,7 @@ def normalise(params: Mapping[str, Any], dataset: Table) -> dict[str, Any]:
     position = {name: i for i, name in enumerate(names)}
     result = {p.name: default(p.name) for p in PARAMETERS if p.scope in ("core", "internal")}
     result |= given
+    result["device"], result["device_ordinal"] = devices.parse(result["device"])
 
     result["feature_weights"] = _per_feature("feature_weights", result["feature_weights"], position, 1.0)
     result["monotone_constraints"] = _per_feature("monotone_constraints", result["monotone_constraints"], position, 0)

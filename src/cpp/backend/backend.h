@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The seam between the algorithm and the machine. The one grow loop and the boosting loop call these operations,
-// each over all nodes of a step; `cpu`, `naive` (and later `cuda`) own the loops and memory behind them, never a
+// each over all nodes of a step; `cpu`, `naive` and `cuda` own the loops and memory behind them, never a
 // formula. Sums are integers over the rows of all workers (the Communicator adds them up).
 #pragma once
 
@@ -158,7 +158,13 @@ class Backend {
 
 std::unique_ptr<Backend> make_cpu_backend();
 std::unique_ptr<Backend> make_naive_backend();
-std::unique_ptr<Backend> make_backend(const std::string& device);  // "cpu", "naive"; throws Unsupported else
+// "cpu", "naive", or a device whose module has been loaded, of several the one numbered `ordinal`; throws Unsupported
+// else.
+std::unique_ptr<Backend> make_backend(const std::string& device, int ordinal = 0);
+
+// A device's backend from another module, for make_backend from now on.
+using BackendFactory = Backend* (*)(int ordinal);  // the caller owns what it makes
+void set_backend_factory(const std::string& device, BackendFactory factory);
 
 // Adds a tree to the scores of a data set that shares the tree's bins, float32 [row][n_targets].
 void add_tree_scores(const BinnedTree& tree, const Dataset& data, std::span<float> scores, std::int32_t n_targets,

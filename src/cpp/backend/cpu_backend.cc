@@ -201,10 +201,4 @@ std::vector<RowId> CpuBackend::rows_of(NodeId node) const {
 
 std::unique_ptr<Backend> make_cpu_backend() { return std::make_unique<CpuBackend>(); }
 
-std::unique_ptr<Backend> make_backend(const std::string& device) {
-  if (device == "cpu") return make_cpu_backend();
-  if (device == "naive") return make_naive_backend();
-  throw Unsupported("device=\"" + device + "\" is not part of this build; use device=\"cpu\"");
-}
-
 }  // namespace pygbt

@@ -6,6 +6,7 @@
 #include <exception>
 #include <string>
 
+#include "backend/backend.h"
 #include "backend/isa_dispatch.h"
 #include "base/error.h"
 
@@ -49,12 +50,22 @@ py::dict build_info() {
   return info;
 }
 
+// The backend of a device from a module of its own: a capsule named for the version, so that modules of different builds
+// do not meet.
+void set_backend(const std::string& device, const py::capsule& factory) {
+  pygbt::require(factory.name() != nullptr && std::string(factory.name()) == "pygbt.BackendFactory " PYGBT_VERSION,
+                 "the module of device=\"" + device + "\" was built for another version of pygbt");
+  pygbt::set_backend_factory(device, reinterpret_cast<pygbt::BackendFactory>(factory.get_pointer()));
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.doc() = "The C++ core of pygbt. Internal: use the names in pygbt.";
   py::register_local_exception_translator(translate);
   module.def("build_info", &build_info, "Version, compiler, and the instruction-set levels this CPU can run.");
+  module.def("set_backend", &set_backend, py::arg("device"), py::arg("factory"),
+             "Use a backend of another module for a device from now on.");
   bind_params(module);
   bind_data(module);
   bind_model(module);

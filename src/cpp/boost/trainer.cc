@@ -55,7 +55,7 @@ Trainer::Trainer(Params params, DatasetPtr data, const Model* init, std::shared_
   } else {
     base_score_ = base_scores(loss_, *data_, params_.base_score, *comm_, params_.n_threads);
   }
-  backend_ = make_backend(std::string(to_string(params_.device)));
+  backend_ = make_backend(std::string(to_string(params_.device)), params_.device_ordinal);
   backend_->load(*data_, loss_.n_targets, *comm_, params_.n_threads);
   backend_->set_scores(start_scores(*data_));
   grower_ = std::make_unique<Grower>(params_, *data_->cuts);

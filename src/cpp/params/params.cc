@@ -142,9 +142,6 @@ void set_param(Params& params, std::string_view name, const ParamValue& value) {
 }
 
 void validate(const Params& params) {
-  if (params.device == Device::kCuda) {
-    throw Unsupported("device='cuda': this version has no CUDA backend; use device='cpu'");
-  }
   require(params.max_leaves != 1, "max_leaves must be 0 (no limit) or at least 2, got 1");
   require(params.grow_policy != GrowPolicy::kLossguide || params.max_leaves > 0 || params.max_depth > 0,
           "grow_policy='lossguide' needs a limit: set max_leaves or max_depth above 0");

@@ -116,6 +116,7 @@ struct Params {
   std::uint64_t seed = 0;
   std::int32_t n_threads = 0;
   Device device = Device::kCpu;
+  std::int32_t device_ordinal = 0;
 };
 
 // One row of the table: what a value of the field may be (for lists: each element).
@@ -170,6 +171,7 @@ void for_each_param(P& params, Visit&& visit) {
   visit(params.seed, ParamSpec{"seed", "[0, inf)", 0.0, 9.223372036854776e+18, false, false, 0});
   visit(params.n_threads, ParamSpec{"n_threads", "[0, inf)", 0.0, 2147483647.0, false, false, 0});
   visit(params.device, ParamSpec{"device", "", -kInfinity, kInfinity, true, true, 0});
+  visit(params.device_ordinal, ParamSpec{"device_ordinal", "[0, 1023]", 0.0, 1023.0, false, false, 0});
 }
 
 }  // namespace pygbt
