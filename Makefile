@@ -8,12 +8,12 @@ WORKERS ?= 2
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-SOURCES := $(shell find src/cpp pygbt cmake -name '*.cc' -o -name '*.h' -o -name '*.inc' -o -name '*.py' -o -name '*.pyi' -o -name '*.cmake') \
+SOURCES := $(shell find src pygbt cmake -name '*.cc' -o -name '*.h' -o -name '*.inc' -o -name '*.cu' -o -name CMakeLists.txt -o -name '*.py' -o -name '*.pyi' -o -name '*.cmake') \
   CMakeLists.txt pyproject.toml
-CPP_FILES := $(shell find src/cpp tests/cpp -name '*.cc' -o -name '*.h' -o -name '*.inc')
+CPP_FILES := $(shell find src tests/cpp -name '*.cc' -o -name '*.h' -o -name '*.inc' -o -name '*.cu')
 INSTALL := $(PY) -m pip install --quiet --no-build-isolation -C build-dir=$(BUILD)
 
-.PHONY: bench bench-engine demo test test-all lint format sanitize gpu-test clean
+.PHONY: bench bench-engine demo test test-all lint format sanitize gpu-test gpu-bench clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/pygbt demo
@@ -91,8 +91,21 @@ $(VENV)/.bench: $(VENV)/.tools $(SOURCES)
 	$(INSTALL) ".[bench]"
 	touch $@
 
-gpu-test:
-	@echo "gpu-test: this version has no CUDA backend, so there is nothing to test"; exit 1
+# On a machine with an NVIDIA GPU, nvcc, and a Python that has pybind11, scikit-build-core, cmake, ninja, numpy, narwhals,
+# safetensors, scipy and pytest: nothing is fetched. PYTHON names that Python.
+GPU_PY := build/gpu/venv/bin/python
+build/gpu/.installed: $(SOURCES)
+	test -x $(GPU_PY) || $(PYTHON) -m venv --system-site-packages build/gpu/venv
+	$(GPU_PY) -m pip install --quiet --no-build-isolation --no-deps --no-index --force-reinstall \
+	  -C build-dir=build/gpu/package -C cmake.define.PYGBT_CUDA=ON -C cmake.define.PYGBT_CUDA_ARCHITECTURES=native .
+	touch $@
+
+gpu-test: build/gpu/.installed
+	$(GPU_PY) -m pytest -m gpu tests/test_cuda.py
+
+# Written to benchmarks/results/<gpu>.json, XGBoost beside pygbt where it is installed. BENCH narrows it.
+gpu-bench: build/gpu/.installed
+	cd benchmarks && $(abspath $(GPU_PY)) compare_gpu.py $(BENCH)
 
 clean:
 	rm -rf build $(VENV)/.demo $(VENV)/.test $(VENV)/.bench

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Three backends held against one another, and random problems to hold them on: for the tests of the backend seam."""
+"""Backends held against one another, and random problems to hold them on: for the tests of the backend seam."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from emulator import EMULATED
 from pygbt import _core
 
 
@@ -33,19 +34,22 @@ def same(a: Any, b: Any) -> bool:
 
 
 class Trio:
-    """The naive backend, and the CPU backend on one, two and three threads: every operation must answer alike."""
+    """The naive backend, the CPU backend on one, two and three threads, and the CUDA backend, its kernels run by the
+    emulator: every operation must answer alike."""
 
     def __init__(self, dataset: _core.Dataset, n_targets: int = 1) -> None:
         make = _core.probe.Backend
         self.naive = make("naive", dataset, n_targets)
-        self.others = {n: make("cpu", dataset, n_targets, n_threads=n) for n in (1, 2, 3)}
+        self.others = {f"cpu, {n} threads": make("cpu", dataset, n_targets, n_threads=n) for n in (1, 2, 3)}
+        if EMULATED is not None:
+            self.others["cuda, emulated"] = make("emulated", dataset, n_targets)
 
     def __getattr__(self, name: str) -> Any:
         def call(*args: Any) -> Any:
             expected = getattr(self.naive, name)(*args)
-            for n_threads, backend in self.others.items():
+            for other, backend in self.others.items():
                 answer = getattr(backend, name)(*args)
-                assert same(expected, answer), f"{name}, {n_threads} threads: naive {expected}, cpu {answer}"
+                assert same(expected, answer), f"{name}: naive {expected}, {other} {answer}"
             return expected
 
         return call

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import pygbt
-from pygbt import _core
+from pygbt import _core, devices
 
 # Processes that tests start import the package under test, not the source folder they may run in.
 os.environ["PYTHONPATH"] = str(Path(pygbt.__file__).resolve().parents[1])
@@ -40,11 +40,19 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     ]
 
 
+def cuda_devices() -> list[str]:
+    """Names of the CUDA devices that this build can use."""
+    try:
+        return list(devices.load_cuda().devices())
+    except NotImplementedError:
+        return []
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("shared_data") and not SHARED_DATA.is_dir():
         pytest.skip("needs the real data sets in ../shared/data, which are not here")
-    if item.get_closest_marker("gpu"):
-        pytest.skip("this version has no CUDA backend")
+    if item.get_closest_marker("gpu") and not cuda_devices():
+        pytest.skip(f"needs a CUDA device: {devices.facts()}")
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The backend seam, operation by operation: naive = cpu on any number of threads, and both obey the laws of the sums.
+"""The backend seam, operation by operation: naive = cpu on any number of threads = cuda (emulated), and all obey the
+laws of the sums.
 
 The naive backend reads like the definition; NumPy stands behind it as an oracle of its own, so that an error shared by
-both backends would still show. The search for cuts has its laws in test_cut_search.py.
+all backends would still show. The search for cuts has its laws in test_cut_search.py.
 """
 
 from __future__ import annotations

@@ -128,7 +128,7 @@ def test_wrong_type_is_refused_with_the_name(p):
 @named([p for p in PUBLIC if p.type in ("enum", "names")])
 def test_choices_and_their_other_spellings(p):
     for choice in p.choices:
-        if p.name == "device" and choice == "cuda":
+        if p.name == "device" and choice == "cuda":  # test_cuda.py
             continue
         expected = [choice] if p.type == "names" else choice
         assert parameters.canonical({p.name: choice}) == {p.name: expected}
@@ -306,17 +306,6 @@ def test_alpha_is_refused_where_the_libraries_disagree():
             parameters.canonical({"objective": objective, "alpha": 0.9})
     values = parameters.canonical({"objective": "reg:quantileerror", "alpha": 1, "quantile_alpha": 0.9})
     assert (values["reg_alpha"], values["quantile_alpha"]) == (1.0, [0.9])
-
-
-@pytest.mark.parametrize("device", ["cuda", "cuda:0", "gpu"])
-def test_cuda_is_a_clear_error(device):
-    with pytest.raises(NotImplementedError, match="no CUDA backend"):
-        parameters.canonical({"device": device})
-
-
-def test_cuda_is_refused_by_the_core_too():
-    with pytest.raises(NotImplementedError, match="no CUDA backend"):
-        _core.Params({"device": "cuda"})
 
 
 def test_rules_over_several_fields_reach_python():

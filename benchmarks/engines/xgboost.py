@@ -17,6 +17,9 @@ class XGBoost:
     separate_bins = True
     note = ""
 
+    def __init__(self, **more: object) -> None:
+        self.more = more  # parameters beyond the recipe's
+
     def bins(self, X: Any, y: np.ndarray, recipe: Recipe) -> xgboost.QuantileDMatrix:
         return xgboost.QuantileDMatrix(X, y, max_bin=256, nthread=recipe.n_threads, enable_categorical=True)
 
@@ -24,7 +27,7 @@ class XGBoost:
         pass
 
     def train(self, bins: xgboost.QuantileDMatrix, recipe: Recipe) -> xgboost.Booster:
-        return xgboost.train(xgboost_params(recipe), bins, recipe.rounds)
+        return xgboost.train({**xgboost_params(recipe), **self.more}, bins, recipe.rounds)
 
     def predict(self, model: xgboost.Booster, X: Any) -> np.ndarray:
         if isinstance(X, pd.DataFrame):  # categories by value

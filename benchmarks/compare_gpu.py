@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""pygbt on a GPU beside pygbt on the CPU and XGBoost on the same GPU: interleaved runs, written to results/<gpu>.json.
+
+    python compare_gpu.py                                     1,000,000 x 28 depth 6 and 10,000,000 x 28 depth 8
+    python compare_gpu.py --shapes A --repeats 5
+    python compare_gpu.py --shapes A --share 0.001 --emulated   the tests' emulator in place of a GPU; nothing is written
+
+The exit status says whether the digests of CPU and GPU agree everywhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import replace
+from statistics import median
+from typing import Any
+
+import engines
+import machine
+from scores import loss
+from shapes import SHAPES, Shape, _dense
+
+from pygbt import devices
+
+GPU_SHAPES: dict[str, Shape] = {
+    "A": SHAPES["A"],
+    "A10": replace(
+        SHAPES["G"], key="A10", title="10,000,000 x 28 dense, binary, 50 trees, depth 8",
+        table=_dense(10_000_000, 28, 500_000),
+    ),
+    "C1": SHAPES["C1"],
+    "C2": SHAPES["C2"],
+    "G": SHAPES["G"],
+}  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shapes", default="A,A10", help="of " + ", ".join(GPU_SHAPES))
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--share", type=float, default=1.0, help="share of the rows; below 1 nothing is written")
+    parser.add_argument("--emulated", action="store_true")
+    args = parser.parse_args()
+    if args.emulated:
+        devices.MODULE = "pygbt._cuda_emulated"
+    module = devices.load_cuda()
+    gpu = module.devices()[0]
+    print(gpu, module.build_info())
+    rows = {key: measure(GPU_SHAPES[key], args.repeats, args.share, args.emulated) for key in args.shapes.split(",")}
+    if args.share == 1.0 and not args.emulated:
+        name = "-".join(gpu.lower().split())
+        machine.save(name, {"gpu": gpu, "build": module.build_info(), "training": rows})
+    return 0 if all(row["digests_agree"] for row in rows.values()) else 1
+
+
+def measure(shape: Shape, repeats: int, share: float, emulated: bool) -> dict[str, Any]:
+    """Times of every way to train one shape, in turn."""
+    split = shape.table(share, 0)
+    recipe = replace(shape.recipe, n_threads=0)
+    ways = {"pygbt cpu": engines.make("pygbt"), "pygbt cuda": engines.make("pygbt", device="cuda")}
+    if engines.available("xgboost") and not emulated:
+        ways["xgboost cuda"] = engines.make("xgboost", device="cuda")
+    print(f"{shape.key}. {shape.title}", flush=True)
+    result: dict[str, Any] = {"title": shape.title, "rows": len(split.y), "date": machine.today(), "engines": {}}
+    for turn in range(repeats + 1):  # the first one warms up
+        for name, engine in ways.items():
+            start = time.perf_counter()
+            bins = engine.bins(split.X, split.y, recipe)
+            ready = time.perf_counter()
+            model = engine.train(bins, recipe)
+            end = time.perf_counter()
+            row = result["engines"].setdefault(name, {"bins": [], "train": [], "digest": engine.digest(model)})
+            if turn > 0:
+                row["bins"].append(ready - start)
+                row["train"].append(end - ready)
+            if turn == repeats:
+                row["loss"] = loss(split, engine.predict(model, split.X_test))
+                print(f"    {name:14} bins {median(row['bins']):7.3f}  train {median(row['train']):7.3f}", flush=True)
+    digests = {row["digest"] for row in result["engines"].values() if row["digest"] is not None}
+    result["digests_agree"] = len(digests) == 1
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// pygbt._cuda, and pygbt._cuda_emulated for tests: a factory of backends for pygbt._core.set_backend, and facts.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <exception>
+#include <string>
+
+#include "base/error.h"
+#include "factory.h"
+
+namespace py = pybind11;
+
+namespace {
+
+void translate(std::exception_ptr error) {
+  if (!error) return;
+  try {
+    std::rethrow_exception(error);
+  } catch (const pygbt::Unsupported& e) {
+    py::set_error(PyExc_NotImplementedError, e.what());
+  }
+}
+
+py::dict build_info() {
+  py::dict info;
+  info["compiler"] = PYGBT_CUDA_COMPILER;
+  info["built_for"] = PYGBT_CUDA_BUILT_FOR;
+  return info;
+}
+
+}  // namespace
+
+PYBIND11_MODULE(PYGBT_CUDA_MODULE, module, py::mod_gil_not_used()) {
+  module.doc() = "The CUDA backend of pygbt. Internal: ask for it by device=\"cuda\".";
+  py::register_local_exception_translator(translate);
+  module.attr("factory") = py::capsule(reinterpret_cast<void*>(&pygbt::device::make_cuda_backend),
+                                       "pygbt.BackendFactory " PYGBT_VERSION);
+  module.def("devices", &pygbt::device::device_names, "Names of the devices of this machine, by ordinal.");
+  module.def("allocated_bytes", &pygbt::device::allocated_bytes, "Device memory in use by this process's trainings.");
+  module.def("build_info", &build_info, "Compiler, and the architectures it compiled for.");
+}

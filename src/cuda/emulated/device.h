@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a kernel may use, on the host: for tests where there is no GPU. The threads of a block are fibers of one thread;
+// a fiber runs until it meets a barrier, in an order that is drawn anew at every barrier, so that a missing one shows.
+// gpu/device.h is the same for the GPU; CMake chooses the folder.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#define PYGBT_KERNEL inline
+
+namespace pygbt::device {
+
+inline constexpr int kLanes = 32;  // threads of a warp
+
+namespace emulator {
+
+// Of the fiber that runs.
+struct Place {
+  int thread = 0;
+  int n_threads = 0;
+  std::int64_t block = 0;
+  std::int64_t n_blocks = 0;
+  void* shared = nullptr;
+};
+const Place& place();
+void wait_for_block();
+void wait_for_warp();
+std::uint64_t* exchange();  // [kLanes] words of the warp
+
+}  // namespace emulator
+
+inline int thread() { return emulator::place().thread; }
+inline int n_threads() { return emulator::place().n_threads; }
+inline std::int64_t block() { return emulator::place().block; }
+inline std::int64_t n_blocks() { return emulator::place().n_blocks; }
+
+// Memory of the block, as many bytes as the launch asked for; anything may be in it.
+template <class T>
+T* shared() {
+  return static_cast<T*>(emulator::place().shared);
+}
+
+// All threads of the block must come here.
+inline void sync() { emulator::wait_for_block(); }
+
+// The value of lane (own lane ^ mask) or, `up`, of lane (own lane - by), its own where there is none. All lanes of the
+// warp must come here.
+template <class T>
+T shuffle_from(T value, int lane) {
+  static_assert(sizeof(T) <= sizeof(std::uint64_t));
+  std::uint64_t* const words = emulator::exchange();
+  std::memcpy(words + thread() % kLanes, &value, sizeof value);
+  emulator::wait_for_warp();
+  std::memcpy(&value, words + lane, sizeof value);
+  emulator::wait_for_warp();
+  return value;
+}
+template <class T>
+T shuffle_xor(T value, int mask) {
+  return shuffle_from(value, (thread() % kLanes) ^ mask);
+}
+template <class T>
+T shuffle_up(T value, int by) {
+  const int lane = thread() % kLanes;
+  return shuffle_from(value, lane < by ? lane : lane - by);
+}
+
+// Atomic, whatever order: integers commute.
+template <class T>
+void add(T* at, T value) {
+  *at = static_cast<T>(*at + value);
+}
+inline void raise_to(std::uint32_t* at, std::uint32_t value) { *at = value > *at ? value : *at; }
+
+}  // namespace pygbt::device

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// A device that is the host: its memory is ordinary memory, filled with garbage, and its queue is the caller.
+// gpu/runtime.h is the same for a GPU.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "emulated/emulator.h"
+#include "policy.h"
+
+namespace pygbt::device {
+
+class Device {
+ public:
+  explicit Device(int ordinal);
+  ~Device() = default;
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+
+  const Policy& policy() const { return policy_; }
+
+  // Throw std::bad_alloc with the sizes.
+  void* allocate(std::size_t bytes);
+  void release(void* memory) noexcept;
+
+  // In the order of the calls; `to_host` is there when it returns.
+  void to_device(void* to, const void* from, std::size_t bytes);
+  void to_host(void* to, const void* from, std::size_t bytes);
+  void fill(void* to, int byte, std::size_t bytes);
+
+  template <class Kernel>
+  void launch(std::int64_t n_blocks, int n_threads, const Kernel& kernel, std::size_t shared_bytes = 0) {
+    if (n_blocks == 0) return;
+    emulator::run_grid(
+        n_blocks, n_threads, shared_bytes, [](const void* k) { (*static_cast<const Kernel*>(k))(); }, &kernel);
+  }
+
+ private:
+  Policy policy_;
+};
+
+int n_devices();
+std::string device_name(int ordinal);
+
+}  // namespace pygbt::device

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "factory.h"
+
+#include "buffer.h"
+#include "cuda_backend.h"
+#include "runtime.h"
+
+namespace pygbt::device {
+
+Backend* make_cuda_backend(int ordinal) { return new CudaBackend(ordinal); }
+
+std::vector<std::string> device_names() {
+  std::vector<std::string> names;
+  for (int ordinal = 0; ordinal < n_devices(); ++ordinal) names.push_back(device_name(ordinal));
+  return names;
+}
+
+std::int64_t allocated_bytes() { return bytes_in_use; }
+
+}  // namespace pygbt::device

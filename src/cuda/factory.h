@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the module needs of the backend, without CUDA's headers. Called by bind.cc.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+
+namespace pygbt::device {
+
+Backend* make_cuda_backend(int ordinal);  // the caller owns it
+
+// Names of the devices of this machine, by ordinal. Throws Unsupported where there is no driver.
+std::vector<std::string> device_names();
+
+std::int64_t allocated_bytes();  // in all buffers of the process
+
+}  // namespace pygbt::device

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a kernel may use, on a GPU. emulated/device.h is the same on the host and says what each does.
+#pragma once
+
+#include <cstdint>
+
+#define PYGBT_KERNEL __device__ __forceinline__
+
+namespace pygbt::device {
+
+inline constexpr int kLanes = 32;
+
+PYGBT_KERNEL int thread() { return static_cast<int>(threadIdx.x); }
+PYGBT_KERNEL int n_threads() { return static_cast<int>(blockDim.x); }
+PYGBT_KERNEL std::int64_t block() { return static_cast<std::int64_t>(blockIdx.x); }
+PYGBT_KERNEL std::int64_t n_blocks() { return static_cast<std::int64_t>(gridDim.x); }
+
+extern __shared__ std::uint64_t block_memory[];
+
+template <class T>
+PYGBT_KERNEL T* shared() {
+  return reinterpret_cast<T*>(block_memory);
+}
+
+PYGBT_KERNEL void sync() { __syncthreads(); }
+
+template <class T>
+PYGBT_KERNEL T shuffle_xor(T value, int mask) {
+  return __shfl_xor_sync(0xffffffffu, value, mask);
+}
+template <class T>
+PYGBT_KERNEL T shuffle_up(T value, int by) {
+  return __shfl_up_sync(0xffffffffu, value, static_cast<unsigned>(by));
+}
+
+PYGBT_KERNEL void add(std::uint32_t* at, std::uint32_t value) { atomicAdd(at, value); }
+PYGBT_KERNEL void add(std::uint64_t* at, std::uint64_t value) {
+  atomicAdd(reinterpret_cast<unsigned long long*>(at), static_cast<unsigned long long>(value));
+}
+PYGBT_KERNEL void add(std::int64_t* at, std::int64_t value) {  // two's complement: the same addition
+  atomicAdd(reinterpret_cast<unsigned long long*>(at), static_cast<unsigned long long>(value));
+}
+PYGBT_KERNEL void raise_to(std::uint32_t* at, std::uint32_t value) { atomicMax(at, value); }
+
+}  // namespace pygbt::device

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "table.h"
+
+#include <algorithm>
+
+#include "block.h"
+#include "device.h"
+
+namespace pygbt::device {
+
+namespace {
+
+// Columns of a group, side by side.
+struct GroupKernel {
+  Group group;
+  std::uint8_t* out;  // [row][n]
+  const Column* columns;
+  std::int64_t n_rows;
+
+  PYGBT_KERNEL void operator()() const {
+    for (std::int64_t at = first_row(); at < n_rows * group.n; at += row_step()) {
+      const std::int64_t row = at / group.n;
+      const Column& column = columns[group.first + static_cast<std::int32_t>(at % group.n)];
+      const Bin bin = bin_at(column.bins, column.two_byte, row);
+      if (group.two_byte)
+        reinterpret_cast<std::uint16_t*>(out)[at] = bin;
+      else
+        out[at] = static_cast<std::uint8_t>(bin);
+    }
+  }
+};
+
+std::int64_t up_to(std::int64_t x, std::int64_t multiple) { return (x + multiple - 1) / multiple * multiple; }
+
+constexpr std::int64_t kAlignment = 16;  // of columns and groups
+constexpr std::int64_t kPackedBytes = 8;  // of a cell
+
+}  // namespace
+
+Table::Table(Device& device)
+    : device_(device),
+      column_bins_(device),
+      group_bins_(device),
+      columns_(device),
+      features_(device),
+      groups_(device),
+      labels_(device),
+      weights_(device) {}
+
+void Table::load(const Dataset& data) {
+  n_rows_ = data.n_rows;
+  bin_offset_.assign(1, 0);
+  host_features_.clear();
+  any_categorical_ = false;
+  most_bins_ = 0;
+  for (const FeatureCuts& cuts : data.cuts->features) {
+    host_features_.push_back({bin_offset_.back(), cuts.n_bins, cuts.categorical});
+    bin_offset_.push_back(bin_offset_.back() + cuts.n_bins);
+    any_categorical_ = any_categorical_ || cuts.categorical;
+    most_bins_ = std::max(most_bins_, cuts.n_bins);
+  }
+  features_.put(host_features_);
+  labels_.put(data.labels);
+  weighted_ = !data.weights.empty();
+  weights_.put(data.weights);
+  load_columns(data);
+  make_groups();
+}
+
+void Table::load_columns(const Dataset& data) {
+  std::vector<Column> columns;
+  std::vector<std::int64_t> offsets;
+  std::int64_t bytes = 0;
+  for (FeatureId f = 0; f < n_features(); ++f) {
+    const bool two_byte = data.column(f).two_byte;
+    offsets.push_back(bytes);
+    columns.push_back({nullptr, two_byte});
+    bytes += up_to(n_rows_ * (two_byte ? 2 : 1), kAlignment);
+  }
+  std::uint8_t* const first = column_bins_.make(bytes);
+  for (FeatureId f = 0; f < n_features(); ++f) {
+    const auto at = static_cast<std::size_t>(f);
+    columns[at].bins = first + offsets[at];
+    const std::int64_t size = n_rows_ * (columns[at].two_byte ? 2 : 1);
+    if (size > 0) device_.to_device(first + offsets[at], data.column(f).data, static_cast<std::size_t>(size));
+  }
+  columns_.put(columns);
+}
+
+// Features in their order, as many as the packed cells of a group have room for.
+void Table::make_groups() {
+  const std::int64_t most = static_cast<std::int64_t>(device_.policy().group_bytes) / kPackedBytes;
+  host_groups_.clear();
+  std::int64_t bytes = 0;
+  std::vector<std::int64_t> offsets;
+  for (FeatureId f = 0; f < n_features();) {
+    Group group;
+    group.first = f;
+    group.first_bin = bin_offset_[static_cast<std::size_t>(f)];
+    do {
+      const std::int32_t n_bins = host_features_[static_cast<std::size_t>(f)].n_bins;
+      group.two_byte = group.two_byte || n_bins > 256;
+      group.n_bins += n_bins;
+      ++group.n;
+      ++f;
+    } while (f < n_features() && group.n_bins + host_features_[static_cast<std::size_t>(f)].n_bins <= most);
+    group.lanes = 1;
+    while (group.lanes < kLanes && group.lanes < group.n) group.lanes *= 2;
+    host_groups_.push_back(group);
+    offsets.push_back(bytes);
+    bytes += up_to(n_rows_ * group.n * (group.two_byte ? 2 : 1), kAlignment);
+  }
+  std::uint8_t* const first = group_bins_.make(bytes);
+  const int n_threads = device_.policy().n_threads;
+  for (std::size_t i = 0; i < host_groups_.size(); ++i) {
+    Group& group = host_groups_[i];
+    group.bins = first + offsets[i];
+    const std::int64_t blocks = (n_rows_ * group.n + n_threads - 1) / n_threads;
+    device_.launch(std::min(blocks, device_.policy().n_blocks), n_threads,
+                   GroupKernel{group, first + offsets[i], columns_.data(), n_rows_});
+  }
+  groups_.put(host_groups_);
+}
+
+}  // namespace pygbt::device

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The CUDA backend where there is no GPU: the same sources compiled for the host, their kernels run by fibers."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pygbt import _core, devices
+
+MODULE = "pygbt._cuda_emulated"
+
+
+def _load() -> Any:
+    try:
+        module = importlib.import_module(MODULE)
+    except ImportError:
+        return None
+    _core.set_backend("emulated", module.factory)
+    return module
+
+
+#: The module, or None in builds without it (sanitizers cannot follow fibers).
+EMULATED = _load()
+
+
+@contextmanager
+def as_cuda() -> Iterator[None]:
+    """device="cuda" is the emulator."""
+    real = devices.MODULE
+    devices.MODULE = MODULE
+    try:
+        yield
+    finally:
+        devices.MODULE = real
