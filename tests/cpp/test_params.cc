@@ -67,9 +67,6 @@ TEST(params_rules_over_several_fields) {
   params.grow_policy = GrowPolicy::kSymmetric;
   CHECK_THROWS(InvalidArgument, validate(params));
   params.max_depth = 3;
-  params.device = Device::kCuda;
-  CHECK_THROWS(Unsupported, validate(params));
-  params.device = Device::kCpu;
   params.feature_unit = {0, 1, 1};
   params.unit_rate = {0.5};
   CHECK_THROWS(InvalidArgument, validate(params));
