@@ -103,7 +103,7 @@ build/gpu/.installed: $(SOURCES)
 gpu-test: build/gpu/.installed
 	$(GPU_PY) -m pytest -m gpu tests/test_cuda.py
 
-# Written to benchmarks/results/<gpu>.json, XGBoost beside pygbt where it is installed. BENCH narrows it.
+# Written to benchmarks/results/gpu-<name>.json, XGBoost beside pygbt where it is installed. BENCH narrows it.
 gpu-bench: build/gpu/.installed
 	cd benchmarks && $(abspath $(GPU_PY)) compare_gpu.py $(BENCH)
 

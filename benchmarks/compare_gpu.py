@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""pygbt on a GPU beside pygbt on the CPU and XGBoost on the same GPU: interleaved runs, written to results/<gpu>.json.
+"""pygbt on a GPU beside pygbt on the CPU and XGBoost on the same GPU: interleaved runs, written to results/gpu-<name>.json.
 
     python compare_gpu.py                                     1,000,000 x 28 depth 6 and 10,000,000 x 28 depth 8
     python compare_gpu.py --shapes A --repeats 5
@@ -20,7 +20,7 @@ from typing import Any
 import engines
 import machine
 from scores import loss
-from shapes import SHAPES, Shape, _dense
+from shapes import SHAPES, Shape, dense
 
 from pygbt import devices
 
@@ -28,7 +28,7 @@ GPU_SHAPES: dict[str, Shape] = {
     "A": SHAPES["A"],
     "A10": replace(
         SHAPES["G"], key="A10", title="10,000,000 x 28 dense, binary, 50 trees, depth 8",
-        table=_dense(10_000_000, 28, 500_000),
+        table=dense(10_000_000, 28, 500_000),
     ),
     "C1": SHAPES["C1"],
     "C2": SHAPES["C2"],
@@ -51,7 +51,7 @@ def main() -> int:
     rows = {key: measure(GPU_SHAPES[key], args.repeats, args.share, args.emulated) for key in args.shapes.split(",")}
     if args.share == 1.0 and not args.emulated:
         name = "-".join(gpu.lower().split())
-        machine.save(name, {"gpu": gpu, "build": module.build_info(), "training": rows})
+        machine.save("gpu-" + name, {"gpu": gpu, "build": module.build_info(), "training": rows})
     return 0 if all(row["digests_agree"] for row in rows.values()) else 1
 
 

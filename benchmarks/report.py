@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ def page(results: dict[str, Any], name: str, others: Sequence[dict[str, Any]] = 
         *others_section(others),
         *training_section(results),
         *prediction_section(results),
+        *gpu_section([machine.load(path.stem) for path in sorted(machine.RESULTS.glob("gpu-*.json"))]),
         *curves_section(results),
         *limits_section(results),
         *roofline_section(results),
@@ -226,6 +228,24 @@ def prediction_section(results: dict[str, Any]) -> list[str]:
             spread = [1e6 * v for v in bars.values(engine, "row_s")]
             ratio = f"{time / own:.1f}" if own else ""
             lines.append(f"| {NAMES[name]} | {1e6 * time:.1f} ({min(spread):.1f} to {max(spread):.1f}) | {ratio} |")
+        lines.append("")
+    return lines
+
+
+def gpu_section(results: Sequence[dict[str, Any]]) -> list[str]:
+    """Training on GPUs, each with its machine; or that there is none yet. Times: median of the runs."""
+    lines = ["## On a GPU", ""]
+    if not results:
+        wanted = "1,000,000 x 28, depth 6, and 10,000,000 x 28, depth 8, against XGBoost on the same GPU"
+        return [*lines, f"Not yet measured: {wanted}. `make gpu-bench` does on a machine that has one.", ""]
+    for result in results:
+        lines += [f"**{result['gpu']}**, {machine.describe(result['machine'])}", ""]
+        lines += ["| shape | engine | to bins | training | array to model |", "|---|---|--:|--:|--:|"]
+        for row in result["training"].values():
+            for engine, times in row["engines"].items():
+                both = statistics.median([b + t for b, t in zip(times["bins"], times["train"], strict=True)])
+                cells = f"{statistics.median(times['bins']):.3f} | {statistics.median(times['train']):.3f} | {both:.3f}"
+                lines.append(f"| {row['title']} | {engine} | {cells} |")
         lines.append("")
     return lines
 

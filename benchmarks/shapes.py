@@ -36,7 +36,7 @@ class Shape:
         return replace(self.recipe, **few)
 
 
-def _dense(n: int, f: int, n_test: int, task: str = "binary") -> Callable[[float, int], Split]:
+def dense(n: int, f: int, n_test: int, task: str = "binary") -> Callable[[float, int], Split]:
     """Standard normal features; a response with linear, product and threshold terms, binary or continuous."""
 
     def table(share: float, seed: int) -> Split:
@@ -90,17 +90,17 @@ DEPTH_6 = Recipe("binary")
 SHAPES: dict[str, Shape] = {
     shape.key: shape
     for shape in (
-        Shape("A", "1,000,000 x 28 dense, binary, 100 trees, depth 6", DEPTH_6, _dense(1_000_000, 28, 200_000)),
+        Shape("A", "1,000,000 x 28 dense, binary, 100 trees, depth 6", DEPTH_6, dense(1_000_000, 28, 200_000)),
         Shape(
             "B",
             "1,000,000 x 28 dense, binary, 100 trees, lossguide, 255 leaves",
             Recipe("binary", policy="lossguide", leaves=255),
-            _dense(1_000_000, 28, 200_000),
+            dense(1_000_000, 28, 200_000),
             NOT_SKLEARN,
             giant=True,
         ),
-        Shape("C1", "100,000 x 28 dense, binary, 100 trees, depth 6", DEPTH_6, _dense(100_000, 28, 50_000)),
-        Shape("C2", "10,000 x 28 dense, binary, 100 trees, depth 6", DEPTH_6, _dense(10_000, 28, 50_000)),
+        Shape("C1", "100,000 x 28 dense, binary, 100 trees, depth 6", DEPTH_6, dense(100_000, 28, 50_000)),
+        Shape("C2", "10,000 x 28 dense, binary, 100 trees, depth 6", DEPTH_6, dense(10_000, 28, 50_000)),
         Shape(
             "D",
             "covertype_92k, 7 classes, 100 rounds, depth 6",
@@ -112,7 +112,7 @@ SHAPES: dict[str, Shape] = {
             "E",
             "20,000 x 2,000 dense, regression, 50 trees, depth 6",
             Recipe("regression", rounds=50),
-            _dense(20_000, 2000, 10_000, "regression"),
+            dense(20_000, 2000, 10_000, "regression"),
             NOT_SKLEARN,
             giant=True,
         ),
@@ -134,7 +134,7 @@ SHAPES: dict[str, Shape] = {
             "G",
             "10,000,000 x 8 dense, binary, 50 trees, depth 8",
             Recipe("binary", rounds=50, depth=8),
-            _dense(10_000_000, 8, 500_000),
+            dense(10_000_000, 8, 500_000),
             NOT_SKLEARN,
             giant=True,
         ),

@@ -14,6 +14,15 @@ PYGBT_KERNEL T warp_sum(T value) {
   return value;
 }
 
+template <class T>
+PYGBT_KERNEL T warp_max(T value) {
+  for (int by = kLanes / 2; by > 0; by /= 2) {
+    const T other = shuffle_xor(value, by);
+    value = other > value ? other : value;
+  }
+  return value;
+}
+
 // The sum, in every thread. scratch: shared [warps of the block].
 template <class T>
 PYGBT_KERNEL T block_sum(T value, T* scratch) {

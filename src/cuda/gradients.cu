@@ -87,6 +87,9 @@ struct ExtremesKernel {
       most_g = magnitude > most_g ? magnitude : most_g;
       most_h = curvature > most_h ? curvature : most_h;
     }
+    most_g = warp_max(most_g);
+    most_h = warp_max(most_h);
+    if (thread() % kLanes != 0) return;
     raise_to(out, most_g);
     raise_to(out + 1, most_h);
   }

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trainings that between them run every kernel of the CUDA backend, at small size: for test_cuda.py and, on any device,
+benchmarks/cuda_digests.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+import pygbt
+
+#: Whatever decides which kernels run and on what, by name.
+CONFIGS: dict[str, dict[str, Any]] = {
+    "squared_error": {"objective": "squared_error"},
+    "absolute_error": {"objective": "absolute_error", "max_depth": 3},
+    "huber": {"objective": "huber", "huber_delta": 0.7},
+    "quantile": {"objective": "quantile", "quantile_alpha": [0.2, 0.8], "max_depth": 3},
+    "poisson": {"objective": "poisson"},
+    "gamma": {"objective": "gamma"},
+    "tweedie": {"objective": "tweedie", "tweedie_variance_power": 1.3},
+    "logistic": {"objective": "logistic", "scale_pos_weight": 2.0},
+    "softmax": {"objective": "softmax", "max_depth": 3},
+    "one_vs_rest": {"objective": "one_vs_rest", "max_depth": 3},
+    "vector_leaf": {"objective": "softmax", "multi_strategy": "vector_leaf", "max_depth": 3},
+    "soft_labels": {"objective": "softmax", "max_depth": 3},
+    "lossguide": {"objective": "squared_error", "grow_policy": "lossguide", "max_leaves": 20, "max_depth": 0},
+    "symmetric": {"objective": "squared_error", "grow_policy": "symmetric", "max_depth": 4},
+    "symmetric_vector": {
+        "objective": "softmax", "grow_policy": "symmetric", "max_depth": 3, "multi_strategy": "vector_leaf",
+    },
+    "wide": {"objective": "squared_error", "histogram_precision": "wide"},
+    "monotone": {"objective": "squared_error", "monotone_constraints": {"f0": 1, "f1": -1}},
+    "interaction": {"objective": "squared_error", "interaction_constraints": [["f0", "f1"], ["f2", "f3", "f4"]]},
+    "sampled": {"objective": "logistic", "subsample": 0.6, "colsample_bytree": 0.7, "colsample_bynode": 0.8},
+    "counted": {"objective": "squared_error", "min_child_samples": 20},
+    "penalised": {"objective": "squared_error", "reg_alpha": 0.5, "max_delta_step": 0.3, "min_split_gain": 0.1},
+    "max_leaves": {"objective": "squared_error", "max_leaves": 11, "max_depth": 5},
+}  # fmt: skip
+
+#: Tables, by name: dense with missing values, categories (few and many), weights, sparse, features of 600 bins.
+TABLES = ["dense", "categories", "weighted", "sparse", "two_byte"]
+
+
+def signal(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, 6)).astype(np.float32)
+    X[:, 3] = rng.integers(0, 5, n)
+    X[:, 4] = np.where(rng.random(n) < 0.9, 0.0, X[:, 4])
+    z = X[:, 0] + np.sin(2 * X[:, 1]) * X[:, 2] + 0.5 * X[:, 3] + 0.3 * rng.standard_normal(n)
+    X[rng.random(X.shape) < 0.1] = np.nan
+    return X, z
+
+
+def labels(name: str, z: np.ndarray) -> np.ndarray:
+    objective = CONFIGS[name]["objective"]
+    if name == "soft_labels":
+        raw = np.exp(np.column_stack([z, -z, np.sin(z)]))
+        return (raw / raw.sum(axis=1, keepdims=True)).astype(np.float32)
+    if objective == "logistic":
+        return (z > np.median(z)).astype(np.float32)
+    if objective in ("softmax", "one_vs_rest"):
+        return np.digitize(z, np.quantile(z, [0.3, 0.7])).astype(np.float32)
+    if objective in ("poisson", "gamma", "tweedie"):
+        return np.round(np.exp(np.clip(z / 3, -2, 2)) + 0.5).astype(np.float32)
+    return z.astype(np.float32)
+
+
+def dataset(kind: str, name: str, n: int = 700, seed: int = 0) -> pygbt.Dataset:
+    X, z = signal(n, seed)
+    y = labels(name, z)
+    rng = np.random.default_rng(seed + 1)
+    names = [f"f{i}" for i in range(6)]
+    if kind == "categories":
+        X[:, 3] = rng.integers(0, 3, n)
+        X[:, 5] = rng.zipf(1.6, n) % 90
+        return pygbt.Dataset(X, y, feature_names=names, categorical_features=["f3", "f5"])
+    if kind == "weighted":
+        return pygbt.Dataset(X, y, weight=rng.integers(0, 4, n).astype(float), feature_names=names)
+    if kind == "sparse":
+        return pygbt.Dataset(csr_matrix(np.nan_to_num(X) * (rng.random(X.shape) < 0.2)), y, feature_names=names)
+    if kind == "two_byte":
+        return pygbt.Dataset(X, y, max_bin=600, feature_names=names)
+    return pygbt.Dataset(X, y, feature_names=names)
+
+
+def fit(params: dict[str, Any], data: pygbt.Dataset, device: str, rounds: int = 3) -> pygbt.Booster:
+    return pygbt.train({"max_depth": 4, **params, "device": device}, data, rounds)
