@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""pygbt on a GPU beside pygbt on the CPU and XGBoost on the same GPU: interleaved runs, written to results/gpu-<name>.json.
+"""pygbt on a GPU beside pygbt on the CPU and XGBoost on the same GPU: in turn, written to results/gpu-<name>.json.
 
     python compare_gpu.py                                     1,000,000 x 28 depth 6 and 10,000,000 x 28 depth 8
     python compare_gpu.py --shapes A --repeats 5
-    python compare_gpu.py --shapes A --share 0.001 --emulated   the tests' emulator in place of a GPU; nothing is written
+    python compare_gpu.py --shapes A --share 0.001 --emulated   the tests' emulator; nothing is written
 
 The exit status says whether the digests of CPU and GPU agree everywhere.
 """

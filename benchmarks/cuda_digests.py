@@ -58,9 +58,10 @@ def page() -> str:
     lines = [
         "# CUDA: the same model",
         "",
-        "Made by `benchmarks/cuda_digests.py`. 700 rows, 3 rounds of trees of depth 3 to 5 (lossguide: 20 leaves), every",
-        "objective, growth policy and kind of table: the SHA-256 of the model trained on the CPU and by the CUDA backend.",
-        "The emulator runs the CUDA sources on the host (`src/cuda/emulated`); the tests do the same on every change.",
+        "Made by `benchmarks/cuda_digests.py`. 700 rows, 3 rounds of trees of depth 3 to 5 (lossguide: 20 leaves),",
+        "every objective, growth policy and kind of table: the SHA-256 of the model trained on the CPU and by the CUDA",
+        "backend. The emulator runs the CUDA sources on the host (`src/cuda/emulated`); the tests do the same on every",
+        "change.",
         "",
     ]
     for result in found:

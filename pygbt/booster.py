@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 import numpy.typing as npt
 
-from . import _core, archive
+from . import _core, archive, devices, parameters
 from .data import Dataset, Schema
 from .inspect import Tree, make_tree, nodes_table
 from .predictor import Predictor
@@ -127,6 +127,7 @@ class Booster:
         iteration_range: tuple[int, int | None] | None = None,
         n_threads: int = 0,
         base_margin: npt.ArrayLike | None = None,
+        device: str = "cpu",
     ) -> npt.NDArray[Any]:
         """Predict rows of a table.
 
@@ -143,6 +144,9 @@ class Booster:
             Threads of this call; 0 is all this process may use. It never changes a result.
         base_margin : array-like, shape (n,) or (n, n_outputs), optional
             Replaces the model's starting margin, row by row.
+        device : str, default "cpu"
+            ``"cpu"``, or ``"cuda"`` (``"cuda:1"``: the second), where the package was built with it. It never changes a
+            result, wherever the model was trained.
 
         Returns
         -------
@@ -154,7 +158,7 @@ class Booster:
         ValueError
             A column is missing, a shape does not fit, or text stands in a numeric column.
         NotImplementedError
-            ``output="contrib"``.
+            ``output="contrib"``; a device that this build or machine lacks.
         """
         if output == "contrib":
             raise NotImplementedError('output="contrib" is not available in this version')
@@ -163,10 +167,20 @@ class Booster:
         if isinstance(X, Dataset):
             raise TypeError("X must be the raw table (array or data frame), not a Dataset: a Dataset holds bins only")
         begin, end = self._iterations(iteration_range)
+        kind, ordinal = devices.parse(parameters.canonical({"device": device}).get("device", "cpu"))
+        if kind == "naive":
+            raise ValueError('device must be "cpu" or "cuda" to predict, got "naive"')
         columns = self._schema.encode(X)
         margin = None if base_margin is None else self._base_margin(base_margin)
         result = self._model.predict(
-            columns, output=output, begin=begin, end=end, n_threads=_thread_count(n_threads), base_margin=margin
+            columns,
+            output=output,
+            begin=begin,
+            end=end,
+            n_threads=_thread_count(n_threads),
+            base_margin=margin,
+            device=kind,
+            device_ordinal=ordinal,
         )
         if output != "leaf" and self.n_outputs == 1:
             return result[:, 0]

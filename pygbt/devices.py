@@ -51,7 +51,7 @@ def load_cuda() -> Any:
         ) from missing
     if not module.devices():
         raise NotImplementedError(f'device="cuda": this machine has no CUDA device; {INSTEAD}')
-    _core.set_backend("cuda", module.factory)
+    _core.set_device("cuda", module.makers)
     return module
 
 

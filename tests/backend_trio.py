@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from emulator import EMULATED
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from emulator import EMULATED
 from pygbt import _core
 
 

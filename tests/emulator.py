@@ -18,7 +18,7 @@ def _load() -> Any:
         module = importlib.import_module(MODULE)
     except ImportError:
         return None
-    _core.set_backend("emulated", module.factory)
+    _core.set_device("emulated", module.makers)
     return module
 
 

@@ -17,6 +17,7 @@ from emulator import EMULATED, as_cuda
 import pygbt
 from pygbt import devices, parameters
 
+
 @pytest.fixture(params=["emulated", pytest.param("gpu", marks=pytest.mark.gpu)])
 def cuda(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.param == "gpu":
@@ -39,6 +40,51 @@ def test_every_kind_of_training(cuda: str, name: str) -> None:
 
 def core_trees(model: pygbt.Booster) -> list[dict[str, np.ndarray]]:
     return [model._model.tree(i) for i in range(model.n_trees)]
+
+
+def table(kind: str, n: int = 900) -> np.ndarray:
+    """Rows that no training saw, missing values and, among categories, unknown ones."""
+    X, _ = signal(n, 5)
+    rng = np.random.default_rng(6)
+    if kind == "categories":
+        X[:, 3] = rng.integers(0, 4, n)
+        X[:, 5] = rng.integers(0, 120, n)
+    return X
+
+
+@pytest.mark.parametrize("name", ["logistic", "softmax", "vector_leaf", "poisson", "symmetric", "lossguide"])
+def test_prediction(cuda: str, name: str) -> None:
+    for kind in ("dense", "categories"):
+        model = fit(CONFIGS[name], dataset(kind, name), "cpu", rounds=8)
+        X = table(kind)
+        margin = np.linspace(-1, 1, len(X) * model.n_outputs, dtype=np.float32).reshape(len(X), -1)
+        for arguments in (
+            {},
+            {"output": "margin"},
+            {"output": "leaf"},
+            {"iteration_range": (2, 5), "base_margin": margin},
+            {"iteration_range": (3, 3)},
+        ):
+            expected = model.predict(X, **arguments)
+            found = model.predict(X, device="cuda", **arguments)
+            assert found.dtype == expected.dtype and found.tobytes() == expected.tobytes(), (kind, arguments)
+        wide = model.predict(X.astype(np.float64), device="cuda")
+        assert wide.tobytes() == model.predict(X.astype(np.float64)).tobytes()
+        assert model.predict(X[:0], device="cuda").shape == model.predict(X[:0]).shape
+
+
+def test_prediction_of_a_model_without_a_cut(cuda: str) -> None:
+    model = pygbt.train({}, pygbt.Dataset([[1.0], [1.0]], [0.0, 1.0]), 2)
+    assert model.predict([[3.0]], device="cuda").tobytes() == model.predict([[3.0]]).tobytes()
+
+
+def test_prediction_refuses_what_it_cannot_do(cuda: str) -> None:
+    model = pygbt.train({}, pygbt.Dataset([[1.0], [2.0]], [0.0, 1.0]), 1)
+    for device, match in (("naive", "to predict"), ("tpu", "device must be one of"), ("cuda:99", "cuda:99")):
+        with pytest.raises(ValueError, match=match):
+            model.predict([[1.0]], device=device)
+    with pytest.raises(ValueError, match="2 features"):
+        model.predict([[1.0, 2.0]], device="cuda")
 
 
 def test_stopping_and_continuing(cuda: str) -> None:
@@ -84,6 +130,27 @@ def test_training_leaves_nothing_behind(cuda: str) -> None:
     gc.collect()
     assert model.n_trees == 1
     assert module.allocated_bytes() == before
+
+
+def test_memory_that_runs_out(cuda: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = None
+    if cuda == "emulated":
+        monkeypatch.setenv("PYGBT_EMULATED_MIB", "1")
+    else:
+        cupy = pytest.importorskip("cupy")
+        held = cupy.cuda.memory.Memory(cupy.cuda.runtime.memGetInfo()[0] - (64 << 20))
+    data = dataset("dense", "logistic", 20_000 if cuda == "emulated" else 4_000_000)
+    module = devices.load_cuda()
+    gc.collect()
+    before = module.allocated_bytes()
+    with pytest.raises(MemoryError, match=r"out of memory: \d+ MiB wanted, \d+ of \d+ MiB free"):
+        fit(CONFIGS["logistic"], data, "cuda")
+    gc.collect()  # the traceback held the training
+    assert module.allocated_bytes() == before
+    del held
+    monkeypatch.undo()
+    small = dataset("dense", "logistic", 100)
+    assert fit(CONFIGS["logistic"], small, "cuda").digest() == fit(CONFIGS["logistic"], small, "cpu").digest()
 
 
 def test_devices_by_number(cuda: str) -> None:

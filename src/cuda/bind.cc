@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// pygbt._cuda, and pygbt._cuda_emulated for tests: a factory of backends for pygbt._core.set_backend, and facts.
+// pygbt._cuda, and pygbt._cuda_emulated for tests: what pygbt._core.set_device takes, and facts.
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
@@ -34,8 +34,8 @@ py::dict build_info() {
 PYBIND11_MODULE(PYGBT_CUDA_MODULE, module, py::mod_gil_not_used()) {
   module.doc() = "The CUDA backend of pygbt. Internal: ask for it by device=\"cuda\".";
   py::register_local_exception_translator(translate);
-  module.attr("factory") = py::capsule(reinterpret_cast<void*>(&pygbt::device::make_cuda_backend),
-                                       "pygbt.BackendFactory " PYGBT_VERSION);
+  static const pygbt::DeviceModule makers{&pygbt::device::make_cuda_backend, &pygbt::device::make_cuda_walker};
+  module.attr("makers") = py::capsule(&makers, "pygbt.DeviceModule " PYGBT_VERSION);
   module.def("devices", &pygbt::device::device_names, "Names of the devices of this machine, by ordinal.");
   module.def("allocated_bytes", &pygbt::device::allocated_bytes, "Device memory in use by this process's trainings.");
   module.def("build_info", &build_info, "Compiler, and the architectures it compiled for.");

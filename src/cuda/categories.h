@@ -14,8 +14,8 @@ namespace pygbt::device {
 struct OrderKernel {
   Search search;
   const SetFeature* tasks;  // [block] categorical ones
-  double* keys;             // [set][bin] scratch
-  Cell* pool;               // [set][bin][width] scratch: sums over the nodes of the set; at bin 0 those of the rare ones
+  double* keys;  // [set][bin] scratch
+  Cell* pool;  // [set][bin][width] scratch: sums over the nodes of the set; at bin 0 those of the rare ones
 
   PYGBT_KERNEL void operator()() const {
     const auto [set, f] = tasks[block()];

@@ -12,8 +12,14 @@
 namespace pygbt::device {
 
 CudaBackend::CudaBackend(int ordinal)
-    : device_(ordinal), table_(device_), scores_(device_), g_(device_), h_(device_), extremes_(device_),
-      sums_(device_), rows_{Buffer<RowId>(device_), Buffer<RowId>(device_)},
+    : device_(ordinal),
+      table_(device_),
+      scores_(device_),
+      g_(device_),
+      h_(device_),
+      extremes_(device_),
+      sums_(device_),
+      rows_{Buffer<RowId>(device_), Buffer<RowId>(device_)},
       gradients_{Buffer<std::uint8_t>(device_), Buffer<std::uint8_t>(device_)},
       moves_{Buffer<RowRun>(device_),       Buffer<RowRun>(device_),       Buffer<std::int64_t>(device_),
              Buffer<std::int64_t>(device_), Buffer<std::int64_t>(device_), Buffer<std::uint8_t>(device_)} {}

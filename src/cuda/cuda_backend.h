@@ -25,7 +25,7 @@ namespace pygbt::device {
 struct RowRun {
   std::int64_t begin = 0;  // in the buffer
   std::int64_t n = 0;
-  std::int32_t item = 0;   // whatever it is a run of: a node, a cut, a leaf
+  std::int32_t item = 0;  // whatever it is a run of: a node, a cut, a leaf
   std::int32_t buffer = 0;
 };
 
@@ -59,16 +59,16 @@ class CudaBackend final : public Backend {
     std::int32_t buffer = 0;
   };
   struct Histogram {
-    Buffer<Cell> cells;           // [feature][bin][width]
+    Buffer<Cell> cells;  // [feature][bin][width]
     Buffer<std::int64_t> counts;  // [feature][bin], when the tree counts rows
   };
   // Scratch of move_rows.
   struct Moves {
     Buffer<RowRun> items, tiles;
     Buffer<std::int64_t> first_tiles;  // [item + 1]
-    Buffer<std::int64_t> tile_lefts;   // [tile] rows that go left, then those of the tiles before it in its item
+    Buffer<std::int64_t> tile_lefts;  // [tile] rows that go left, then those of the tiles before it in its item
     Buffer<std::int64_t> left_counts;  // [item]
-    Buffer<std::uint8_t> sides;        // [place in the row buffer]
+    Buffer<std::uint8_t> sides;  // [place in the row buffer]
   };
   class SplitCall;
 
@@ -100,20 +100,20 @@ class CudaBackend final : public Backend {
   std::int64_t n_rows_ = 0;
   Buffer<float> scores_;  // [row][target]
   std::vector<float> host_scores_;
-  Buffer<float> g_, h_;                  // [target][row]
-  std::vector<double> max_g_, max_h_;    // [target] over rows with weight; < 0 = not known
-  Buffer<std::uint32_t> extremes_;       // scratch
-  Buffer<std::int64_t> sums_;            // scratch
+  Buffer<float> g_, h_;  // [target][row]
+  std::vector<double> max_g_, max_h_;  // [target] over rows with weight; < 0 = not known
+  Buffer<std::uint32_t> extremes_;  // scratch
+  Buffer<std::int64_t> sums_;  // scratch
 
   // The tree being grown.
   TreeRequest request_;
   bool in_order_ = true;  // gradients move with the rows: trees of one target
-  std::vector<CellUnits> units_;            // [width]
-  Buffer<RowId> rows_[2];                   // drawn rows, grouped by node; [0] ends with those not drawn
-  Buffer<std::uint8_t> gradients_[2];       // narrow or wide, beside rows_, or [row][width] in [0]
-  std::vector<NodeRows> nodes_;             // [node]
+  std::vector<CellUnits> units_;  // [width]
+  Buffer<RowId> rows_[2];  // drawn rows, grouped by node; [0] ends with those not drawn
+  Buffer<std::uint8_t> gradients_[2];  // narrow or wide, beside rows_, or [row][width] in [0]
+  std::vector<NodeRows> nodes_;  // [node]
   std::vector<std::unique_ptr<Histogram>> histograms_;  // [node], null = none
-  std::vector<std::unique_ptr<Histogram>> spare_;       // memory of released histograms
+  std::vector<std::unique_ptr<Histogram>> spare_;  // memory of released histograms
   Moves moves_;
 };
 

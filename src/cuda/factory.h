@@ -7,10 +7,13 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/walker.h"
 
 namespace pygbt::device {
 
-Backend* make_cuda_backend(int ordinal);  // the caller owns it
+// The caller owns them.
+Backend* make_cuda_backend(int ordinal);
+Walker* make_cuda_walker(int ordinal);
 
 // Names of the devices of this machine, by ordinal. Throws Unsupported where there is no driver.
 std::vector<std::string> device_names();

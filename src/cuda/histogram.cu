@@ -104,8 +104,7 @@ struct HistogramKernel {
       for (std::int32_t f = thread() % group.lanes; f < group.n; f += group.lanes) {
         const std::int64_t bin = features[group.first + f].offset - group.first_bin +
                                  bin_at(group.bins, group.two_byte, row_major(row, f, group.n));
-        for (std::int32_t k = 0; k < task.n_targets; ++k)
-          body(bin, k, weight * of_row[k].g, weight * of_row[k].h);
+        for (std::int32_t k = 0; k < task.n_targets; ++k) body(bin, k, weight * of_row[k].g, weight * of_row[k].h);
         if (task.counts != nullptr) add(task.counts + group.first_bin + bin, std::int64_t{1});
       }
     }
@@ -214,8 +213,7 @@ void CudaBackend::subtract(std::span<const SiblingPair> pairs) {
                      reinterpret_cast<const std::int64_t*>(built.cells.data()),
                      static_cast<std::int64_t>(2 * parent.cells.size())});
     if (request_.count_rows)
-      given.push_back(
-          {parent.counts.data(), built.counts.data(), static_cast<std::int64_t>(parent.counts.size())});
+      given.push_back({parent.counts.data(), built.counts.data(), static_cast<std::int64_t>(parent.counts.size())});
     const auto derived = static_cast<std::size_t>(pair.derived);
     if (histograms_.size() <= derived) histograms_.resize(derived + 1);
     histograms_[derived] = std::move(histograms_[static_cast<std::size_t>(pair.parent)]);

@@ -181,8 +181,8 @@ void CudaBackend::leaf_quantiles(std::span<const NodeId> leaves, std::int32_t ta
                                   shift},
                    kBytes * sizeof(std::int64_t));
     const auto n_leaves = static_cast<std::int64_t>(leaves.size());
-    launch_rows(n_leaves, RankKernel{counts.data(), searches.data(), totals.data(), n_leaves, quantile_level(alpha),
-                                     shift});
+    launch_rows(n_leaves,
+                RankKernel{counts.data(), searches.data(), totals.data(), n_leaves, quantile_level(alpha), shift});
   }
   const std::vector<RankSearch> found = searches.get();
   const std::vector<std::int64_t> weights = totals.get();
@@ -208,10 +208,9 @@ void CudaBackend::add_scores(const BinnedTree& tree, std::span<const NodeId> lea
   if (n_drawn == n_rows_) return;
   Buffer<BinnedNode> nodes(device_);
   Buffer<std::uint32_t> cat_bits(device_);
-  launch_rows(n_rows_ - n_drawn,
-              WalkKernel{rows_[0].data() + n_drawn, n_rows_ - n_drawn, nodes.put(tree.nodes),
-                         cat_bits.put(tree.cat_bits), table_.columns(), values.data(), scores_.data(), tree.target,
-                         tree.width, n_targets_});
+  launch_rows(n_rows_ - n_drawn, WalkKernel{rows_[0].data() + n_drawn, n_rows_ - n_drawn, nodes.put(tree.nodes),
+                                            cat_bits.put(tree.cat_bits), table_.columns(), values.data(),
+                                            scores_.data(), tree.target, tree.width, n_targets_});
 }
 
 }  // namespace pygbt::device

@@ -29,7 +29,7 @@ struct SideKernel {
   Side side;
   const RowRun* tiles;  // [block]
   RowBuffers buffers;
-  std::uint8_t* sides;       // [place]
+  std::uint8_t* sides;  // [place]
   std::int64_t* tile_lefts;  // [block]
 
   PYGBT_KERNEL void operator()() const {
@@ -48,8 +48,8 @@ struct SideKernel {
 // A block an item.
 struct TileOffsetKernel {
   const std::int64_t* first_tiles;  // [item + 1]
-  std::int64_t* tile_lefts;         // [tile] of the tile; becomes those of the tiles before it
-  std::int64_t* left_counts;        // [item]
+  std::int64_t* tile_lefts;  // [tile] of the tile; becomes those of the tiles before it
+  std::int64_t* left_counts;  // [item]
 
   PYGBT_KERNEL void operator()() const {
     const std::int64_t end = first_tiles[block() + 1];
@@ -125,9 +125,8 @@ std::vector<std::int64_t> CudaBackend::move_rows(const std::vector<RowRun>& item
   moves_.tile_lefts.make(n_tiles);
   moves_.left_counts.make(n_items);
   moves_.sides.make(n_rows_);
-  const RowBuffers buffers{{rows_[0].data(), rows_[1].data()},
-                           {gradients_[0].data(), gradients_[1].data()},
-                           gradient_bytes};
+  const RowBuffers buffers{
+      {rows_[0].data(), rows_[1].data()}, {gradients_[0].data(), gradients_[1].data()}, gradient_bytes};
   const std::size_t scratch = warps() * sizeof(std::int64_t);
   device_.launch(n_tiles, policy.n_threads,
                  SideKernel<Side>{side, moves_.tiles.data(), buffers, moves_.sides.data(), moves_.tile_lefts.data()},

@@ -30,7 +30,8 @@ struct RunningKernel {
     const Feature feature = search.features[f];
     const std::int32_t n = search.n_steps(query.set, f);
     const std::uint16_t* const order = search.order + (feature.categorical ? search.bin_of(query.set, feature) : 0);
-    const std::uint8_t* const category = search.category + (feature.categorical ? search.bin_of(query.set, feature) : 0);
+    const std::uint8_t* const category =
+        search.category + (feature.categorical ? search.bin_of(query.set, feature) : 0);
     const bool pooled = search.ordered(feature) && n > 0 && has_pool(order, n);
     const bool sum = !search.one_hot(feature);
     for (std::int32_t k = 0; k < search.width; ++k) {
@@ -46,16 +47,19 @@ struct RunningKernel {
         const std::uint16_t entry = order[step - 1];
         return entry == kRarePool ? rare : of_bin(entry);
       };
-      run(n, sum, [&](std::int32_t step) { return of_step(step).g; },
+      run(
+          n, sum, [&](std::int32_t step) { return of_step(step).g; },
           [&](std::int32_t step, std::int64_t g) { out[std::int64_t{step - 1} * search.width].g = g; });
-      run(n, sum, [&](std::int32_t step) { return of_step(step).h; },
+      run(
+          n, sum, [&](std::int32_t step) { return of_step(step).h; },
           [&](std::int32_t step, std::int64_t h) { out[std::int64_t{step - 1} * search.width].h = h; });
     }
     if (search.running_counts == nullptr) return;
     std::int64_t* const out = search.running_counts + search.bin_of(q, feature);
     const auto of_bin = [&](std::int32_t bin) { return search.count(query, feature, bin); };
     const std::int64_t rare = pooled ? pool(feature, category, of_bin) : 0;
-    run(n, sum,
+    run(
+        n, sum,
         [&](std::int32_t step) {
           if (!feature.categorical) return of_bin(step);
           return order[step - 1] == kRarePool ? rare : of_bin(order[step - 1]);
@@ -207,15 +211,13 @@ struct WriteKernel {
     if (cut.feature < 0) return;
     const bool add_missing = cut.missing && cut.missing_left;
     const Search::Left sums = search.left(q, cut.feature, cut.step, add_missing);
-    for (std::int32_t k = thread(); k < search.width; k += n_threads())
-      left[row_major(q, k, search.width)] = sums[k];
+    for (std::int32_t k = thread(); k < search.width; k += n_threads()) left[row_major(q, k, search.width)] = sums[k];
     if (thread() == 0) {
       gains[q] = cut.gain;
       if (search.shared) {
         const CutContext node = search.context(q, cut.feature);
         const double parent = set_gain<0>(node.sums, node);
-        gains[q] =
-            cut_gain<0>(sums, search.left_count(q, cut.feature, cut.step, add_missing), node, parent) - parent;
+        gains[q] = cut_gain<0>(sums, search.left_count(q, cut.feature, cut.step, add_missing), node, parent) - parent;
       }
     }
     const Feature feature = search.features[cut.feature];
@@ -428,7 +430,8 @@ void CudaBackend::best_splits(const SplitRules& rules, std::span<const SplitQuer
   if (rules.counts_needed() && !request_.count_rows) throw std::logic_error("min_child_samples needs count_rows");
   const std::size_t bytes = static_cast<std::size_t>(table_.n_bins() * request_.width) * sizeof(Cell);
   const std::size_t most =
-      shared ? queries.size() : std::max<std::size_t>(1, device_.policy().scratch_bytes / std::max<std::size_t>(1, bytes));
+      shared ? queries.size()
+             : std::max<std::size_t>(1, device_.policy().scratch_bytes / std::max<std::size_t>(1, bytes));
   for (std::size_t first = 0; first < queries.size(); first += most) {
     const std::size_t n = std::min(most, queries.size() - first);
     SplitCall(*this, rules, shared).run(queries.subspan(first, n), out.subspan(first, n));

@@ -18,7 +18,7 @@
 namespace pygbt::device {
 
 struct Query {
-  const Cell* cells = nullptr;           // histogram [bin][width]
+  const Cell* cells = nullptr;  // histogram [bin][width]
   const std::int64_t* counts = nullptr;  // [bin] or nullptr
   std::int64_t count = 0;
   std::int32_t set = 0;
@@ -62,25 +62,25 @@ struct Candidate {
 
 // Everything a search reads and writes, on the device.
 struct Search {
-  const Query* queries;         // [query], those of a set side by side
+  const Query* queries;  // [query], those of a set side by side
   const std::int32_t* set_begin;  // [set + 1] first query of each
-  const Feature* features;      // [feature]
+  const Feature* features;  // [feature]
   const std::int8_t* monotone;  // [feature] or nullptr
-  const Cell* sums;             // [query][width]
-  const double* lower;          // [query][width]
+  const Cell* sums;  // [query][width]
+  const double* lower;  // [query][width]
   const double* upper;
-  const double* g_units;        // [width]
+  const double* g_units;  // [width]
   const double* h_units;
   Rules rules;
-  std::int64_t n_bins;          // of all features
+  std::int64_t n_bins;  // of all features
   std::int32_t width;
   bool shared;
 
-  Cell* running;                // [query][bin of step - 1][width] left sums of each step, without the missing rows
-  std::int64_t* running_counts; // [query][bin of step - 1], or nullptr
-  std::uint16_t* order;         // [set][bin] categories in the order of their cuts
-  std::uint8_t* category;       // [set][bin] Category
-  std::int32_t* n_order;        // [set][feature]
+  Cell* running;  // [query][bin of step - 1][width] left sums of each step, without the missing rows
+  std::int64_t* running_counts;  // [query][bin of step - 1], or nullptr
+  std::uint16_t* order;  // [set][bin] categories in the order of their cuts
+  std::uint8_t* category;  // [set][bin] Category
+  std::int32_t* n_order;  // [set][feature]
   std::int32_t n_features;
 
   PYGBT_KERNEL std::int64_t bin_of(std::int64_t item, const Feature& feature) const {

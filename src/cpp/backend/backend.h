@@ -162,9 +162,14 @@ std::unique_ptr<Backend> make_naive_backend();
 // else.
 std::unique_ptr<Backend> make_backend(const std::string& device, int ordinal = 0);
 
-// A device's backend from another module, for make_backend from now on.
-using BackendFactory = Backend* (*)(int ordinal);  // the caller owns what it makes
-void set_backend_factory(const std::string& device, BackendFactory factory);
+// What the module of a device hands over: makers of its two seams, each for the caller to own.
+class Walker;
+struct DeviceModule {
+  Backend* (*make_backend)(int ordinal);
+  Walker* (*make_walker)(int ordinal);
+};
+// From now on make_backend and make_walker use it for the device.
+void set_device_module(const std::string& device, const DeviceModule& module);
 
 // Adds a tree to the scores of a data set that shares the tree's bins, float32 [row][n_targets].
 void add_tree_scores(const BinnedTree& tree, const Dataset& data, std::span<float> scores, std::int32_t n_targets,

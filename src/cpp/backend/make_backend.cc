@@ -1,43 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
+// Which backend a device has: the engine's own, or those of modules that have been loaded.
 #include <map>
 #include <mutex>
 
 #include "backend/backend.h"
+#include "backend/walker.h"
 #include "base/error.h"
 
 namespace pygbt {
 
 namespace {
 
-struct Factories {
+struct Modules {
   std::mutex mutex;
-  std::map<std::string, BackendFactory> by_device;
+  std::map<std::string, DeviceModule> by_device;
 };
 
-Factories& factories() {
-  static Factories all;
+Modules& modules() {
+  static Modules all;
   return all;
+}
+
+DeviceModule module_of(const std::string& device) {
+  const std::lock_guard lock(modules().mutex);
+  const auto found = modules().by_device.find(device);
+  if (found == modules().by_device.end())
+    throw Unsupported("device=\"" + device + "\" is not part of this build, or not loaded; use device=\"cpu\"");
+  return found->second;
 }
 
 }  // namespace
 
-void set_backend_factory(const std::string& device, BackendFactory factory) {
-  const std::lock_guard lock(factories().mutex);
-  factories().by_device[device] = factory;
+void set_device_module(const std::string& device, const DeviceModule& module) {
+  const std::lock_guard lock(modules().mutex);
+  modules().by_device[device] = module;
 }
 
 std::unique_ptr<Backend> make_backend(const std::string& device, int ordinal) {
   if (device == "cpu") return make_cpu_backend();
   if (device == "naive") return make_naive_backend();
-  BackendFactory factory = nullptr;
-  {
-    const std::lock_guard lock(factories().mutex);
-    const auto found = factories().by_device.find(device);
-    if (found != factories().by_device.end()) factory = found->second;
-  }
-  if (factory == nullptr)
-    throw Unsupported("device=\"" + device + "\" is not part of this build, or not loaded; use device=\"cpu\"");
-  return std::unique_ptr<Backend>(factory(ordinal));
+  return std::unique_ptr<Backend>(module_of(device).make_backend(ordinal));
+}
+
+std::unique_ptr<Walker> make_walker(const std::string& device, int ordinal) {
+  return std::unique_ptr<Walker>(module_of(device).make_walker(ordinal));
 }
 
 }  // namespace pygbt

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "bindings/arrays.h"
 #include "model/arrays.h"
+#include "model/device_predict.h"
 #include "model/model.h"
 #include "model/predict.h"
 #include "params/params.h"
@@ -34,7 +35,8 @@ void without_gil(Work work) {
 }
 
 py::array predict(const Model& model, const py::object& columns, const std::string& output, std::int32_t begin,
-                  std::int32_t end, int n_threads, const py::object& base_margin, bool plain) {
+                  std::int32_t end, int n_threads, const py::object& base_margin, bool plain, const std::string& device,
+                  int device_ordinal) {
   const pygbt::bindings::RawColumns raw = pygbt::bindings::read_columns(columns);
   pygbt::PredictInput input;
   input.n_rows = raw.n_rows;
@@ -50,14 +52,24 @@ py::array predict(const Model& model, const py::object& columns, const std::stri
     const py::ssize_t n_trees = static_cast<py::ssize_t>(std::max(wanted, 0)) * model.trees_per_iteration();
     py::array_t<std::int32_t> leaves({static_cast<py::ssize_t>(raw.n_rows), n_trees});
     const std::span out(leaves.mutable_data(), static_cast<std::size_t>(leaves.size()));
-    without_gil([&] { pygbt::predict_leaves(model, input, out); });
+    without_gil([&] {
+      if (device == "cpu")
+        pygbt::predict_leaves(model, input, out);
+      else
+        pygbt::predict_leaves_on({device, device_ordinal}, model, input, out);
+    });
     return leaves;
   }
   pygbt::require(output == "value" || output == "margin", "output must be value, margin or leaf, got '" + output + "'");
   const auto kind = output == "value" ? pygbt::Output::kValue : pygbt::Output::kMargin;
   py::array_t<float> scores({static_cast<py::ssize_t>(raw.n_rows), static_cast<py::ssize_t>(model.n_outputs())});
   const std::span out(scores.mutable_data(), static_cast<std::size_t>(scores.size()));
-  without_gil([&] { pygbt::predict_scores(model, input, kind, out); });
+  without_gil([&] {
+    if (device == "cpu")
+      pygbt::predict_scores(model, input, kind, out);
+    else
+      pygbt::predict_scores_on({device, device_ordinal}, model, input, kind, out);
+  });
   return scores;
 }
 
@@ -190,6 +202,7 @@ void bind_model(py::module_& module) {
           "cuts", [](const Model& model) { return std::const_pointer_cast<pygbt::Cuts>(model.shared_cuts()); })
       .def("predict", &predict, py::arg("columns"), py::kw_only(), py::arg("output"), py::arg("begin"), py::arg("end"),
            py::arg("n_threads") = 0, py::arg("base_margin") = py::none(), py::arg("plain") = false,
+           py::arg("device") = "cpu", py::arg("device_ordinal") = 0,
            "(n, n_outputs) float32 values or margins, or (n, trees) int32 leaf indices, of iterations [begin, end).")
       .def("slice", &Model::slice, py::arg("begin"), py::arg("end"), py::arg("step") = 1)
       .def("tree", &tree_dict, py::arg("index"), "Arrays over the nodes of one tree, as in tree/tree.h.")

@@ -50,12 +50,11 @@ py::dict build_info() {
   return info;
 }
 
-// The backend of a device from a module of its own: a capsule named for the version, so that modules of different builds
-// do not meet.
-void set_backend(const std::string& device, const py::capsule& factory) {
-  pygbt::require(factory.name() != nullptr && std::string(factory.name()) == "pygbt.BackendFactory " PYGBT_VERSION,
+// A device from a module of its own: a capsule named for the version, so that modules of different builds do not meet.
+void set_device(const std::string& device, const py::capsule& makers) {
+  pygbt::require(makers.name() != nullptr && std::string(makers.name()) == "pygbt.DeviceModule " PYGBT_VERSION,
                  "the module of device=\"" + device + "\" was built for another version of pygbt");
-  pygbt::set_backend_factory(device, reinterpret_cast<pygbt::BackendFactory>(factory.get_pointer()));
+  pygbt::set_device_module(device, *makers.get_pointer<const pygbt::DeviceModule>());
 }
 
 }  // namespace
@@ -64,8 +63,8 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.doc() = "The C++ core of pygbt. Internal: use the names in pygbt.";
   py::register_local_exception_translator(translate);
   module.def("build_info", &build_info, "Version, compiler, and the instruction-set levels this CPU can run.");
-  module.def("set_backend", &set_backend, py::arg("device"), py::arg("factory"),
-             "Use a backend of another module for a device from now on.");
+  module.def("set_device", &set_device, py::arg("device"), py::arg("makers"),
+             "Use what another module makes for a device from now on.");
   bind_params(module);
   bind_data(module);
   bind_model(module);

@@ -8,24 +8,9 @@
 #include <vector>
 
 #include "tree/tree.h"
+#include "tree/walk_node.h"
 
 namespace pygbt {
-
-// A node in 16 bytes. A leaf leads to itself (threshold +inf, missing left), so rows that arrive early just stay.
-struct WalkNode {
-  double threshold = 0.0;   // categorical: index into `sets`
-  std::int32_t left = 0;
-  std::uint32_t test = 0;   // feature, and the two flags above it
-
-  static constexpr std::uint32_t kMissingLeft = 1u << 31;
-  static constexpr std::uint32_t kCategorical = 1u << 30;
-  static constexpr std::uint32_t kFeature = kCategorical - 1;
-};
-
-struct CategorySet {
-  std::int32_t begin = 0;   // first word in Tree::cat_bits
-  std::int32_t n_codes = 0;  // codes from here on are missing
-};
 
 struct ModelTree {
   Tree tree;

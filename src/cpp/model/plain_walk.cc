@@ -11,23 +11,6 @@ namespace {
 
 constexpr int kLanes = 8;  // rows that walk a tree together
 
-template <bool kMissing, bool kCategorical>
-inline bool goes_right(const ModelTree& tree, const WalkNode& node, double x) {
-  const bool missing_left = (node.test & WalkNode::kMissingLeft) != 0;
-  if constexpr (kCategorical) {
-    if ((node.test & WalkNode::kCategorical) != 0) {
-      const CategorySet set = tree.sets[static_cast<std::size_t>(node.threshold)];
-      if (!(x < static_cast<double>(set.n_codes))) return !missing_left;  // NaN, or a code training did not have
-      const auto code = static_cast<std::uint32_t>(x);
-      const std::uint32_t word = tree.tree.cat_bits[static_cast<std::size_t>(set.begin) + code / 32];
-      return ((word >> (code % 32)) & 1u) == 0;
-    }
-  }
-  const bool above = x > node.threshold;  // false for NaN
-  if constexpr (!kMissing) return above;
-  return above | ((x != x) & !missing_left);
-}
-
 // Leaf index of rows [first, first + lanes) of the block.
 template <int lanes, bool kMissing, bool kCategorical>
 inline void walk_lanes(const ModelTree& tree, const double* x, std::int32_t* leaf) {
@@ -39,8 +22,9 @@ inline void walk_lanes(const ModelTree& tree, const double* x, std::int32_t* lea
     for (int i = 0; i < lanes; ++i) {
       const WalkNode& node = nodes[at[i]];
       const std::size_t feature = node.test & WalkNode::kFeature;
-      const std::int32_t next = node.left + goes_right<kMissing, kCategorical>(
-                                                tree, node, x[feature * kBlockRows + static_cast<std::size_t>(i)]);
+      const double value = x[feature * kBlockRows + static_cast<std::size_t>(i)];
+      const std::int32_t next =
+          node.left + goes_right<kMissing, kCategorical>(node, value, tree.sets.data(), tree.tree.cat_bits.data());
       moved |= next ^ at[i];
       at[i] = next;
     }
@@ -67,6 +51,15 @@ void walk(const ModelTree& tree, const Block& block, int n_rows, std::int32_t* l
   walk_rows<false, false>(tree, x, n_rows, leaf);
 }
 
+void read_values(const ColumnView& column, const FeatureCuts& feature, std::int64_t begin, std::int64_t end,
+                 double* out) {
+  read_column(column, begin, end, feature.wide, out);
+  if (!feature.categorical) return;
+  for (std::int64_t i = 0; i < end - begin; ++i) {  // a code that training did not have is missing
+    if (out[i] > feature.n_bins - 2) out[i] = std::numeric_limits<double>::quiet_NaN();
+  }
+}
+
 void fill(Block& block, std::span<const FeatureId> features, const Cuts& cuts, std::span<const ColumnView> columns,
           std::int64_t begin, int n_rows) {
   if (!block.x) block.x = std::make_unique_for_overwrite<double[]>(cuts.features.size() * kBlockRows);
@@ -74,13 +67,8 @@ void fill(Block& block, std::span<const FeatureId> features, const Cuts& cuts, s
   for (const FeatureId f : features) {
     const FeatureCuts& feature = cuts.features[static_cast<std::size_t>(f)];
     double* x = block.x.get() + static_cast<std::size_t>(f) * kBlockRows;
-    read_column(columns[static_cast<std::size_t>(f)], begin, begin + n_rows, feature.wide, x);
-    if (feature.categorical) {
-      for (int i = 0; i < n_rows; ++i) {  // a code that training did not have is missing
-        if (x[i] > feature.n_bins - 2) x[i] = std::numeric_limits<double>::quiet_NaN();
-      }
-      continue;  // the walk of categorical trees always looks for missing values
-    }
+    read_values(columns[static_cast<std::size_t>(f)], feature, begin, begin + n_rows, x);
+    if (feature.categorical) continue;  // the walk of categorical trees always looks for missing values
     bool missing = false;
     for (int i = 0; i < n_rows; ++i) missing |= x[i] != x[i];
     block.missing |= missing;

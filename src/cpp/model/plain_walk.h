@@ -21,6 +21,10 @@ struct Block {
   bool missing = false;   // some value is NaN
 };
 
+// Rows [begin, end) of a column as the trees compare them: float64, rounded as in training, NaN = missing.
+void read_values(const ColumnView& column, const FeatureCuts& feature, std::int64_t begin, std::int64_t end,
+                 double* out);
+
 void fill(Block& block, std::span<const FeatureId> features, const Cuts& cuts, std::span<const ColumnView> columns,
           std::int64_t begin, int n_rows);
 

@@ -20,15 +20,7 @@ namespace {
 constexpr std::int64_t kPlainTaskRows = 8 * kBlockRows;
 constexpr std::int64_t kSerialWork = 1 << 15;  // row-trees below which one thread is faster
 
-// What every task of one call shares.
-struct Plan {
-  std::size_t first_tree = 0, n_trees = 0;
-  std::vector<FeatureId> features;  // that the trees test, ascending
-  const Forest* forest = nullptr;   // nullptr = walk
-  int n_threads = 1;
-};
-
-Plan make_plan(const Model& model, const PredictInput& input) {
+PredictPlan make_plan(const Model& model, const PredictInput& input) {
   const Cuts& cuts = model.cuts();
   require(input.columns.size() == cuts.features.size(), "X has " + std::to_string(input.columns.size()) +
                                                             " columns, the model was trained on " +
@@ -42,7 +34,7 @@ Plan make_plan(const Model& model, const PredictInput& input) {
                           (cuts.features[f].categorical ? "numeric, the model was trained on categories"
                                                         : "categorical, the model was trained on numbers"));
   }
-  Plan plan;
+  PredictPlan plan;
   const auto per = static_cast<std::size_t>(model.trees_per_iteration());
   plan.first_tree = static_cast<std::size_t>(input.begin) * per;
   plan.n_trees = static_cast<std::size_t>(input.end - input.begin) * per;
@@ -55,7 +47,6 @@ Plan make_plan(const Model& model, const PredictInput& input) {
   }
   const auto work = input.n_rows * static_cast<std::int64_t>(plan.n_trees);
   plan.n_threads = work < kSerialWork ? 1 : resolve_threads(input.n_threads);
-  if (!input.plain) plan.forest = model.forest(input.n_rows);
   return plan;
 }
 
@@ -71,7 +62,8 @@ void for_tasks(std::int64_t n, std::int64_t unit, std::int64_t most, int n_threa
 // Calls use(tree number, leaf index of each row of the block, first row, rows) for all blocks, trees in order;
 // start and finish frame a block.
 template <class Start, class Use, class Finish>
-void walk_blocks(const Model& model, const PredictInput& input, const Plan& plan, Start start, Use use, Finish finish) {
+void walk_blocks(const Model& model, const PredictInput& input, const PredictPlan& plan, Start start, Use use,
+                 Finish finish) {
   std::vector<Block> blocks(static_cast<std::size_t>(plan.n_threads));
   for_tasks(input.n_rows, kBlockRows, kPlainTaskRows, plan.n_threads,
             [&](std::int64_t begin, std::int64_t end, int worker) {
@@ -102,36 +94,55 @@ void add_leaves(const Tree& tree, const std::int32_t* leaf, int n_rows, std::int
 
 // Tasks over the packed forest; run(rows of the worker, first row, end).
 template <class Run>
-void run_forest(const Model& model, const PredictInput& input, const Plan& plan, Run run) {
-  const ForestCall call{.forest = *plan.forest,
+void run_forest(const Model& model, const PredictInput& input, const PredictPlan& plan, const Forest& forest, Run run) {
+  const ForestCall call{.forest = forest,
                         .features = plan.features,
                         .columns = input.columns,
                         .first_tree = plan.first_tree,
                         .n_trees = plan.n_trees,
                         .n_outputs = model.n_outputs()};
   std::vector<ForestRows> workers(static_cast<std::size_t>(plan.n_threads));
-  const std::int64_t unit = plan.forest->chunk_rows();
+  const std::int64_t unit = forest.chunk_rows();
   for_tasks(input.n_rows, unit, unit * ForestRows::kTaskChunks, plan.n_threads,
             [&](std::int64_t begin, std::int64_t end, int worker) {
               run(workers[static_cast<std::size_t>(worker)], call, begin, end);
             });
 }
 
+// The packed forest, or nullptr: walk.
+const Forest* forest_of(const Model& model, const PredictInput& input) {
+  return input.plain ? nullptr : model.forest(input.n_rows);
+}
+
 }  // namespace
 
-void predict_scores(const Model& model, const PredictInput& input, Output output, std::span<float> out) {
-  const Plan plan = make_plan(model, input);
+PredictPlan plan_scores(const Model& model, const PredictInput& input, std::span<const float> out) {
+  PredictPlan plan = make_plan(model, input);
   const std::int32_t k = model.n_outputs();
   const auto size = static_cast<std::size_t>(row_major(input.n_rows, 0, k));
   require(input.base_margin.empty() || input.base_margin.size() == size, "base_margin must have " + std::to_string(k) +
                                                                              " values for each of the " +
                                                                              std::to_string(input.n_rows) + " rows");
   require(out.size() == size, "the output must have n_rows x n_outputs values");
+  return plan;
+}
+
+PredictPlan plan_leaves(const Model& model, const PredictInput& input, std::span<const std::int32_t> out) {
+  PredictPlan plan = make_plan(model, input);
+  require(out.size() == static_cast<std::size_t>(row_major(input.n_rows, 0, static_cast<std::int32_t>(plan.n_trees))),
+          "the output must have n_rows x n_trees values");
+  return plan;
+}
+
+void predict_scores(const Model& model, const PredictInput& input, Output output, std::span<float> out) {
+  const PredictPlan plan = plan_scores(model, input, out);
+  const std::int32_t k = model.n_outputs();
   const Link link = output == Output::kValue ? link_of(model.loss().objective) : Link::kIdentity;
-  if (plan.forest != nullptr) {
-    run_forest(model, input, plan, [&](ForestRows& rows, const ForestCall& call, std::int64_t begin, std::int64_t end) {
-      rows.scores(call, begin, end, model.base_score(), input.base_margin, link, out);
-    });
+  if (const Forest* const forest = forest_of(model, input)) {
+    run_forest(model, input, plan, *forest,
+               [&](ForestRows& rows, const ForestCall& call, std::int64_t begin, std::int64_t end) {
+                 rows.scores(call, begin, end, model.base_score(), input.base_margin, link, out);
+               });
     return;
   }
   const auto start = [&](std::int64_t row, int n_rows) {
@@ -154,14 +165,13 @@ void predict_scores(const Model& model, const PredictInput& input, Output output
 }
 
 void predict_leaves(const Model& model, const PredictInput& input, std::span<std::int32_t> out) {
-  const Plan plan = make_plan(model, input);
+  const PredictPlan plan = plan_leaves(model, input, out);
   const auto n_trees = static_cast<std::int32_t>(plan.n_trees);
-  require(out.size() == static_cast<std::size_t>(row_major(input.n_rows, 0, n_trees)),
-          "the output must have n_rows x n_trees values");
-  if (plan.forest != nullptr) {
-    run_forest(model, input, plan, [&](ForestRows& rows, const ForestCall& call, std::int64_t begin, std::int64_t end) {
-      rows.leaves(call, begin, end, out);
-    });
+  if (const Forest* const forest = forest_of(model, input)) {
+    run_forest(model, input, plan, *forest,
+               [&](ForestRows& rows, const ForestCall& call, std::int64_t begin, std::int64_t end) {
+                 rows.leaves(call, begin, end, out);
+               });
     return;
   }
   const auto nothing = [](std::int64_t, int) {};

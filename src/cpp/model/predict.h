@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "data/column.h"
 #include "model/model.h"
@@ -21,7 +22,18 @@ struct PredictInput {
   bool plain = false;                    // walk the thresholds even where the packed forest would serve (tests)
 };
 
+// A call that has been checked: what its tasks share.
+struct PredictPlan {
+  std::size_t first_tree = 0, n_trees = 0;
+  std::vector<FeatureId> features;  // that the trees test, ascending
+  int n_threads = 1;
+};
+
 enum class Output : std::uint8_t { kMargin, kValue };  // kValue: the link of the loss on the margins
+
+// Check a call and the size of its output; they throw as the two below.
+PredictPlan plan_scores(const Model& model, const PredictInput& input, std::span<const float> out);
+PredictPlan plan_leaves(const Model& model, const PredictInput& input, std::span<const std::int32_t> out);
 
 // out [row][n_outputs]. Throws InvalidArgument where columns, margins or iterations do not fit the model.
 void predict_scores(const Model& model, const PredictInput& input, Output output, std::span<float> out);

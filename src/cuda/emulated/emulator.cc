@@ -177,8 +177,7 @@ void run_grid(std::int64_t n_blocks, int n_threads, std::size_t shared_bytes, vo
   std::vector<std::int64_t> blocks(static_cast<std::size_t>(n_blocks));
   std::iota(blocks.begin(), blocks.end(), 0);
   the_emulator.shuffle(blocks);
-  for (const std::int64_t block : blocks)
-    the_emulator.run_block(block, n_blocks, n_threads, shared_bytes, run, kernel);
+  for (const std::int64_t block : blocks) the_emulator.run_block(block, n_blocks, n_threads, shared_bytes, run, kernel);
 }
 
 }  // namespace pygbt::device::emulator

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "emulated/runtime.h"
 
+#include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -12,8 +14,18 @@ namespace pygbt::device {
 
 namespace {
 
-constexpr std::size_t kMemory = std::size_t{4} << 30;
 constexpr int kGarbage = 0xA5;
+
+// Memory of the device: PYGBT_EMULATED_MIB, for tests of what happens when it runs out.
+std::size_t memory_bytes() {
+  const char* const mib = std::getenv("PYGBT_EMULATED_MIB");
+  return (mib == nullptr ? std::size_t{1} << 14 : static_cast<std::size_t>(std::strtoull(mib, nullptr, 10))) << 20;
+}
+
+std::atomic<std::size_t> in_use{0};
+
+// The size of each block lies in front of it.
+constexpr std::size_t kHeader = 64;
 
 }  // namespace
 
@@ -30,13 +42,22 @@ Device::Device(int ordinal) {
 }
 
 void* Device::allocate(std::size_t bytes) {
-  void* const memory = bytes <= kMemory ? std::malloc(bytes) : nullptr;
-  if (memory == nullptr) throw OutOfMemory(bytes, kMemory, kMemory);
-  std::memset(memory, kGarbage, bytes);
-  return memory;
+  const std::size_t total = memory_bytes(), free = total - std::min(total, in_use.load());
+  auto* const block = bytes <= free ? static_cast<char*>(std::malloc(bytes + kHeader)) : nullptr;
+  if (block == nullptr) throw OutOfMemory(bytes, free, total);
+  in_use += bytes;
+  std::memcpy(block, &bytes, sizeof bytes);
+  std::memset(block + kHeader, kGarbage, bytes);
+  return block + kHeader;
 }
 
-void Device::release(void* memory) noexcept { std::free(memory); }
+void Device::release(void* memory) noexcept {
+  char* const block = static_cast<char*>(memory) - kHeader;
+  std::size_t bytes = 0;
+  std::memcpy(&bytes, block, sizeof bytes);
+  in_use -= bytes;
+  std::free(block);
+}
 void Device::to_device(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
 void Device::to_host(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
 void Device::fill(void* to, int byte, std::size_t bytes) { std::memset(to, byte, bytes); }

@@ -88,8 +88,9 @@ int n_devices() {
   cudaGetLastError();
   if (status == cudaErrorNoDevice) return 0;
   if (status == cudaErrorInsufficientDriver)
-    throw Unsupported("device=\"cuda\": there is no NVIDIA driver, or it is older than this build needs; use "
-                      "device=\"cpu\", which gives the same model");
+    throw Unsupported(
+        "device=\"cuda\": there is no NVIDIA driver, or it is older than this build needs; use "
+        "device=\"cpu\", which gives the same model");
   check(status, "cudaGetDeviceCount");
   return n;
 }

@@ -45,8 +45,8 @@ class Device {
       check(cudaFuncSetAttribute(run_kernel<Kernel>, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                  static_cast<int>(shared_bytes)),
             "cudaFuncSetAttribute");
-    run_kernel<Kernel><<<static_cast<unsigned>(n_blocks), static_cast<unsigned>(n_threads), shared_bytes, stream_>>>(
-        kernel);
+    run_kernel<Kernel>
+        <<<static_cast<unsigned>(n_blocks), static_cast<unsigned>(n_threads), shared_bytes, stream_>>>(kernel);
     check(cudaGetLastError(), "launch");
   }
 
