@@ -132,6 +132,17 @@ def test_training_leaves_nothing_behind(cuda: str) -> None:
     assert module.allocated_bytes() == before
 
 
+def test_waits_for_the_device(cuda: str) -> None:
+    """Two a level, for its cuts and the sizes of its nodes, and a few a tree."""
+    X, z = signal(700, 0)
+    data = pygbt.Dataset(X, z, max_bin=16)  # a level is searched in one go
+    module = devices.load_cuda()
+    for depth in (2, 6):
+        before = module.waits()
+        fit({"objective": "squared_error", "max_depth": depth}, data, "cuda", rounds=5)
+        assert module.waits() - before <= 5 * (2 * depth + 4)
+
+
 def test_memory_that_runs_out(cuda: str, monkeypatch: pytest.MonkeyPatch) -> None:
     held = None
     if cuda == "emulated":

@@ -38,5 +38,6 @@ PYBIND11_MODULE(PYGBT_CUDA_MODULE, module, py::mod_gil_not_used()) {
   module.attr("makers") = py::capsule(&makers, "pygbt.DeviceModule " PYGBT_VERSION);
   module.def("devices", &pygbt::device::device_names, "Names of the devices of this machine, by ordinal.");
   module.def("allocated_bytes", &pygbt::device::allocated_bytes, "Device memory in use by this process's trainings.");
+  module.def("waits", &pygbt::device::waits, "Times that this process waited for results of a device.");
   module.def("build_info", &build_info, "Compiler, and the architectures it compiled for.");
 }

@@ -14,6 +14,7 @@
 namespace pygbt::device {
 
 inline std::atomic<std::int64_t> bytes_in_use{0};  // of all buffers
+inline std::atomic<std::int64_t> n_waits{0};       // times that the host waited for what a buffer holds
 
 template <class T>
 class Buffer {
@@ -65,7 +66,9 @@ class Buffer {
 
   // To the host: the first n elements.
   void get(T* out, std::size_t n) const {
-    if (n > 0) device_->to_host(out, data_, n * sizeof(T));
+    if (n == 0) return;
+    ++n_waits;
+    device_->to_host(out, data_, n * sizeof(T));
   }
   std::vector<T> get() const {
     std::vector<T> values(size_);

@@ -21,8 +21,9 @@ CudaBackend::CudaBackend(int ordinal)
       sums_(device_),
       rows_{Buffer<RowId>(device_), Buffer<RowId>(device_)},
       gradients_{Buffer<std::uint8_t>(device_), Buffer<std::uint8_t>(device_)},
-      moves_{Buffer<RowRun>(device_),       Buffer<RowRun>(device_),       Buffer<std::int64_t>(device_),
-             Buffer<std::int64_t>(device_), Buffer<std::int64_t>(device_), Buffer<std::uint8_t>(device_)} {}
+      moves_{Buffer<std::byte>(device_), Buffer<std::int64_t>(device_), Buffer<std::int64_t>(device_),
+             Buffer<std::uint8_t>(device_)},
+      given_(device_) {}
 
 void CudaBackend::load(const Dataset& data, std::int32_t n_targets, Communicator& comm, int /*n_threads*/) {
   if (comm.size() > 1) throw Unsupported("device=\"cuda\" works alone; use device=\"cpu\" for several workers");

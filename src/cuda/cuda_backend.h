@@ -7,6 +7,7 @@
 // children go to the other buffer, at the place of their parent.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -64,13 +65,12 @@ class CudaBackend final : public Backend {
   };
   // Scratch of move_rows.
   struct Moves {
-    Buffer<RowRun> items, tiles;
-    Buffer<std::int64_t> first_tiles;  // [item + 1]
+    Buffer<std::byte> given;
     Buffer<std::int64_t> tile_lefts;  // [tile] rows that go left, then those of the tiles before it in its item
     Buffer<std::int64_t> left_counts;  // [item]
     Buffer<std::uint8_t> sides;  // [place in the row buffer]
   };
-  class SplitCall;
+  class Splitter;
 
   std::int64_t blocks_for(std::int64_t n) const;
   template <class Kernel>
@@ -115,6 +115,8 @@ class CudaBackend final : public Backend {
   std::vector<std::unique_ptr<Histogram>> histograms_;  // [node], null = none
   std::vector<std::unique_ptr<Histogram>> spare_;  // memory of released histograms
   Moves moves_;
+  Buffer<std::byte> given_;  // scratch of other operations
+  std::shared_ptr<Splitter> splitter_;  // its memory: see split.cu
 };
 
 template <class Kernel>

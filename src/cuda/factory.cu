@@ -16,5 +16,6 @@ std::vector<std::string> device_names() {
 }
 
 std::int64_t allocated_bytes() { return bytes_in_use; }
+std::int64_t waits() { return n_waits; }
 
 }  // namespace pygbt::device

@@ -19,5 +19,6 @@ Walker* make_cuda_walker(int ordinal);
 std::vector<std::string> device_names();
 
 std::int64_t allocated_bytes();  // in all buffers of the process
+std::int64_t waits();            // times that the process waited for a device
 
 }  // namespace pygbt::device

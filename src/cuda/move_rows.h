@@ -14,6 +14,7 @@
 #include "block.h"
 #include "cuda_backend.h"
 #include "device.h"
+#include "parcel.h"
 
 namespace pygbt::device {
 
@@ -119,9 +120,11 @@ std::vector<std::int64_t> CudaBackend::move_rows(const std::vector<RowRun>& item
     first_tiles.push_back(static_cast<std::int64_t>(tiles.size()));
   }
   const auto n_items = static_cast<std::int64_t>(items.size()), n_tiles = static_cast<std::int64_t>(tiles.size());
-  moves_.items.put(items);
-  moves_.tiles.put(tiles);
-  moves_.first_tiles.put(first_tiles);
+  Parcel parcel(moves_.given);
+  const auto items_part = parcel.put(items);
+  const auto tiles_part = parcel.put(tiles);
+  const auto first_part = parcel.put(first_tiles);
+  parcel.send();
   moves_.tile_lefts.make(n_tiles);
   moves_.left_counts.make(n_items);
   moves_.sides.make(n_rows_);
@@ -129,13 +132,12 @@ std::vector<std::int64_t> CudaBackend::move_rows(const std::vector<RowRun>& item
       {rows_[0].data(), rows_[1].data()}, {gradients_[0].data(), gradients_[1].data()}, gradient_bytes};
   const std::size_t scratch = warps() * sizeof(std::int64_t);
   device_.launch(n_tiles, policy.n_threads,
-                 SideKernel<Side>{side, moves_.tiles.data(), buffers, moves_.sides.data(), moves_.tile_lefts.data()},
+                 SideKernel<Side>{side, parcel.at(tiles_part), buffers, moves_.sides.data(), moves_.tile_lefts.data()},
                  scratch);
   device_.launch(n_items, policy.n_threads,
-                 TileOffsetKernel{moves_.first_tiles.data(), moves_.tile_lefts.data(), moves_.left_counts.data()},
-                 scratch);
+                 TileOffsetKernel{parcel.at(first_part), moves_.tile_lefts.data(), moves_.left_counts.data()}, scratch);
   device_.launch(n_tiles, policy.n_threads,
-                 MoveKernel{moves_.items.data(), moves_.tiles.data(), moves_.tile_lefts.data(),
+                 MoveKernel{parcel.at(items_part), parcel.at(tiles_part), moves_.tile_lefts.data(),
                             moves_.left_counts.data(), moves_.sides.data(), buffers},
                  scratch);
   return moves_.left_counts.get();

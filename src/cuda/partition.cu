@@ -6,6 +6,7 @@
 #include "device.h"
 #include "math/route.h"
 #include "move_rows.h"
+#include "parcel.h"
 
 namespace pygbt::device {
 
@@ -52,9 +53,11 @@ void CudaBackend::partition(std::span<const NodeCut> cuts, std::span<std::int64_
     items.push_back({at.begin, at.count, 0, at.buffer});
     last = std::max(last, cut.left + 1);
   }
-  Buffer<Cut> cuts_there(device_);
-  Buffer<std::uint32_t> words_there(device_);
-  const CutSide side{cuts_there.put(given), words_there.put(words), table_.columns()};
+  Parcel parcel(given_);
+  const auto cuts_part = parcel.put(given);
+  const auto words_part = parcel.put(words);
+  parcel.send();
+  const CutSide side{parcel.at(cuts_part), parcel.at(words_part), table_.columns()};
   const std::vector<std::int64_t> lefts = move_rows(items, side, in_order_ ? gradient_bytes() : 0);
 
   if (nodes_.size() <= static_cast<std::size_t>(last)) nodes_.resize(static_cast<std::size_t>(last) + 1);

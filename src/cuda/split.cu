@@ -8,6 +8,7 @@
 #include "cuda_backend.h"
 #include "device.h"
 #include "math/layout.h"
+#include "parcel.h"
 #include "split_search.h"
 
 namespace pygbt::device {
@@ -263,135 +264,150 @@ Rules rules_of(const SplitRules& rules) {
 
 }  // namespace
 
-// Memory of one search.
-class CudaBackend::SplitCall {
+// Searches, one after the other: their memory is used again.
+class CudaBackend::Splitter {
  public:
-  SplitCall(CudaBackend& backend, const SplitRules& rules, bool shared)
-      : backend_(backend), device_(backend.device_), rules_(rules), shared_(shared), width_(backend.request_.width) {}
+  explicit Splitter(CudaBackend& backend) : backend_(backend), device_(backend.device_), table_(backend.table_) {}
 
-  void run(std::span<const SplitQuery> queries, std::span<Split> out) {
-    if (queries.empty()) return;
-    const Table& table = backend_.table_;
-    read(queries);
-    fill_search(queries.size());
+  void run(const SplitRules& rules, std::span<const SplitQuery> queries, bool shared, std::span<Split> out) {
+    width_ = backend_.request_.width;
+    read(queries, shared, rules.monotone);
+    fill_search(queries.size(), rules, shared);
     const int n_threads = device_.policy().n_threads;
     const std::size_t scratch = backend_.warps() * sizeof(std::int64_t);
-    const std::size_t candidates = static_cast<std::size_t>(n_threads) * sizeof(Candidate);
-    Buffer<SetFeature> tasks(device_), categorical(device_);
-    Buffer<QueryFeature> running_tasks(device_);
-    Buffer<std::int64_t> set_tasks(device_);
-    Buffer<Candidate> judged(device_), chosen(device_);
-    if (!categorical_tasks_.empty())
-      device_.launch(n(categorical_tasks_), n_threads,
-                     OrderKernel{search_, categorical.put(categorical_tasks_), keys_.make(n_sets_ * table.n_bins()),
-                                 pool_.make(n_sets_ * table.n_bins() * width_)},
+    const std::size_t candidates = std::max(static_cast<std::size_t>(n_threads) * sizeof(Candidate), scratch);
+    if (n_categorical_ > 0)
+      device_.launch(n_categorical_, n_threads,
+                     OrderKernel{search_, categorical_tasks_, keys_.make(n_sets_ * table_.n_bins()),
+                                 pool_.make(n_sets_ * table_.n_bins() * width_)},
                      scratch);
-    device_.launch(n(running_tasks_), n_threads, RunningKernel{search_, running_tasks.put(running_tasks_)}, scratch);
-    const std::size_t judge_bytes = std::max(candidates, scratch);
-    judged.make(tasks_.size());
+    device_.launch(n_running_, n_threads, RunningKernel{search_, running_tasks_}, scratch);
+    judged_.make(n_tasks_);
     if (width_ == 1)
-      device_.launch(n(tasks_), n_threads, JudgeKernel<1>{search_, tasks.put(tasks_), judged.data()}, judge_bytes);
+      device_.launch(n_tasks_, n_threads, JudgeKernel<1>{search_, tasks_, judged_.data()}, candidates);
     else
-      device_.launch(n(tasks_), n_threads, JudgeKernel<0>{search_, tasks.put(tasks_), judged.data()}, judge_bytes);
-    device_.launch(n_sets_, n_threads,
-                   ChooseKernel{search_, judged.data(), set_tasks.put(set_tasks_), chosen.make(n_sets_)}, candidates);
+      device_.launch(n_tasks_, n_threads, JudgeKernel<0>{search_, tasks_, judged_.data()}, candidates);
 
-    const std::int32_t n_words = table.any_categorical() ? (table.most_bins() + 31) / 32 : 0;
-    Buffer<double> gains(device_);
-    Buffer<Cell> left(device_);
-    Buffer<std::uint32_t> left_bins(device_);
-    gains.make(queries.size());
-    left.make(queries.size() * static_cast<std::size_t>(width_));
-    left_bins.make_zero(queries.size() * static_cast<std::size_t>(n_words));
+    Parcel results(results_);
+    const std::size_t n_words = table_.any_categorical() ? static_cast<std::size_t>((table_.most_bins() + 31) / 32) : 0;
+    const auto chosen = results.room<Candidate>(static_cast<std::size_t>(n_sets_));
+    const auto gains = results.room<double>(queries.size());
+    const auto left = results.room<Cell>(queries.size() * static_cast<std::size_t>(width_));
+    const auto left_bins = results.room<std::uint32_t>(queries.size() * n_words);
+    results.open();
+    device_.launch(n_sets_, n_threads, ChooseKernel{search_, judged_.data(), set_tasks_, results.at(chosen)},
+                   candidates);
     device_.launch(static_cast<std::int64_t>(queries.size()), n_threads,
-                   WriteKernel{search_, chosen.data(), gains.data(), left.data(), left_bins.data(), n_words});
-    write(chosen.get(), gains.get(), left.get(), left_bins.get(), static_cast<std::size_t>(n_words), out);
+                   WriteKernel{search_, results.at(chosen), results.at(gains), results.at(left), results.at(left_bins),
+                               static_cast<std::int32_t>(n_words)});
+    results.fetch();
+    write(results.host(chosen), results.host(gains), results.host(left), results.host(left_bins), n_words, shared, out);
   }
 
  private:
-  template <class T>
-  static std::int64_t n(const std::vector<T>& items) {
-    return static_cast<std::int64_t>(items.size());
-  }
-
-  // The queries as the kernels want them, and their tasks.
-  void read(std::span<const SplitQuery> queries) {
-    set_begin_.assign(1, 0);
-    set_tasks_.assign(1, 0);
+  // The queries as the kernels want them, and their tasks, to the device.
+  void read(std::span<const SplitQuery> queries, bool shared, const std::vector<std::int8_t>& monotone) {
+    std::vector<Query> given;
+    std::vector<std::int32_t> set_begin(1, 0);
+    std::vector<std::int64_t> set_tasks(1, 0);
+    std::vector<Cell> sums;
+    std::vector<double> lower, upper, g_units, h_units;
+    std::vector<SetFeature> tasks, categorical_tasks;
+    std::vector<QueryFeature> running_tasks;
     for (std::size_t i = 0; i < queries.size(); ++i) {
       const SplitQuery& query = queries[i];
       const Histogram& histogram = backend_.histogram_at(query.node);
-      const bool new_set = !shared_ || i == 0;
-      const auto set = static_cast<std::int32_t>(new_set ? set_begin_.size() - 1 : 0);
+      const bool new_set = !shared || i == 0;
+      const auto set = static_cast<std::int32_t>(new_set ? set_begin.size() - 1 : 0);
       const bool bounded = !query.lower.empty();
-      queries_.push_back({histogram.cells.data(), backend_.request_.count_rows ? histogram.counts.data() : nullptr,
-                          query.count, set, bounded});
-      sums_.insert(sums_.end(), query.sums.begin(), query.sums.end());
+      given.push_back({histogram.cells.data(), backend_.request_.count_rows ? histogram.counts.data() : nullptr,
+                       query.count, set, bounded});
+      sums.insert(sums.end(), query.sums.begin(), query.sums.end());
       for (std::size_t k = 0; k < static_cast<std::size_t>(width_); ++k) {
-        lower_.push_back(bounded ? query.lower[k] : 0.0);
-        upper_.push_back(bounded ? query.upper[k] : 0.0);
+        lower.push_back(bounded ? query.lower[k] : 0.0);
+        upper.push_back(bounded ? query.upper[k] : 0.0);
       }
-      for (const FeatureId f : shared_ ? queries[0].features : query.features) {
-        running_tasks_.push_back({static_cast<std::int32_t>(i), f});
+      for (const FeatureId f : shared ? queries[0].features : query.features) {
+        running_tasks.push_back({static_cast<std::int32_t>(i), f});
         if (!new_set) continue;
-        tasks_.push_back({set, f});
-        if (backend_.table_.categorical(f)) categorical_tasks_.push_back({set, f});
+        tasks.push_back({set, f});
+        if (table_.categorical(f)) categorical_tasks.push_back({set, f});
       }
-      const auto end = static_cast<std::int32_t>(i + 1);
       if (new_set) {
-        set_begin_.push_back(end);
-        set_tasks_.push_back(n(tasks_));
+        set_begin.push_back(0);
+        set_tasks.push_back(static_cast<std::int64_t>(tasks.size()));
       }
-      set_begin_.back() = end;
+      set_begin.back() = static_cast<std::int32_t>(i + 1);
     }
-    n_sets_ = n(set_begin_) - 1;
-  }
-
-  void fill_search(std::size_t n_queries) {
-    const Table& table = backend_.table_;
-    std::vector<double> g_units, h_units;
     for (const CellUnits& unit : backend_.units_) {
       g_units.push_back(unit.g);
       h_units.push_back(unit.h);
     }
-    search_.queries = queries_there_.put(queries_);
-    search_.set_begin = set_begin_there_.put(set_begin_);
-    search_.features = table.features();
-    search_.monotone = rules_.monotone.empty() ? nullptr : monotone_.put(rules_.monotone);
-    search_.sums = sums_there_.put(sums_);
-    search_.lower = lower_there_.put(lower_);
-    search_.upper = upper_there_.put(upper_);
-    search_.g_units = g_units_.put(g_units);
-    search_.h_units = h_units_.put(h_units);
-    search_.rules = rules_of(rules_);
-    search_.n_bins = table.n_bins();
+    n_sets_ = static_cast<std::int64_t>(set_begin.size()) - 1;
+    n_tasks_ = static_cast<std::int64_t>(tasks.size());
+    n_categorical_ = static_cast<std::int64_t>(categorical_tasks.size());
+    n_running_ = static_cast<std::int64_t>(running_tasks.size());
+
+    Parcel parcel(given_);
+    const auto queries_part = parcel.put(given);
+    const auto set_begin_part = parcel.put(set_begin);
+    const auto set_tasks_part = parcel.put(set_tasks);
+    const auto sums_part = parcel.put(sums);
+    const auto lower_part = parcel.put(lower);
+    const auto upper_part = parcel.put(upper);
+    const auto g_units_part = parcel.put(g_units);
+    const auto h_units_part = parcel.put(h_units);
+    const auto monotone_part = parcel.put(monotone);
+    const auto tasks_part = parcel.put(tasks);
+    const auto categorical_part = parcel.put(categorical_tasks);
+    const auto running_part = parcel.put(running_tasks);
+    parcel.send();
+    search_.queries = parcel.at(queries_part);
+    search_.set_begin = parcel.at(set_begin_part);
+    search_.sums = parcel.at(sums_part);
+    search_.lower = parcel.at(lower_part);
+    search_.upper = parcel.at(upper_part);
+    search_.g_units = parcel.at(g_units_part);
+    search_.h_units = parcel.at(h_units_part);
+    search_.monotone = monotone.empty() ? nullptr : parcel.at(monotone_part);
+    set_tasks_ = parcel.at(set_tasks_part);
+    tasks_ = parcel.at(tasks_part);
+    categorical_tasks_ = parcel.at(categorical_part);
+    running_tasks_ = parcel.at(running_part);
+  }
+
+  void fill_search(std::size_t n_queries, const SplitRules& rules, bool shared) {
+    search_.features = table_.features();
+    search_.rules = rules_of(rules);
+    search_.n_bins = table_.n_bins();
     search_.width = width_;
-    search_.shared = shared_;
-    search_.running = running_.make(n_queries * static_cast<std::size_t>(table.n_bins() * width_));
+    search_.shared = shared;
+    search_.running = running_.make(n_queries * static_cast<std::size_t>(table_.n_bins() * width_));
     search_.running_counts =
-        backend_.request_.count_rows ? counts_.make(n_queries * static_cast<std::size_t>(table.n_bins())) : nullptr;
-    search_.n_features = table.n_features();
-    if (!table.any_categorical()) return;
-    search_.order = order_.make(n_sets_ * table.n_bins());
-    search_.category = category_.make(n_sets_ * table.n_bins());
-    search_.n_order = n_order_.make(n_sets_ * table.n_features());
+        backend_.request_.count_rows ? counts_.make(n_queries * static_cast<std::size_t>(table_.n_bins())) : nullptr;
+    search_.n_features = table_.n_features();
+    if (!table_.any_categorical()) return;
+    search_.order = order_.make(n_sets_ * table_.n_bins());
+    search_.category = category_.make(n_sets_ * table_.n_bins());
+    search_.n_order = n_order_.make(n_sets_ * table_.n_features());
   }
 
   void write(const std::vector<Candidate>& chosen, const std::vector<double>& gains, const std::vector<Cell>& left,
-             const std::vector<std::uint32_t>& left_bins, std::size_t n_words, std::span<Split> out) const {
+             const std::vector<std::uint32_t>& left_bins, std::size_t n_words, bool shared,
+             std::span<Split> out) const {
     for (std::size_t q = 0; q < out.size(); ++q) {
-      const Candidate& cut = chosen[static_cast<std::size_t>(queries_[q].set)];
+      const Candidate& cut = chosen[shared ? 0 : q];
       Split& split = out[q] = Split{};
       if (cut.feature < 0) continue;
       split.gain = gains[q];
       split.feature = cut.feature;
       split.bin = cut.bin;
       split.missing_left = cut.missing_left;
-      split.categorical = backend_.table_.categorical(cut.feature);
+      split.categorical = table_.categorical(cut.feature);
       const auto at = left.begin() + static_cast<std::ptrdiff_t>(q) * width_;
       split.left.assign(at, at + width_);
       if (!split.categorical) continue;
-      const std::vector<std::int64_t>& offset = backend_.table_.bin_offset();
+      const std::vector<std::int64_t>& offset = table_.bin_offset();
       const auto f = static_cast<std::size_t>(cut.feature);
       const auto first = left_bins.begin() + static_cast<std::ptrdiff_t>(q * n_words);
       split.left_bins.assign(first, first + (offset[f + 1] - offset[f] + 31) / 32);
@@ -400,41 +416,39 @@ class CudaBackend::SplitCall {
 
   CudaBackend& backend_;
   Device& device_;
-  const SplitRules& rules_;
-  const bool shared_;
-  const std::int32_t width_;
-  std::int64_t n_sets_ = 0;
+  const Table& table_;
+
+  // The search at hand.
+  std::int32_t width_ = 1;
   Search search_{};
+  std::int64_t n_sets_ = 0, n_tasks_ = 0, n_categorical_ = 0, n_running_ = 0;
+  const std::int64_t* set_tasks_ = nullptr;          // on the device, like the next three
+  const SetFeature* tasks_ = nullptr;
+  const SetFeature* categorical_tasks_ = nullptr;
+  const QueryFeature* running_tasks_ = nullptr;
 
-  std::vector<Query> queries_;
-  std::vector<std::int32_t> set_begin_;
-  std::vector<std::int64_t> set_tasks_;
-  std::vector<Cell> sums_;
-  std::vector<double> lower_, upper_;
-  std::vector<SetFeature> tasks_, categorical_tasks_;
-  std::vector<QueryFeature> running_tasks_;
-
-  Buffer<Query> queries_there_{device_};
-  Buffer<std::int32_t> set_begin_there_{device_}, n_order_{device_};
-  Buffer<std::int8_t> monotone_{device_};
-  Buffer<Cell> sums_there_{device_}, running_{device_}, pool_{device_};
-  Buffer<double> lower_there_{device_}, upper_there_{device_}, g_units_{device_}, h_units_{device_}, keys_{device_};
+  Buffer<std::byte> given_{device_}, results_{device_};
+  Buffer<Cell> running_{device_}, pool_{device_};
+  Buffer<double> keys_{device_};
   Buffer<std::int64_t> counts_{device_};
   Buffer<std::uint16_t> order_{device_};
   Buffer<std::uint8_t> category_{device_};
+  Buffer<std::int32_t> n_order_{device_};
+  Buffer<Candidate> judged_{device_};
 };
 
 // Nodes with cuts of their own are searched as many at a time as the running sums may take memory.
 void CudaBackend::best_splits(const SplitRules& rules, std::span<const SplitQuery> queries, bool shared,
                               std::span<Split> out) {
   if (rules.counts_needed() && !request_.count_rows) throw std::logic_error("min_child_samples needs count_rows");
+  if (!splitter_) splitter_ = std::make_shared<Splitter>(*this);
   const std::size_t bytes = static_cast<std::size_t>(table_.n_bins() * request_.width) * sizeof(Cell);
   const std::size_t most =
       shared ? queries.size()
              : std::max<std::size_t>(1, device_.policy().scratch_bytes / std::max<std::size_t>(1, bytes));
   for (std::size_t first = 0; first < queries.size(); first += most) {
     const std::size_t n = std::min(most, queries.size() - first);
-    SplitCall(*this, rules, shared).run(queries.subspan(first, n), out.subspan(first, n));
+    splitter_->run(rules, queries.subspan(first, n), shared, out.subspan(first, n));
   }
 }
 
