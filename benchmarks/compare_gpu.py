@@ -13,12 +13,14 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from statistics import median
 from typing import Any
 
 import engines
 import machine
+from engines import Recipe
 from scores import loss
 from shapes import SHAPES, Shape, dense
 
@@ -48,20 +50,21 @@ def main() -> int:
     module = devices.load_cuda()
     gpu = module.devices()[0]
     print(gpu, module.build_info())
-    rows = {key: measure(GPU_SHAPES[key], args.repeats, args.share, args.emulated) for key in args.shapes.split(",")}
+    peers = () if args.emulated else ("xgboost",)
+    shapes = [GPU_SHAPES[key] for key in args.shapes.split(",")]
+    rows = {s.key: measure(s, replace(s.recipe, n_threads=0), args.repeats, args.share, peers) for s in shapes}
     if args.share == 1.0 and not args.emulated:
         name = "-".join(gpu.lower().split())
         machine.save("gpu-" + name, {"gpu": gpu, "build": module.build_info(), "training": rows})
     return 0 if all(row["digests_agree"] for row in rows.values()) else 1
 
 
-def measure(shape: Shape, repeats: int, share: float, emulated: bool) -> dict[str, Any]:
+def measure(shape: Shape, recipe: Recipe, repeats: int, share: float, peers: Sequence[str]) -> dict[str, Any]:
     """Times of every way to train one shape, in turn."""
     split = shape.table(share, 0)
-    recipe = replace(shape.recipe, n_threads=0)
     ways = {"pygbt cpu": engines.make("pygbt"), "pygbt cuda": engines.make("pygbt", device="cuda")}
-    if engines.available("xgboost") and not emulated:
-        ways["xgboost cuda"] = engines.make("xgboost", device="cuda")
+    for peer in filter(engines.available, peers):
+        ways[f"{peer} cuda"] = engines.make(peer, device="cuda")
     print(f"{shape.key}. {shape.title}", flush=True)
     result: dict[str, Any] = {"title": shape.title, "rows": len(split.y), "date": machine.today(), "engines": {}}
     for turn in range(repeats + 1):  # the first one warms up

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from emulator import EMULATED, as_cuda
 
 import pygbt
 from pygbt import _core
@@ -27,6 +28,8 @@ sys.path.insert(0, str(BENCHMARKS))
 
 import ab  # noqa: E402
 import bars  # noqa: E402
+import compare_gpu  # noqa: E402
+import cuda_digests  # noqa: E402
 import digests  # noqa: E402
 import engines  # noqa: E402
 import prediction  # noqa: E402
@@ -113,6 +116,20 @@ def test_one_row_is_a_row_of_many(name: str) -> None:
     function = engine.one_row(model)
     found = [np.ravel(function(row.copy()))[-1] for row in split.X_test[:20]]  # the last: the class 1
     np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_gpu_comparison_and_digests_by_the_emulator() -> None:
+    if EMULATED is None:
+        pytest.skip("this build has no emulator")
+    with as_cuda():
+        row = compare_gpu.measure(SHAPES["C2"], SHAPES["C2"].small(2), 1, 0.02, ())
+        cpu, cuda = cuda_digests.digests("logistic", "weighted")
+    assert row["digests_agree"] and cpu == cuda
+    losses = {name: engine["loss"] for name, engine in row["engines"].items()}
+    assert losses["pygbt cpu"] == losses["pygbt cuda"] > 0
+    assert all(len(engine["train"]) == 1 and engine["train"][0] > 0 for engine in row["engines"].values())
+    page = cuda_digests.page()
+    assert "110 of 110 digests equal" in page and "**differs**" not in page
 
 
 def test_measured_rows_are_complete_and_keep_one_model() -> None:
