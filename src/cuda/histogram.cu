@@ -159,7 +159,12 @@ void CudaBackend::histograms(std::span<const NodeId> nodes) {
   const Policy& policy = device_.policy();
   const bool packed = !request_.wide && table_.weights() == nullptr;
   const std::size_t cell_bytes = packed ? 2 * sizeof(std::uint32_t) : 2 * sizeof(std::uint64_t);
-  const std::vector<RowRun> runs = runs_of(nodes, std::min<std::int64_t>(policy.chunk_rows, kPackedRows));
+  std::int64_t n_rows = 0;
+  for (const NodeId node : nodes) n_rows += rows_at(node).count;
+  const auto n_groups = static_cast<std::int64_t>(table_.host_groups().size());
+  const std::int64_t even = n_rows * n_groups / policy.histogram_blocks;
+  const std::vector<RowRun> runs =
+      runs_of(nodes, std::min(std::max(even, policy.chunk_rows), std::int64_t{kPackedRows}));
   std::vector<HistogramTask> in_shared, in_memory;
   std::size_t shared_bytes = 0;
   for (std::size_t g = 0; g < table_.host_groups().size(); ++g) {

@@ -11,7 +11,8 @@ struct Policy {
   int n_threads = 256;                // of a block
   std::int64_t n_blocks = 1024;       // of a pass over the rows at most: each block takes many rows
   std::int64_t tile_rows = 2048;      // rows of a node that a block moves to its children
-  std::int64_t chunk_rows = 8192;     // rows of a node that a block adds up at least, and at most kPackedRows
+  std::int64_t chunk_rows = 2048;     // rows of a node that a block adds up at least, and at most kPackedRows
+  std::int64_t histogram_blocks = 512;  // that a step's histograms are cut into where the nodes have rows enough
   std::size_t group_bytes = 64 << 10;   // packed cells of the features that a block adds up together
   std::size_t shared_bytes = 48 << 10;  // of a block at most
   std::size_t scratch_bytes = std::size_t{1} << 28;  // running sums of a search at a time

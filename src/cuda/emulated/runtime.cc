@@ -36,6 +36,7 @@ Device::Device(int ordinal) {
   policy_.n_blocks = 3;
   policy_.tile_rows = 96;
   policy_.chunk_rows = 160;
+  policy_.histogram_blocks = 5;
   policy_.group_bytes = 2 << 10;
   policy_.shared_bytes = 6 << 10;
   policy_.scratch_bytes = 1 << 18;
