@@ -50,12 +50,18 @@ def main() -> int:
     module = devices.load_cuda()
     gpu = module.devices()[0]
     print(gpu, module.build_info())
+    atomics = [
+        {"kind": kind, "bins": "skewed" if skewed else "random", "updates_per_second": rate}
+        for kind, skewed, rate in module.probe_atomics(n=2 if args.emulated else 4096)
+    ]
+    for row in atomics:
+        print(f"    {row['kind']:32} {row['bins']:8} {row['updates_per_second'] / 1e9:8.2f} G updates/s", flush=True)
     peers = () if args.emulated else ("xgboost",)
     shapes = [GPU_SHAPES[key] for key in args.shapes.split(",")]
     rows = {s.key: measure(s, replace(s.recipe, n_threads=0), args.repeats, args.share, peers) for s in shapes}
     if args.share == 1.0 and not args.emulated:
         name = "-".join(gpu.lower().split())
-        machine.save("gpu-" + name, {"gpu": gpu, "build": module.build_info(), "training": rows})
+        machine.save("gpu-" + name, {"gpu": gpu, "build": module.build_info(), "atomics": atomics, "training": rows})
     return 0 if all(row["digests_agree"] for row in rows.values()) else 1
 
 

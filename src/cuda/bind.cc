@@ -38,6 +38,16 @@ PYBIND11_MODULE(PYGBT_CUDA_MODULE, module, py::mod_gil_not_used()) {
   module.attr("makers") = py::capsule(&makers, "pygbt.DeviceModule " PYGBT_VERSION);
   module.def("devices", &pygbt::device::device_names, "Names of the devices of this machine, by ordinal.");
   module.def("allocated_bytes", &pygbt::device::allocated_bytes, "Device memory in use by this process's trainings.");
+  module.def(
+      "probe_atomics",
+      [](int ordinal, std::int64_t n) {
+        py::list rates;
+        for (const auto& rate : pygbt::device::probe_atomics(ordinal, n))
+          rates.append(py::make_tuple(rate.kind, rate.skewed, rate.updates_per_second));
+        return rates;
+      },
+      py::arg("ordinal") = 0, py::arg("n") = 4096,
+      "(kind, skewed, updates a second) of additions to histogram cells in shared memory; for benchmarks.");
   module.def("waits", &pygbt::device::waits, "Times that this process waited for results of a device.");
   module.def("build_info", &build_info, "Compiler, and the architectures it compiled for.");
 }

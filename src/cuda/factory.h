@@ -18,6 +18,14 @@ Walker* make_cuda_walker(int ordinal);
 // Names of the devices of this machine, by ordinal. Throws Unsupported where there is no driver.
 std::vector<std::string> device_names();
 
+// Updates a second of histogram cells in shared memory; skewed: nearly all to one bin of a feature.
+struct AtomicsRate {
+  std::string kind;
+  bool skewed = false;
+  double updates_per_second = 0.0;
+};
+std::vector<AtomicsRate> probe_atomics(int ordinal, std::int64_t updates_of_a_thread);
+
 std::int64_t allocated_bytes();  // in all buffers of the process
 std::int64_t waits();            // times that the process waited for a device
 

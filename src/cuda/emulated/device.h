@@ -71,6 +71,12 @@ template <class T>
 void add(T* at, T value) {
   *at = static_cast<T>(*at + value);
 }
+// The same; returns what was there.
+inline std::uint32_t fetch_add(std::uint32_t* at, std::uint32_t value) {
+  const std::uint32_t before = *at;
+  *at += value;
+  return before;
+}
 inline void raise_to(std::uint32_t* at, std::uint32_t value) { *at = value > *at ? value : *at; }
 
 }  // namespace pygbt::device

@@ -40,6 +40,7 @@ PYGBT_KERNEL void add(std::uint64_t* at, std::uint64_t value) {
 PYGBT_KERNEL void add(std::int64_t* at, std::int64_t value) {  // two's complement: the same addition
   atomicAdd(reinterpret_cast<unsigned long long*>(at), static_cast<unsigned long long>(value));
 }
+PYGBT_KERNEL std::uint32_t fetch_add(std::uint32_t* at, std::uint32_t value) { return atomicAdd(at, value); }
 PYGBT_KERNEL void raise_to(std::uint32_t* at, std::uint32_t value) { atomicMax(at, value); }
 
 }  // namespace pygbt::device
