@@ -49,7 +49,7 @@ def load_cuda() -> Any:
             f'device="cuda": this build of pygbt has no CUDA backend ({missing}); build it where nvcc is found '
             f"(PYGBT_CUDA=ON), or {INSTEAD}"
         ) from missing
-    if not module.devices():
+    if module.n_devices() == 0:
         raise NotImplementedError(f'device="cuda": this machine has no CUDA device; {INSTEAD}')
     _core.set_device("cuda", module.makers)
     return module
@@ -65,6 +65,6 @@ def facts() -> dict[str, str]:
     result = {"cuda": f"{info['compiler']}, built for {info['built_for']}"}
     try:
         names = module.devices()
-    except NotImplementedError as missing:
-        return {**result, "cuda devices": f"none ({missing})"}
+    except (NotImplementedError, RuntimeError) as missing:
+        return {**result, "cuda devices": f"none usable: {missing}"}
     return {**result, "cuda devices": ", ".join(f"cuda:{i} {name}" for i, name in enumerate(names)) or "none"}

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,7 @@ from emulator import EMULATED
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from pygbt import _core
+from pygbt import _core, devices
 
 
 def examples(n: int) -> Any:
@@ -41,6 +42,9 @@ class Trio:
         make = _core.probe.Backend
         self.naive = make("naive", dataset, n_targets)
         self.others = {f"cpu, {n} threads": make("cpu", dataset, n_targets, n_threads=n) for n in (1, 2, 3)}
+        if os.environ.get("PYGBT_TEST_CUDA"):  # make gpu-test
+            devices.load_cuda()
+            self.others["cuda"] = make("cuda", dataset, n_targets)
         if EMULATED is not None:
             self.others["cuda, emulated"] = make("emulated", dataset, n_targets)
 

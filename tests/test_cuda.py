@@ -17,10 +17,15 @@ from emulator import EMULATED, as_cuda
 import pygbt
 from pygbt import devices, parameters
 
+GPUS = [pytest.param(name, marks=pytest.mark.gpu) for name in ("gpu", "gpu, small blocks")]
 
-@pytest.fixture(params=["emulated", pytest.param("gpu", marks=pytest.mark.gpu)])
-def cuda(request: pytest.FixtureRequest) -> Iterator[str]:
-    if request.param == "gpu":
+
+@pytest.fixture(params=["emulated", *GPUS])
+def cuda(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """What device="cuda" means. Small blocks: tables of a few hundred rows have several of everything."""
+    if request.param != "emulated":
+        if request.param != "gpu":
+            monkeypatch.setenv("PYGBT_CUDA_SMALL", "1")
         yield "gpu"
         return
     if EMULATED is None:
@@ -99,6 +104,27 @@ def test_stopping_and_continuing(cuda: str) -> None:
         runs.append((first.best_iteration, first.digest(), more.digest()))
     assert runs[0] == runs[1]
     assert 0 < runs[0][0] < 29
+
+
+@pytest.mark.gpu
+def test_large_tables_on_a_gpu() -> None:
+    for n, kind in ((100_000, "dense"), (100_000, "categories"), (1_000_000, "weighted")):
+        data = dataset(kind, "logistic", n)
+        assert fit(CONFIGS["logistic"], data, "cuda").digest() == fit(CONFIGS["logistic"], data, "cpu").digest()
+    X, z = signal(100_000, 4)
+    wide = pygbt.Dataset(np.column_stack([X] * 9), z, max_bin=65_536)  # in groups, and cells in device memory
+    params = {"objective": "squared_error"}
+    assert fit(params, wide, "cuda").digest() == fit(params, wide, "cpu").digest()
+
+
+def test_predictions_that_do_not_fit_at_once(cuda: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    X, z = signal(20_000, 7)
+    X = X[:, :1]
+    model = fit({"objective": "squared_error", "max_depth": 2}, pygbt.Dataset(X[:500], z[:500]), "cpu", rounds=300)
+    expected = model.predict(X, output="leaf")
+    if cuda == "emulated":
+        monkeypatch.setenv("PYGBT_EMULATED_MIB", "20")  # all leaves at once are 24
+    assert np.array_equal(model.predict(X, output="leaf", device="cuda"), expected)
 
 
 def test_a_custom_objective(cuda: str) -> None:
@@ -187,8 +213,8 @@ def test_a_build_without_cuda_says_what_is_missing(monkeypatch: pytest.MonkeyPat
 def test_a_machine_without_a_device_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     class NoDevices:
         @staticmethod
-        def devices() -> list[str]:
-            return []
+        def n_devices() -> int:
+            return 0
 
     monkeypatch.setattr(devices.importlib, "import_module", lambda name: NoDevices)
     with pytest.raises(NotImplementedError, match="no CUDA device"):

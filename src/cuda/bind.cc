@@ -36,6 +36,7 @@ PYBIND11_MODULE(PYGBT_CUDA_MODULE, module, py::mod_gil_not_used()) {
   py::register_local_exception_translator(translate);
   static const pygbt::DeviceModule makers{&pygbt::device::make_cuda_backend, &pygbt::device::make_cuda_walker};
   module.attr("makers") = py::capsule(&makers, "pygbt.DeviceModule " PYGBT_VERSION);
+  module.def("n_devices", &pygbt::device::n_devices, "Devices of this machine.");
   module.def("devices", &pygbt::device::device_names, "Names of the devices of this machine, by ordinal.");
   module.def("allocated_bytes", &pygbt::device::allocated_bytes, "Device memory in use by this process's trainings.");
   module.def(

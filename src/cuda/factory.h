@@ -15,7 +15,8 @@ namespace pygbt::device {
 Backend* make_cuda_backend(int ordinal);
 Walker* make_cuda_walker(int ordinal);
 
-// Names of the devices of this machine, by ordinal. Throws Unsupported where there is no driver.
+// Devices of this machine, and their names by ordinal. Throw Unsupported where there is no driver.
+int n_devices();
 std::vector<std::string> device_names();
 
 // Updates a second of histogram cells in shared memory; skewed: nearly all to one bin of a feature.

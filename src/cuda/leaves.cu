@@ -62,7 +62,7 @@ struct ResidualKernel {
     }
     sync();
     for (int byte = thread(); byte < kBytes; byte += n_threads())
-      if (mine[byte] != 0) add(counts + run.item * kBytes + byte, mine[byte]);
+      if (mine[byte] != 0) add(counts + std::int64_t{run.item} * kBytes + byte, mine[byte]);
   }
 };
 

@@ -18,4 +18,17 @@ struct Policy {
   std::size_t scratch_bytes = std::size_t{1} << 28;  // running sums of a search at a time
 };
 
+// Small numbers, for tests: a table of a few hundred rows has several blocks, tiles, chunks and groups of features, and
+// features that have no room in shared memory.
+inline void make_small(Policy& policy) {
+  policy.n_threads = 64;
+  policy.n_blocks = 3;
+  policy.tile_rows = 96;
+  policy.chunk_rows = 160;
+  policy.histogram_blocks = 5;
+  policy.group_bytes = 2 << 10;
+  policy.shared_bytes = 6 << 10;
+  policy.scratch_bytes = 1 << 18;
+}
+
 }  // namespace pygbt::device

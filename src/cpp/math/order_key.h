@@ -10,9 +10,10 @@
 
 namespace pygbt {
 
-// Ascending order of the key = ascending order of the float, -0.0 equal to +0.0.
+// Ascending order of the key = ascending order of the float, -0.0 equal to +0.0, one NaN above all: processors differ in
+// the bits of theirs.
 PYGBT_HD std::uint32_t order_key(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value + 0.0f);
+  const std::uint32_t bits = value == value ? std::bit_cast<std::uint32_t>(value + 0.0f) : 0x7fc00000u;
   return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
 }
 

@@ -14,7 +14,7 @@
 namespace pygbt {
 namespace {
 
-constexpr std::int64_t kChunkValues = std::int64_t{1} << 24;  // values on the device at a time
+constexpr std::int64_t kChunkValues = std::int64_t{1} << 22;  // values on the device at a time
 constexpr std::int64_t kReadRows = 4096;                      // rows of a column that a task reads
 
 // Trees [first, first + n) of a model; features become places in `features`.
@@ -42,14 +42,14 @@ WalkForest pack(const Model& model, std::size_t first, std::size_t n, std::span<
   return forest;
 }
 
-// Calls use(walker, values, first row, rows) for chunks of rows.
+// Calls use(walker, values, first row, rows) for chunks of rows, of which n_out values come back each.
 template <class Use>
 void walk_chunks(const PredictDevice& device, const Model& model, const PredictInput& input, const PredictPlan& plan,
-                 Use&& use) {
+                 std::int64_t n_out, Use&& use) {
   const std::unique_ptr<Walker> walker = make_walker(device.name, device.ordinal);
   walker->load(pack(model, plan.first_tree, plan.n_trees, plan.features));
   const auto n_columns = static_cast<std::int64_t>(plan.features.size());
-  const std::int64_t chunk = std::max<std::int64_t>(1, kChunkValues / std::max<std::int64_t>(1, n_columns));
+  const std::int64_t chunk = std::max<std::int64_t>(1, kChunkValues / std::max<std::int64_t>(1, n_columns + n_out));
   HugeVector<double> values;
   for (std::int64_t first = 0; first < input.n_rows; first += chunk) {
     const std::int64_t n_rows = std::min(chunk, input.n_rows - first);
@@ -76,7 +76,7 @@ void predict_scores_on(const PredictDevice& device, const Model& model, const Pr
   else
     for (std::size_t i = 0; i < out.size(); ++i) out[i] = model.base_score()[i % static_cast<std::size_t>(k)];
   const Link link = output == Output::kValue ? link_of(model.loss().objective) : Link::kIdentity;
-  walk_chunks(device, model, input, plan,
+  walk_chunks(device, model, input, plan, k,
               [&](Walker& walker, std::span<const double> values, std::int64_t first, std::int64_t n_rows) {
                 walker.add_scores(values, n_rows, link,
                                   out.subspan(static_cast<std::size_t>(row_major(first, 0, k)),
@@ -88,7 +88,7 @@ void predict_leaves_on(const PredictDevice& device, const Model& model, const Pr
                        std::span<std::int32_t> out) {
   const PredictPlan plan = plan_leaves(model, input, out);
   const auto n_trees = static_cast<std::int32_t>(plan.n_trees);
-  walk_chunks(device, model, input, plan,
+  walk_chunks(device, model, input, plan, n_trees,
               [&](Walker& walker, std::span<const double> values, std::int64_t first, std::int64_t n_rows) {
                 walker.leaves(values, n_rows,
                               out.subspan(static_cast<std::size_t>(row_major(first, 0, n_trees)),

@@ -31,15 +31,7 @@ constexpr std::size_t kHeader = 64;
 
 Device::Device(int ordinal) {
   require(ordinal == 0, "device=\"cuda:" + std::to_string(ordinal) + "\": there is one emulated device, \"cuda:0\"");
-  // Small numbers: a table of a few hundred rows has several blocks, tiles, chunks and groups.
-  policy_.n_threads = 64;
-  policy_.n_blocks = 3;
-  policy_.tile_rows = 96;
-  policy_.chunk_rows = 160;
-  policy_.histogram_blocks = 5;
-  policy_.group_bytes = 2 << 10;
-  policy_.shared_bytes = 6 << 10;
-  policy_.scratch_bytes = 1 << 18;
+  make_small(policy_);
 }
 
 void* Device::allocate(std::size_t bytes) {

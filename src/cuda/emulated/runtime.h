@@ -25,7 +25,7 @@ class Device {
   void* allocate(std::size_t bytes);
   void release(void* memory) noexcept;
 
-  // In the order of the calls; `to_host` is there when it returns.
+  // In the order of the calls. What `from` of to_device holds may go when the call returns; what to_host copies is there.
   void to_device(void* to, const void* from, std::size_t bytes);
   void to_host(void* to, const void* from, std::size_t bytes);
   void fill(void* to, int byte, std::size_t bytes);

@@ -2,14 +2,24 @@
 #include "gpu/runtime.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <stdexcept>
 #include <string>
 
 #include "base/error.h"
+#include "device.h"
 #include "out_of_memory.h"
 
 namespace pygbt::device {
 
 namespace {
+
+constexpr std::uint64_t kKeptMemory = std::uint64_t{1} << 28;  // freed memory that the driver keeps for us
+
+struct NothingKernel {
+  PYGBT_KERNEL void operator()() const {}
+};
 
 // Launch numbers by compute capability. Hopper: 227 KiB of shared memory a block, 132 processors on an H100 or H200.
 Policy policy_of(const cudaDeviceProp& properties) {
@@ -26,30 +36,60 @@ Policy policy_of(const cudaDeviceProp& properties) {
 void check(cudaError_t status, const char* call) {
   if (status == cudaSuccess) return;
   cudaGetLastError();  // the error is told here
-  throw Unsupported(std::string("CUDA: ") + call + ": " + cudaGetErrorString(status));
+  if (status == cudaErrorMemoryAllocation) {
+    std::size_t free = 0, total = 0;
+    cudaMemGetInfo(&free, &total);
+    throw OutOfMemory(0, free, total);
+  }
+  throw std::runtime_error(std::string("CUDA: ") + call + ": " + cudaGetErrorString(status));
 }
+
+Current::Current(int ordinal) {
+  check(cudaGetDevice(&before_), "cudaGetDevice");
+  check(cudaSetDevice(ordinal), "cudaSetDevice");
+}
+
+Current::~Current() { cudaSetDevice(before_); }
 
 Device::Device(int ordinal) : ordinal_(ordinal) {
   const int n = n_devices();
   require(ordinal >= 0 && ordinal < n, "device=\"cuda:" + std::to_string(ordinal) + "\": there are " +
                                            std::to_string(n) + " CUDA devices, numbered from 0");
-  use();
+  const Current current(ordinal);
   cudaDeviceProp properties;
   check(cudaGetDeviceProperties(&properties, ordinal), "cudaGetDeviceProperties");
+  cudaFuncAttributes attributes;
+  if (cudaFuncGetAttributes(&attributes, run_kernel<NothingKernel>) != cudaSuccess) {
+    cudaGetLastError();
+    throw Unsupported(std::string("device=\"cuda\": this build has no code for an ") + properties.name +
+                      " (compute capability " + std::to_string(properties.major) + "." +
+                      std::to_string(properties.minor) + "); build with PYGBT_CUDA_ARCHITECTURES=native there");
+  }
   policy_ = policy_of(properties);
+  if (std::getenv("PYGBT_CUDA_SMALL") != nullptr) make_small(policy_);
+  cudaMemPool_t pool;
+  check(cudaDeviceGetDefaultMemPool(&pool, ordinal), "cudaDeviceGetDefaultMemPool");
+  std::uint64_t keep = kKeptMemory;
+  check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep), "cudaMemPoolSetAttribute");
   check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+  const cudaError_t status = cudaMallocHost(reinterpret_cast<void**>(&staging_), kStaging);
+  if (status != cudaSuccess) cudaStreamDestroy(stream_);
+  check(status, "cudaMallocHost");
 }
 
 Device::~Device() {
+  int before = 0;
+  cudaGetDevice(&before);
   cudaSetDevice(ordinal_);
   cudaStreamSynchronize(stream_);
+  cudaFreeHost(staging_);
   cudaStreamDestroy(stream_);
+  cudaSetDevice(before);
+  cudaGetLastError();
 }
 
-void Device::use() const { check(cudaSetDevice(ordinal_), "cudaSetDevice"); }
-
 void* Device::allocate(std::size_t bytes) {
-  use();
+  const Current current(ordinal_);
   void* memory = nullptr;
   const cudaError_t status = cudaMallocAsync(&memory, bytes, stream_);
   if (status == cudaErrorMemoryAllocation) {
@@ -63,23 +103,40 @@ void* Device::allocate(std::size_t bytes) {
 }
 
 void Device::release(void* memory) noexcept {
+  int before = 0;
+  cudaGetDevice(&before);
   cudaSetDevice(ordinal_);
   cudaFreeAsync(memory, stream_);
+  cudaSetDevice(before);
+  cudaGetLastError();
 }
 
+// Few bytes go by way of pinned memory, so that nothing waits; for many the wait does not count.
 void Device::to_device(void* to, const void* from, std::size_t bytes) {
-  use();
-  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_), "cudaMemcpyAsync");
+  const Current current(ordinal_);
+  if (bytes > kStaging / 4) {
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_), "cudaMemcpyAsync");
+    check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
+    return;
+  }
+  if (staged_ + bytes > kStaging) {  // the copies before this one still read it
+    check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
+    staged_ = 0;
+  }
+  std::memcpy(staging_ + staged_, from, bytes);
+  check(cudaMemcpyAsync(to, staging_ + staged_, bytes, cudaMemcpyHostToDevice, stream_), "cudaMemcpyAsync");
+  staged_ += bytes;
 }
 
 void Device::to_host(void* to, const void* from, std::size_t bytes) {
-  use();
+  const Current current(ordinal_);
   check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_), "cudaMemcpyAsync");
   check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
+  staged_ = 0;
 }
 
 void Device::fill(void* to, int byte, std::size_t bytes) {
-  use();
+  const Current current(ordinal_);
   check(cudaMemsetAsync(to, byte, bytes, stream_), "cudaMemsetAsync");
 }
 

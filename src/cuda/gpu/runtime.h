@@ -13,8 +13,20 @@
 
 namespace pygbt::device {
 
-// Throws Unsupported, or OutOfMemory, with the call and what CUDA says of it.
+// Throws std::runtime_error, or OutOfMemory, with the call and what CUDA says of it.
 void check(cudaError_t status, const char* call);
+
+// Makes a GPU current, and the one before again at the end: the caller's other libraries have their own.
+class Current {
+ public:
+  explicit Current(int ordinal);
+  ~Current();
+  Current(const Current&) = delete;
+  Current& operator=(const Current&) = delete;
+
+ private:
+  int before_ = 0;
+};
 
 template <class Kernel>
 __global__ void run_kernel(const __grid_constant__ Kernel kernel) {
@@ -40,10 +52,10 @@ class Device {
   template <class Kernel>
   void launch(std::int64_t n_blocks, int n_threads, const Kernel& kernel, std::size_t shared_bytes = 0) {
     if (n_blocks == 0) return;
-    use();
-    if (shared_bytes > kUsualShared)
+    const Current current(ordinal_);
+    if (shared_bytes > kUsualShared)  // always the most: the limit is the kernel's, and other threads launch it, too
       check(cudaFuncSetAttribute(run_kernel<Kernel>, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                 static_cast<int>(shared_bytes)),
+                                 static_cast<int>(policy_.shared_bytes)),
             "cudaFuncSetAttribute");
     run_kernel<Kernel>
         <<<static_cast<unsigned>(n_blocks), static_cast<unsigned>(n_threads), shared_bytes, stream_>>>(kernel);
@@ -52,11 +64,12 @@ class Device {
 
  private:
   static constexpr std::size_t kUsualShared = 48 << 10;  // more must be asked for
-
-  void use() const;
+  static constexpr std::size_t kStaging = 4 << 20;
 
   int ordinal_;
   cudaStream_t stream_ = nullptr;
+  char* staging_ = nullptr;  // pinned: what is on its way to the GPU
+  std::size_t staged_ = 0;   // bytes of it in use
   Policy policy_;
 };
 
