@@ -56,6 +56,18 @@ PYGBT_KERNEL T block_scan(T value, T* scratch, T& total) {
   return before + inclusive - value;
 }
 
+// The value that comes before those of all other threads, to all[0]. all: shared [threads of the block].
+template <class T>
+PYGBT_KERNEL void first_of_block(const T& mine, T* all) {
+  sync();  // whoever read `all` before has done so
+  all[thread()] = mine;
+  sync();
+  for (int by = n_threads() / 2; by > 0; by /= 2) {
+    if (thread() < by && all[thread() + by].before(all[thread()])) all[thread()] = all[thread() + by];
+    sync();
+  }
+}
+
 // Rows first, first + step, ... of a pass over all rows: for (i = first_row(); i < n; i += row_step()).
 PYGBT_KERNEL std::int64_t first_row() { return block() * n_threads() + thread(); }
 PYGBT_KERNEL std::int64_t row_step() { return n_blocks() * n_threads(); }

@@ -86,11 +86,20 @@ struct OrderKernel {
     return g / (h + search.rules.cat_smooth + 1e-16);
   }
 
-  // The target whose gradients differ most, by one sum in the order of the list a target.
-  PYGBT_KERNEL std::int32_t target_of(const Cell* cells, const std::uint16_t* order, std::int32_t n) const {
+  // How much the gradients of a target differ among the categories, and which target it is.
+  struct Energy {
+    double energy = -1.0;
     std::int32_t target = 0;
-    double most = -1.0;
-    for (std::int32_t k = 0; k < search.width && search.width > 1; ++k) {
+    PYGBT_KERNEL bool before(const Energy& other) const {
+      return energy > other.energy || (energy == other.energy && target < other.target);
+    }
+  };
+
+  // The target whose gradients differ most: a thread a target, each sum in the order of the list.
+  PYGBT_KERNEL std::int32_t target_of(const Cell* cells, const std::uint16_t* order, std::int32_t n) const {
+    if (search.width == 1) return 0;
+    Energy most;
+    for (std::int32_t k = thread(); k < search.width; k += n_threads()) {
       double energy = 0.0;
       for (std::int32_t i = 0; i < n; ++i) {
         const Cell* const cell = cells + std::int64_t{order[i]} * search.width;
@@ -98,12 +107,11 @@ struct OrderKernel {
         const double h = static_cast<double>(cell[k].h) * search.h_units[k];
         energy += g * g / (h + search.rules.cat_smooth + 1e-16);
       }
-      if (energy > most) {
-        most = energy;
-        target = k;
-      }
+      const Energy here{energy, k};
+      if (here.before(most)) most = here;
     }
-    return target;
+    first_of_block(most, shared<Energy>());
+    return shared<Energy>()->target;
   }
 
   PYGBT_KERNEL void give_keys(const Cell* cells, const std::uint16_t* order, std::int32_t n, double* of) const {

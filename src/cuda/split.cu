@@ -120,7 +120,7 @@ struct JudgeKernel {
         judge(set, f, step, false, best);
       }
     }
-    best_of_block(best);
+    first_of_block(best, shared<Candidate>());
     if (thread() == 0) out[block()] = *shared<Candidate>();
   }
 
@@ -152,18 +152,6 @@ struct JudgeKernel {
     cut.missing_left = missing_left;
     if (cut.before(best)) best = cut;
   }
-
-  // The best of all threads to shared [0].
-  PYGBT_KERNEL static void best_of_block(const Candidate& mine) {
-    auto* const all = shared<Candidate>();
-    sync();
-    all[thread()] = mine;
-    sync();
-    for (int by = n_threads() / 2; by > 0; by /= 2) {
-      if (thread() < by && all[thread() + by].before(all[thread()])) all[thread()] = all[thread() + by];
-      sync();
-    }
-  }
 };
 
 // The best cut of a set over its features, and the side of missing rows where training saw none. A block a set.
@@ -178,7 +166,7 @@ struct ChooseKernel {
     Candidate best;
     for (std::int64_t i = set_tasks[set] + thread(); i < set_tasks[set + 1]; i += n_threads())
       if (candidates[i].before(best)) best = candidates[i];
-    JudgeKernel<1>::best_of_block(best);
+    first_of_block(best, shared<Candidate>());
     if (thread() != 0) return;
     best = *shared<Candidate>();
     if (best.feature >= 0 && !best.missing) best.missing_left = heavier_left(set, best);
@@ -280,7 +268,7 @@ class CudaBackend::Splitter {
       device_.launch(n_categorical_, n_threads,
                      OrderKernel{search_, categorical_tasks_, keys_.make(n_sets_ * table_.n_bins()),
                                  pool_.make(n_sets_ * table_.n_bins() * width_)},
-                     scratch);
+                     candidates);  // as much as an Energy a thread
     device_.launch(n_running_, n_threads, RunningKernel{search_, running_tasks_}, scratch);
     judged_.make(n_tasks_);
     if (width_ == 1)
