@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A GPU: its memory, its queue (one stream of its own) and its launch numbers. Every call makes the GPU current first,
-// so that several may be in use; every CUDA call is checked.
+// A GPU: its memory, its queue (one stream of its own) and its launch numbers. Every call makes the GPU current for as
+// long as it takes, so that several may be in use; every CUDA call is checked.
 #pragma once
 
 #include <cuda_runtime_api.h>
