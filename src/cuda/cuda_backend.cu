@@ -18,11 +18,16 @@ CudaBackend::CudaBackend(int ordinal)
       g_(device_),
       h_(device_),
       extremes_(device_),
+      scales_(device_),
       sums_(device_),
+      tree_(device_),
+      n_drawn_(device_),
+      drawn_sums_(device_),
       rows_{Buffer<RowId>(device_), Buffer<RowId>(device_)},
       gradients_{Buffer<std::uint8_t>(device_), Buffer<std::uint8_t>(device_)},
-      moves_{Buffer<std::byte>(device_), Buffer<std::int64_t>(device_), Buffer<std::int64_t>(device_),
-             Buffer<std::uint8_t>(device_)},
+      tiles_(device_),
+      pieces_(device_),
+      moves_{Buffer<std::int64_t>(device_), Buffer<std::int64_t>(device_), Buffer<std::uint8_t>(device_)},
       given_(device_) {}
 
 void CudaBackend::load(const Dataset& data, std::int32_t n_targets, Communicator& comm, int /*n_threads*/) {
@@ -35,8 +40,7 @@ void CudaBackend::load(const Dataset& data, std::int32_t n_targets, Communicator
   scores_.make_zero(size);
   g_.make_zero(size);
   h_.make_zero(size);
-  max_g_.assign(static_cast<std::size_t>(n_targets), -1.0);
-  max_h_.assign(static_cast<std::size_t>(n_targets), -1.0);
+  find_scales();
   nodes_.clear();
 }
 
@@ -60,14 +64,9 @@ std::int64_t CudaBackend::gradient_bytes() const {
   return static_cast<std::int64_t>(request_.wide ? sizeof(WideGradient) : sizeof(NarrowGradient));
 }
 
-// Rows of the nodes in runs of at most so many; `item` is the place of the node in the list.
-std::vector<RowRun> CudaBackend::runs_of(std::span<const NodeId> nodes, std::int64_t most_rows) const {
+std::vector<RowRun> CudaBackend::runs_of(std::span<const NodeId> nodes) const {
   std::vector<RowRun> runs;
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    const NodeRows& at = rows_at(nodes[i]);
-    for (std::int64_t done = 0; done < at.count; done += most_rows)
-      runs.push_back({at.begin + done, std::min(most_rows, at.count - done), static_cast<std::int32_t>(i), at.buffer});
-  }
+  for (const NodeId node : nodes) runs.push_back(run_of(node));
   return runs;
 }
 

@@ -7,6 +7,8 @@
 // children go to the other buffer, at the place of their parent.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -16,18 +18,30 @@
 #include "backend/backend.h"
 #include "buffer.h"
 #include "math/quantise.h"
+#include "pieces.h"
 #include "quantised.h"
 #include "runtime.h"
 #include "table.h"
 
 namespace pygbt::device {
 
-// A run of the rows of a node.
-struct RowRun {
-  std::int64_t begin = 0;  // in the buffer
-  std::int64_t n = 0;
-  std::int32_t item = 0;  // whatever it is a run of: a node, a cut, a leaf
-  std::int32_t buffer = 0;
+// Where a node's histogram is.
+struct HistogramPlace {
+  Cell* cells = nullptr;  // [bin][width]
+  std::int64_t* counts = nullptr;  // [bin], of trees that count rows
+};
+
+// What differs from tree to tree of a training.
+struct TreeArguments {
+  std::uint32_t iteration = 0;
+  std::int32_t first_target = 0;
+  std::int32_t record = 0;  // where the finished tree goes
+  double learning_rate = 0.0;
+};
+
+// Of the integers of one target of a tree's rows, weighted.
+struct DrawnSums {
+  std::int64_t g = 0, magnitude = 0, h = 0, weight = 0;
 };
 
 class CudaBackend final : public Backend {
@@ -65,7 +79,6 @@ class CudaBackend final : public Backend {
   };
   // Scratch of move_rows.
   struct Moves {
-    Buffer<std::byte> given;
     Buffer<std::int64_t> tile_lefts;  // [tile] rows that go left, then those of the tiles before it in its item
     Buffer<std::int64_t> left_counts;  // [item]
     Buffer<std::uint8_t> sides;  // [place in the row buffer]
@@ -78,17 +91,29 @@ class CudaBackend final : public Backend {
   std::size_t warps() const { return static_cast<std::size_t>(device_.policy().n_threads) / kWarp; }
   NodeRows& rows_at(NodeId node) { return nodes_[static_cast<std::size_t>(node)]; }
   const NodeRows& rows_at(NodeId node) const { return nodes_[static_cast<std::size_t>(node)]; }
-  std::vector<RowRun> runs_of(std::span<const NodeId> nodes, std::int64_t most_rows) const;
+  RowRun run_of(NodeId node) const { return {rows_at(node).begin, rows_at(node).count, 0, rows_at(node).buffer}; }
+  std::vector<RowRun> runs_of(std::span<const NodeId> nodes) const;
   std::int64_t gradient_bytes() const;  // of a row and target
-  Quantiser quantiser(std::int32_t target, Precision precision) const;
-  QuantisedRows quantised_rows(std::int32_t target, const Quantiser& scales) const;
-  void target_extremes(std::int32_t target);
-  void draw_rows(const TreeRequest& request);
+  void find_scales();
+  QuantisedTargets quantised_targets() const;
+  std::array<double, 2> extremes(std::int32_t target);  // largest |g| and h
+  CellUnits units(std::int32_t target, Precision precision);
+  const std::int64_t* start_tree(const TreeRequest& request);
+  const std::int64_t* draw_rows();
   template <class Gradient>
-  RootStats quantise(const TreeRequest& request);
+  void quantise(const std::int64_t* n_drawn);
+  PieceSize tile_pieces() const { return {1, device_.policy().tile_rows, device_.policy().tile_rows}; }
   template <class Side>
-  std::vector<std::int64_t> move_rows(const std::vector<RowRun>& items, const Side& side, std::int64_t gradient_bytes);
+  void move_rows(const Pieces& tiles, std::int64_t most_items, const Side& side, std::int64_t gradient_bytes);
+  Pieces leaf_pieces(std::span<const NodeId> leaves);
+  PieceSize leaf_piece_size() const;
+  // Blocks for pieces of all rows at most.
+  std::int64_t blocks_for(const PieceSize& size, std::int64_t n_items) const {
+    return std::min(device_.policy().n_blocks, most_pieces(n_rows_, n_items, size));
+  }
   std::unique_ptr<Histogram> new_histogram();
+  PieceSize histogram_pieces() const;
+  void launch_histograms(const Pieces& pieces, const HistogramPlace* places, std::int64_t most_items);
   Histogram& histogram_at(NodeId node) const;
 
   static constexpr std::size_t kWarp = 32;
@@ -101,12 +126,16 @@ class CudaBackend final : public Backend {
   Buffer<float> scores_;  // [row][target]
   std::vector<float> host_scores_;
   Buffer<float> g_, h_;  // [target][row]
-  std::vector<double> max_g_, max_h_;  // [target] over rows with weight; < 0 = not known
-  Buffer<std::uint32_t> extremes_;  // scratch
+  Buffer<std::uint32_t> extremes_;  // [target][2] largest |g| and h over rows with weight, as bits
+  std::vector<std::uint32_t> host_extremes_;  // the same, empty = not fetched
+  Buffer<Quantiser> scales_;  // [target][kPrecisions]
   Buffer<std::int64_t> sums_;  // scratch
 
   // The tree being grown.
   TreeRequest request_;
+  Buffer<TreeArguments> tree_;  // [1]
+  Buffer<std::int64_t> n_drawn_;  // [1]
+  Buffer<DrawnSums> drawn_sums_;  // [width]
   bool in_order_ = true;  // gradients move with the rows: trees of one target
   std::vector<CellUnits> units_;  // [width]
   Buffer<RowId> rows_[2];  // drawn rows, grouped by node; [0] ends with those not drawn
@@ -114,6 +143,7 @@ class CudaBackend final : public Backend {
   std::vector<NodeRows> nodes_;  // [node]
   std::vector<std::unique_ptr<Histogram>> histograms_;  // [node], null = none
   std::vector<std::unique_ptr<Histogram>> spare_;  // memory of released histograms
+  PieceList tiles_, pieces_;
   Moves moves_;
   Buffer<std::byte> given_;  // scratch of other operations
   std::shared_ptr<Splitter> splitter_;  // its memory: see split.cu

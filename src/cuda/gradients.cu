@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Gradients of all rows, their extremes and means.
+#include <algorithm>
 #include <bit>
 #include <cmath>
 
@@ -72,38 +73,62 @@ struct TransposeKernel {
 
 // Largest |g| and h of the rows with weight, as bits: floats that are not negative are ordered as their bits are.
 struct ExtremesKernel {
-  const float* g;  // [row]
+  const float* g;  // [target][row]
   const float* h;
   const std::uint32_t* weights;
   std::int64_t n_rows;
-  std::uint32_t* out;  // [2], zero before
+  std::int32_t n_targets;
+  std::uint32_t* out;  // [target][2], zero before
 
   PYGBT_KERNEL void operator()() const {
+    const std::int64_t of_target = n_blocks() / n_targets;
+    const auto target = static_cast<std::int32_t>(block() / of_target);
+    if (target >= n_targets) return;
+    const std::int64_t first = target_major(target, 0, n_rows);
     std::uint32_t most_g = 0, most_h = 0;
-    for (std::int64_t row = first_row(); row < n_rows; row += row_step()) {
+    for (std::int64_t row = block() % of_target * n_threads() + thread(); row < n_rows;
+         row += of_target * n_threads()) {
       if (weights != nullptr && weights[row] == 0) continue;
-      const std::uint32_t magnitude = std::bit_cast<std::uint32_t>(g[row]) & 0x7fffffffu;
-      const std::uint32_t curvature = h[row] > 0.0f ? std::bit_cast<std::uint32_t>(h[row]) : 0u;
+      const std::uint32_t magnitude = std::bit_cast<std::uint32_t>(g[first + row]) & 0x7fffffffu;
+      const float curvature = h[first + row];
+      const std::uint32_t bits = curvature > 0.0f ? std::bit_cast<std::uint32_t>(curvature) : 0u;
       most_g = magnitude > most_g ? magnitude : most_g;
-      most_h = curvature > most_h ? curvature : most_h;
+      most_h = bits > most_h ? bits : most_h;
     }
     most_g = warp_max(most_g);
     most_h = warp_max(most_h);
     if (thread() % kLanes != 0) return;
-    raise_to(out, most_g);
-    raise_to(out + 1, most_h);
+    raise_to(out + 2 * target, most_g);
+    raise_to(out + 2 * target + 1, most_h);
+  }
+};
+
+struct ScalesKernel {
+  const std::uint32_t* extremes;  // [target][2]
+  Quantiser* out;                 // [target][kPrecisions]
+  std::int32_t n_targets;
+  std::uint64_t total_weight;
+
+  PYGBT_KERNEL void operator()() const {
+    for (std::int64_t i = first_row(); i < std::int64_t{n_targets} * kPrecisions; i += row_step()) {
+      const std::uint32_t* const most = extremes + i / kPrecisions * 2;
+      out[i] = quantiser_of(static_cast<double>(std::bit_cast<float>(most[0])),
+                            static_cast<double>(std::bit_cast<float>(most[1])), static_cast<Precision>(i % kPrecisions),
+                            total_weight);
+    }
   }
 };
 
 // Sums of a target's narrow integers over all rows: g, |g|, h.
 struct TotalsKernel {
-  QuantisedRows rows;
-  std::int64_t n_rows;
+  QuantisedTargets targets;
+  std::int32_t target;
   std::int64_t* out;  // [3], zero before
 
   PYGBT_KERNEL void operator()() const {
+    const QuantisedRows rows = targets.rows(target, Precision::kNarrow);
     std::int64_t g = 0, magnitude = 0, h = 0;
-    for (std::int64_t row = first_row(); row < n_rows; row += row_step()) {
+    for (std::int64_t row = first_row(); row < targets.n_rows; row += row_step()) {
       const Cell cell = rows.weighted(row);
       g += cell.g;
       magnitude += cell.g < 0 ? -cell.g : cell.g;
@@ -123,65 +148,68 @@ struct TotalsKernel {
 }  // namespace
 
 void CudaBackend::gradients(const LossSpec& loss) {
-  max_g_.assign(max_g_.size(), -1.0);
-  max_h_.assign(max_h_.size(), -1.0);
   const std::int32_t n_labels = data_->n_labels;
-  if (!is_elementwise(loss)) {
+  if (is_elementwise(loss)) {
+    for (std::int32_t target = 0; target < n_targets_; ++target)
+      visit_loss(loss, target, [&]<class Loss>(const Loss& functor) {
+        const std::int64_t at = target_major(target, 0, n_rows_);
+        launch_rows(n_rows_, LossKernel<Loss>{functor, scores_.data(), table_.labels(), g_.data() + at, h_.data() + at,
+                                              n_rows_, target, n_targets_, n_labels, one_hot_labels(loss, n_labels)});
+      });
+  } else {
     launch_rows(n_rows_, SoftmaxKernel{scores_.data(), table_.labels(), g_.data(), h_.data(), n_rows_, n_targets_,
                                        n_labels, loss.soft_labels, resolve_hessian(loss.hessian)});
-    return;
   }
-  for (std::int32_t target = 0; target < n_targets_; ++target)
-    visit_loss(loss, target, [&]<class Loss>(const Loss& functor) {
-      const std::int64_t at = target_major(target, 0, n_rows_);
-      launch_rows(n_rows_, LossKernel<Loss>{functor, scores_.data(), table_.labels(), g_.data() + at, h_.data() + at,
-                                            n_rows_, target, n_targets_, n_labels, one_hot_labels(loss, n_labels)});
-    });
+  find_scales();
 }
 
 void CudaBackend::set_gradients(std::span<const float> g, std::span<const float> h) {
   require(g.size() == g_.size() && h.size() == h_.size(), "gradients must have one value per row and target");
-  max_g_.assign(max_g_.size(), -1.0);
-  max_h_.assign(max_h_.size(), -1.0);
   Buffer<float> given(device_);
   for (const auto& [from, to] : {std::pair{g, g_.data()}, std::pair{h, h_.data()}})
     launch_rows(n_rows_ * n_targets_, TransposeKernel{given.put(from), to, n_rows_, n_targets_});
+  find_scales();
 }
 
-void CudaBackend::target_extremes(std::int32_t target) {
-  const auto at = static_cast<std::size_t>(target);
-  if (max_g_[at] >= 0.0) return;
-  extremes_.make_zero(2);
-  const std::int64_t first = target_major(target, 0, n_rows_);
-  launch_rows(n_rows_,
-              ExtremesKernel{g_.data() + first, h_.data() + first, table_.weights(), n_rows_, extremes_.data()});
-  const std::vector<std::uint32_t> bits = extremes_.get();
-  max_g_[at] = static_cast<double>(std::bit_cast<float>(bits[0]));
-  max_h_[at] = static_cast<double>(std::bit_cast<float>(bits[1]));
+// Of the integers of all targets, from the gradients' largest magnitudes.
+void CudaBackend::find_scales() {
+  host_extremes_.clear();
+  extremes_.make_zero(static_cast<std::size_t>(n_targets_) * 2);
+  device_.launch(std::max<std::int64_t>(blocks_for(n_rows_), 1) * n_targets_, device_.policy().n_threads,
+                 ExtremesKernel{g_.data(), h_.data(), table_.weights(), n_rows_, n_targets_, extremes_.data()});
+  device_.launch(1, device_.policy().n_threads,
+                 ScalesKernel{extremes_.data(), scales_.make(std::int64_t{n_targets_} * kPrecisions), n_targets_,
+                              data_->total_weight});
 }
 
-Quantiser CudaBackend::quantiser(std::int32_t target, Precision precision) const {
-  const int g_bits = quantiser_bits(precision, false, data_->total_weight);
-  const int h_bits = quantiser_bits(precision, true, data_->total_weight);
-  const auto at = static_cast<std::size_t>(target);
-  return {quantiser_scale(max_g_[at], g_bits), quantiser_scale(max_h_[at], h_bits), (std::int64_t{1} << g_bits) - 1,
-          (std::int64_t{1} << h_bits) - 1};
+QuantisedTargets CudaBackend::quantised_targets() const {
+  return {g_.data(), h_.data(), table_.weights(), scales_.data(), n_rows_};
+}
+
+std::array<double, 2> CudaBackend::extremes(std::int32_t target) {
+  if (host_extremes_.empty()) host_extremes_ = extremes_.get();
+  const auto at = static_cast<std::size_t>(target) * 2;
+  return {static_cast<double>(std::bit_cast<float>(host_extremes_[at])),
+          static_cast<double>(std::bit_cast<float>(host_extremes_[at + 1]))};
+}
+
+CellUnits CudaBackend::units(std::int32_t target, Precision precision) {
+  const auto [max_g, max_h] = extremes(target);
+  const Quantiser scales = quantiser_of(max_g, max_h, precision, data_->total_weight);
+  return {data_->weight_unit / scales.g_scale, data_->weight_unit / scales.h_scale};
 }
 
 LossTotals CudaBackend::totals(std::int32_t target) {
-  target_extremes(target);
-  const Quantiser scales = quantiser(target, Precision::kNarrow);
   sums_.make_zero(3);
-  launch_rows(n_rows_, TotalsKernel{quantised_rows(target, scales), n_rows_, sums_.data()},
-              warps() * sizeof(std::int64_t));
+  launch_rows(n_rows_, TotalsKernel{quantised_targets(), target, sums_.data()}, warps() * sizeof(std::int64_t));
   const std::vector<std::int64_t> sums = sums_.get();
   const auto weight = static_cast<double>(data_->total_weight) * data_->weight_unit;
-  const CellUnits units = {data_->weight_unit / scales.g_scale, data_->weight_unit / scales.h_scale};
+  const CellUnits unit = units(target, Precision::kNarrow);
   LossTotals totals;
-  totals.max_g = max_g_[static_cast<std::size_t>(target)];
-  totals.max_h = max_h_[static_cast<std::size_t>(target)];
-  totals.spread_g = static_cast<double>(sums[1] - std::abs(sums[0])) * units.g / weight;
-  totals.mean_h = static_cast<double>(sums[2]) * units.h / weight;
+  totals.max_g = extremes(target)[0];
+  totals.max_h = extremes(target)[1];
+  totals.spread_g = static_cast<double>(sums[1] - std::abs(sums[0])) * unit.g / weight;
+  totals.mean_h = static_cast<double>(sums[2]) * unit.h / weight;
   return totals;
 }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // From leaves to scores: wide sums, exact residual quantiles, and the update of every row's score.
+#include <algorithm>
+
 #include "block.h"
 #include "cuda_backend.h"
 #include "device.h"
@@ -14,31 +16,36 @@ namespace {
 
 constexpr int kBytes = 256;  // values of a byte of a key
 
-// A block a run of a leaf's rows.
 struct LeafSumKernel {
-  QuantisedRows target;
-  const RowRun* runs;
+  QuantisedTargets targets;
+  const TreeArguments* tree;
+  Pieces leaves;
   const RowId* rows[2];
   Cell* out;  // [leaf][width], zero before
-  std::int32_t k, width;
+  std::int32_t width;
 
   PYGBT_KERNEL void operator()() const {
-    const RowRun run = runs[block()];
-    Cell sum{0, 0};
-    for (std::int64_t i = run.begin + thread(); i < run.begin + run.n; i += n_threads())
-      sum += target.weighted(rows[run.buffer][i]);
-    sum.g = block_sum(sum.g, shared<std::int64_t>());
-    sum.h = block_sum(sum.h, shared<std::int64_t>());
-    if (thread() != 0) return;
-    Cell& cell = out[row_major(run.item, k, width)];
-    add(&cell.g, sum.g);
-    add(&cell.h, sum.h);
+    for (std::int64_t piece = block(), n = leaves.n(); piece < n; piece += n_blocks()) {
+      const RowRun run = leaves[piece];
+      for (std::int32_t k = 0; k < width; ++k) {
+        const QuantisedRows target = targets.rows(tree->first_target + k, Precision::kLeaf);
+        Cell sum{0, 0};
+        for (std::int64_t i = run.begin + thread(); i < run.begin + run.n; i += n_threads())
+          sum += target.weighted(rows[run.buffer][i]);
+        sum.g = block_sum(sum.g, shared<std::int64_t>());
+        sum.h = block_sum(sum.h, shared<std::int64_t>());
+        if (thread() != 0) continue;
+        Cell& cell = out[row_major(run.item, k, width)];
+        add(&cell.g, sum.g);
+        add(&cell.h, sum.h);
+      }
+    }
   }
 };
 
 // Weights of a run's residuals by the byte of their keys at `shift`, if they follow what is found so far.
 struct ResidualKernel {
-  const RowRun* runs;
+  Pieces leaves;
   const RowId* rows[2];
   const float* labels;   // [row][n_labels]
   const float* scores;   // [row][n_targets]
@@ -49,7 +56,10 @@ struct ResidualKernel {
   int shift;
 
   PYGBT_KERNEL void operator()() const {
-    const RowRun run = runs[block()];
+    for (std::int64_t piece = block(), n = leaves.n(); piece < n; piece += n_blocks()) count(leaves[piece]);
+  }
+
+  PYGBT_KERNEL void count(const RowRun& run) const {
     auto* const mine = shared<std::int64_t>();
     for (int byte = thread(); byte < kBytes; byte += n_threads()) mine[byte] = 0;
     sync();
@@ -63,6 +73,7 @@ struct ResidualKernel {
     sync();
     for (int byte = thread(); byte < kBytes; byte += n_threads())
       if (mine[byte] != 0) add(counts + std::int64_t{run.item} * kBytes + byte, mine[byte]);
+    sync();  // before the next piece clears the counts
   }
 };
 
@@ -88,19 +99,20 @@ struct RankKernel {
   }
 };
 
-// A block a run of a leaf's rows.
 struct AddLeafKernel {
-  const RowRun* runs;
+  Pieces leaves;
   const RowId* rows[2];
   const float* values;  // [leaf][width]
   float* scores;        // [row][n_targets]
   std::int32_t target, width, n_targets;
 
   PYGBT_KERNEL void operator()() const {
-    const RowRun run = runs[block()];
-    for (std::int64_t i = run.begin + thread(); i < run.begin + run.n; i += n_threads())
-      for (std::int32_t k = 0; k < width; ++k)
-        scores[row_major(rows[run.buffer][i], target + k, n_targets)] += values[row_major(run.item, k, width)];
+    for (std::int64_t piece = block(), n = leaves.n(); piece < n; piece += n_blocks()) {
+      const RowRun run = leaves[piece];
+      for (std::int64_t i = run.begin + thread(); i < run.begin + run.n; i += n_threads())
+        for (std::int32_t k = 0; k < width; ++k)
+          scores[row_major(rows[run.buffer][i], target + k, n_targets)] += values[row_major(run.item, k, width)];
+    }
   }
 };
 
@@ -135,39 +147,42 @@ struct WalkKernel {
 
 }  // namespace
 
+PieceSize CudaBackend::leaf_piece_size() const {
+  const Policy& policy = device_.policy();
+  return {policy.n_blocks, policy.chunk_rows, std::max(policy.chunk_rows, n_rows_)};
+}
+
+Pieces CudaBackend::leaf_pieces(std::span<const NodeId> leaves) {
+  return pieces_.put(runs_of(leaves), leaf_piece_size());
+}
+
 void CudaBackend::leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out) {
   const Policy& policy = device_.policy();
-  Buffer<RowRun> runs(device_);
   Buffer<Cell> sums(device_);
-  runs.put(runs_of(leaves, policy.chunk_rows));
   sums.make_zero(out.size());
-  for (std::int32_t k = 0; k < request_.width; ++k) {
-    const std::int32_t target = request_.first_target + k;
-    device_.launch(static_cast<std::int64_t>(runs.size()), policy.n_threads,
-                   LeafSumKernel{quantised_rows(target, quantiser(target, Precision::kLeaf)),
-                                 runs.data(),
-                                 {rows_[0].data(), rows_[1].data()},
-                                 sums.data(),
-                                 k,
-                                 request_.width},
-                   warps() * sizeof(std::int64_t));
-  }
+  device_.launch(blocks_for(leaf_piece_size(), static_cast<std::int64_t>(leaves.size())), policy.n_threads,
+                 LeafSumKernel{quantised_targets(),
+                               tree_.data(),
+                               leaf_pieces(leaves),
+                               {rows_[0].data(), rows_[1].data()},
+                               sums.data(),
+                               request_.width},
+                 warps() * sizeof(std::int64_t));
   sums.get(out.data(), out.size());
 }
 
 void CudaBackend::leaf_quantiles(std::span<const NodeId> leaves, std::int32_t target, double alpha,
                                  std::span<float> out) {
   const Policy& policy = device_.policy();
-  Buffer<RowRun> runs(device_);
+  const Pieces pieces = leaf_pieces(leaves);
   Buffer<RankSearch> searches(device_);
   Buffer<std::int64_t> counts(device_), totals(device_);
-  runs.put(runs_of(leaves, policy.chunk_rows));
   searches.put(std::vector<RankSearch>(leaves.size()));
   totals.make(leaves.size());
   for (int shift = 24; shift >= 0; shift -= 8) {
     counts.make_zero(leaves.size() * kBytes);
-    device_.launch(static_cast<std::int64_t>(runs.size()), policy.n_threads,
-                   ResidualKernel{runs.data(),
+    device_.launch(blocks_for(leaf_piece_size(), static_cast<std::int64_t>(leaves.size())), policy.n_threads,
+                   ResidualKernel{pieces,
                                   {rows_[0].data(), rows_[1].data()},
                                   table_.labels(),
                                   scores_.data(),
@@ -192,12 +207,10 @@ void CudaBackend::leaf_quantiles(std::span<const NodeId> leaves, std::int32_t ta
 
 void CudaBackend::add_scores(const BinnedTree& tree, std::span<const NodeId> leaf_nodes) {
   const Policy& policy = device_.policy();
-  Buffer<RowRun> runs(device_);
   Buffer<float> values(device_);
-  runs.put(runs_of(leaf_nodes, policy.chunk_rows));
   values.put(tree.leaf_value);
-  device_.launch(static_cast<std::int64_t>(runs.size()), policy.n_threads,
-                 AddLeafKernel{runs.data(),
+  device_.launch(blocks_for(leaf_piece_size(), static_cast<std::int64_t>(leaf_nodes.size())), policy.n_threads,
+                 AddLeafKernel{leaf_pieces(leaf_nodes),
                                {rows_[0].data(), rows_[1].data()},
                                values.data(),
                                scores_.data(),

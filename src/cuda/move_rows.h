@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rows to their children, order kept, in three launches over tiles of rows: which side each goes to and how many of a
-// tile go left; how many lie before each tile; the move. Called by the partition and by the draw of a tree's rows, which
-// differ in what decides the side:
+// tile go left; how many lie before each tile; the move. Called by the partition, by the growth of whole trees and by the
+// draw of a tree's rows, which differ in what decides the side:
 //
 //   buffer a  [ tile 0 ][ tile 1 ][ tile 2 ]          rows of one item
 //   buffer b  [ left of 0, 1, 2  ][ right of 0, 1, 2 ]
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "base/types.h"
 #include "block.h"
 #include "cuda_backend.h"
 #include "device.h"
-#include "parcel.h"
+#include "pieces.h"
 
 namespace pygbt::device {
 
@@ -28,34 +27,37 @@ struct RowBuffers {
 template <class Side>
 struct SideKernel {
   Side side;
-  const RowRun* tiles;  // [block]
+  Pieces tiles;
   RowBuffers buffers;
   std::uint8_t* sides;  // [place]
-  std::int64_t* tile_lefts;  // [block]
+  std::int64_t* tile_lefts;  // [tile]
 
   PYGBT_KERNEL void operator()() const {
-    const RowRun tile = tiles[block()];
-    std::int64_t n_left = 0;
-    for (std::int64_t i = tile.begin + thread(); i < tile.begin + tile.n; i += n_threads()) {
-      const bool left = side(tile.item, buffers.rows[tile.buffer][i]);
-      sides[i] = left;
-      n_left += left;
+    for (std::int64_t t = block(), n = tiles.n(); t < n; t += n_blocks()) {
+      const RowRun tile = tiles[t];
+      std::int64_t n_left = 0;
+      for (std::int64_t i = tile.begin + thread(); i < tile.begin + tile.n; i += n_threads()) {
+        const bool left = side(tile.item, buffers.rows[tile.buffer][i]);
+        sides[i] = left;
+        n_left += left;
+      }
+      n_left = block_sum(n_left, shared<std::int64_t>());
+      if (thread() == 0) tile_lefts[t] = n_left;
     }
-    n_left = block_sum(n_left, shared<std::int64_t>());
-    if (thread() == 0) tile_lefts[block()] = n_left;
   }
 };
 
 // A block an item.
 struct TileOffsetKernel {
-  const std::int64_t* first_tiles;  // [item + 1]
+  Pieces tiles;
   std::int64_t* tile_lefts;  // [tile] of the tile; becomes those of the tiles before it
   std::int64_t* left_counts;  // [item]
 
   PYGBT_KERNEL void operator()() const {
-    const std::int64_t end = first_tiles[block() + 1];
+    if (block() >= *tiles.n_items) return;
+    const std::int64_t end = tiles.first[block() + 1];
     std::int64_t before = 0;
-    for (std::int64_t first = first_tiles[block()]; first < end; first += n_threads()) {
+    for (std::int64_t first = tiles.first[block()]; first < end; first += n_threads()) {
       const std::int64_t tile = first + thread();
       std::int64_t total = 0;
       const std::int64_t here = block_scan(tile < end ? tile_lefts[tile] : 0, shared<std::int64_t>(), total);
@@ -67,26 +69,28 @@ struct TileOffsetKernel {
 };
 
 struct MoveKernel {
-  const RowRun* items;
-  const RowRun* tiles;  // [block]
+  Pieces tiles;
   const std::int64_t* tile_lefts;
   const std::int64_t* left_counts;
   const std::uint8_t* sides;
   RowBuffers buffers;
 
   PYGBT_KERNEL void operator()() const {
-    const RowRun tile = tiles[block()];
-    const std::int64_t begin = items[tile.item].begin;
-    std::int64_t left_at = begin + tile_lefts[block()];
-    std::int64_t right_at = begin + left_counts[tile.item] + (tile.begin - begin) - tile_lefts[block()];
+    for (std::int64_t t = block(), n = tiles.n(); t < n; t += n_blocks()) move_tile(tiles[t], tile_lefts[t]);
+  }
+
+  PYGBT_KERNEL void move_tile(const RowRun& tile, std::int64_t lefts_before) const {
+    const std::int64_t begin = tiles.items[tile.item].begin;
+    std::int64_t left_at = begin + lefts_before;
+    std::int64_t right_at = begin + left_counts[tile.item] + (tile.begin - begin) - lefts_before;
     for (std::int64_t first = 0; first < tile.n; first += n_threads()) {
       const std::int64_t n_here = tile.n - first < n_threads() ? tile.n - first : n_threads();
       const std::int64_t from = tile.begin + first + thread();
       const bool here = thread() < n_here;
       const bool left = here && sides[from] != 0;
-      std::int64_t n_left = 0;
-      const std::int64_t lefts_before = block_scan<std::int64_t>(left, shared<std::int64_t>(), n_left);
-      if (here) move(tile.buffer, from, left ? left_at + lefts_before : right_at + thread() - lefts_before);
+      std::int32_t n_left = 0;
+      const std::int32_t before = block_scan<std::int32_t>(left, shared<std::int32_t>(), n_left);
+      if (here) move(tile.buffer, from, left ? left_at + before : right_at + thread() - before);
       left_at += n_left;
       right_at += n_here - n_left;
     }
@@ -103,44 +107,27 @@ struct MoveKernel {
   }
 };
 
-// Moves the rows of the items, each a whole run, to the other buffer; returns how many of each went left. The gradients
-// move with them if they have bytes.
+// Moves the rows of the items of `tiles` to the other buffer; how many of each go left is in moves_.left_counts. The
+// gradients move with them if they have bytes.
 template <class Side>
-std::vector<std::int64_t> CudaBackend::move_rows(const std::vector<RowRun>& items, const Side& side,
-                                                 std::int64_t gradient_bytes) {
+void CudaBackend::move_rows(const Pieces& tiles, std::int64_t most_items, const Side& side,
+                            std::int64_t gradient_bytes) {
   const Policy& policy = device_.policy();
-  std::vector<RowRun> tiles;
-  std::vector<std::int64_t> first_tiles(1, 0);
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    for (std::int64_t done = 0; done < items[i].n; done += policy.tile_rows) {
-      const std::int64_t left = items[i].n - done;
-      tiles.push_back({items[i].begin + done, left < policy.tile_rows ? left : policy.tile_rows,
-                       static_cast<std::int32_t>(i), items[i].buffer});
-    }
-    first_tiles.push_back(static_cast<std::int64_t>(tiles.size()));
-  }
-  const auto n_items = static_cast<std::int64_t>(items.size()), n_tiles = static_cast<std::int64_t>(tiles.size());
-  Parcel parcel(moves_.given);
-  const auto items_part = parcel.put(items);
-  const auto tiles_part = parcel.put(tiles);
-  const auto first_part = parcel.put(first_tiles);
-  parcel.send();
+  const std::int64_t n_tiles = most_pieces(n_rows_, most_items, tile_pieces());
   moves_.tile_lefts.make(n_tiles);
-  moves_.left_counts.make(n_items);
+  moves_.left_counts.make(most_items);
   moves_.sides.make(n_rows_);
   const RowBuffers buffers{
       {rows_[0].data(), rows_[1].data()}, {gradients_[0].data(), gradients_[1].data()}, gradient_bytes};
   const std::size_t scratch = warps() * sizeof(std::int64_t);
-  device_.launch(n_tiles, policy.n_threads,
-                 SideKernel<Side>{side, parcel.at(tiles_part), buffers, moves_.sides.data(), moves_.tile_lefts.data()},
+  const std::int64_t blocks = blocks_for(tile_pieces(), most_items);
+  device_.launch(blocks, policy.n_threads,
+                 SideKernel<Side>{side, tiles, buffers, moves_.sides.data(), moves_.tile_lefts.data()}, scratch);
+  device_.launch(most_items, policy.n_threads,
+                 TileOffsetKernel{tiles, moves_.tile_lefts.data(), moves_.left_counts.data()}, scratch);
+  device_.launch(blocks, policy.n_threads,
+                 MoveKernel{tiles, moves_.tile_lefts.data(), moves_.left_counts.data(), moves_.sides.data(), buffers},
                  scratch);
-  device_.launch(n_items, policy.n_threads,
-                 TileOffsetKernel{parcel.at(first_part), moves_.tile_lefts.data(), moves_.left_counts.data()}, scratch);
-  device_.launch(n_tiles, policy.n_threads,
-                 MoveKernel{parcel.at(items_part), parcel.at(tiles_part), moves_.tile_lefts.data(),
-                            moves_.left_counts.data(), moves_.sides.data(), buffers},
-                 scratch);
-  return moves_.left_counts.get();
 }
 
 }  // namespace pygbt::device

@@ -8,11 +8,14 @@
 namespace pygbt::device {
 
 struct Policy {
-  int n_threads = 256;                // of a block
-  std::int64_t n_blocks = 1024;       // of a pass over the rows at most: each block takes many rows
-  std::int64_t tile_rows = 2048;      // rows of a node that a block moves to its children
-  std::int64_t chunk_rows = 2048;     // rows of a node that a block adds up at least, and at most kPackedRows
-  std::int64_t histogram_blocks = 512;  // that a step's histograms are cut into where the nodes have rows enough
+  int n_threads = 256;                  // of a block
+  std::int64_t n_blocks = 1024;         // of a pass over the rows at most: each block takes many rows
+  std::int64_t tile_rows = 2048;        // rows of a node that a block moves to its children at a time
+  std::int64_t chunk_rows = 2048;       // rows of a leaf that a block adds up at a time, at least
+  int histogram_threads = 1024;         // of a block that adds up histograms
+  std::int64_t histogram_blocks =
+      132;  // as many as run at once: each clears its cells and hands them over, piece by piece
+  std::int64_t histogram_rows = 1024;   // of a piece at least
   std::size_t group_bytes = 64 << 10;   // packed cells of the features that a block adds up together
   std::size_t shared_bytes = 48 << 10;  // of a block at most
   std::size_t scratch_bytes = std::size_t{1} << 28;  // running sums of a search at a time
@@ -25,7 +28,9 @@ inline void make_small(Policy& policy) {
   policy.n_blocks = 3;
   policy.tile_rows = 96;
   policy.chunk_rows = 160;
+  policy.histogram_threads = 64;
   policy.histogram_blocks = 5;
+  policy.histogram_rows = 96;
   policy.group_bytes = 2 << 10;
   policy.shared_bytes = 6 << 10;
   policy.scratch_bytes = 1 << 18;

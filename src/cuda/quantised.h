@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Float gradients of a target as the integers that are summed. Included by kernels.
+// Float gradients of a target as the integers that are summed. Their scales follow from the largest magnitudes, which the
+// device knows first: they stay there. Included by kernels.
 #pragma once
 
 #include <cstdint>
 
 #include "base/types.h"
+#include "device.h"
 #include "math/quantise.h"
 
 namespace pygbt::device {
@@ -17,6 +19,16 @@ struct Quantiser {
   std::int64_t h_limit = 0;
 };
 
+PYGBT_HD Quantiser quantiser_of(double max_g, double max_h, Precision precision, std::uint64_t total_weight) {
+  const int g_bits = quantiser_bits(precision, false, total_weight);
+  const int h_bits = quantiser_bits(precision, true, total_weight);
+  return {quantiser_scale(max_g, g_bits), quantiser_scale(max_h, h_bits), (std::int64_t{1} << g_bits) - 1,
+          (std::int64_t{1} << h_bits) - 1};
+}
+
+inline constexpr int kPrecisions = 3;  // quantisers of a target, in the order of Precision
+
+// What a kernel sees of a target's rows, once it has read the scales.
 struct QuantisedRows {
   const float* g = nullptr;  // [row]
   const float* h = nullptr;
@@ -34,6 +46,20 @@ struct QuantisedRows {
     if (w == 0) return {0, 0};
     const Cell cell = plain(row);
     return {w * cell.g, w * cell.h};
+  }
+};
+
+// Gradients of all targets and their scales, on the device.
+struct QuantisedTargets {
+  const float* g = nullptr;  // [target][row]
+  const float* h = nullptr;
+  const std::uint32_t* weights = nullptr;
+  const Quantiser* scales = nullptr;  // [target][kPrecisions]
+  std::int64_t n_rows = 0;
+
+  PYGBT_KERNEL QuantisedRows rows(std::int32_t target, Precision precision) const {
+    return {g + target * n_rows, h + target * n_rows, weights,
+            scales[target * kPrecisions + static_cast<int>(precision)]};
   }
 };
 

@@ -13,19 +13,21 @@ namespace {
 // Columns of a group, side by side.
 struct GroupKernel {
   Group group;
-  std::uint8_t* out;  // [row][n]
+  std::uint32_t* out;  // [row][n_words]
   const Column* columns;
   std::int64_t n_rows;
 
   PYGBT_KERNEL void operator()() const {
-    for (std::int64_t at = first_row(); at < n_rows * group.n; at += row_step()) {
-      const std::int64_t row = at / group.n;
-      const Column& column = columns[group.first + static_cast<std::int32_t>(at % group.n)];
-      const Bin bin = bin_at(column.bins, column.two_byte, row);
-      if (group.two_byte)
-        reinterpret_cast<std::uint16_t*>(out)[at] = bin;
-      else
-        out[at] = static_cast<std::uint8_t>(bin);
+    const std::int32_t in_word = group.in_word(), bits = 32 / in_word;
+    for (std::int64_t at = first_row(); at < n_rows * group.n_words; at += row_step()) {
+      const std::int64_t row = at / group.n_words;
+      const auto begin = static_cast<std::int32_t>(at % group.n_words) * in_word;
+      std::uint32_t word = 0;
+      for (std::int32_t i = 0; i < in_word && begin + i < group.n; ++i) {
+        const Column& column = columns[group.first + begin + i];
+        word |= std::uint32_t{bin_at(column.bins, column.two_byte, row)} << (i * bits);
+      }
+      out[at] = word;
     }
   }
 };
@@ -40,7 +42,7 @@ constexpr std::int64_t kPackedBytes = 8;  // of a cell
 Table::Table(Device& device)
     : device_(device),
       column_bins_(device),
-      group_bins_(device),
+      group_words_(device),
       columns_(device),
       features_(device),
       groups_(device),
@@ -87,35 +89,37 @@ void Table::load_columns(const Dataset& data) {
   columns_.put(columns);
 }
 
-// Features in their order, as many as the packed cells of a group have room for.
+// Features in their order, as many as the packed cells of a group have room for and a row of a warp's words.
 void Table::make_groups() {
   const std::int64_t most = static_cast<std::int64_t>(device_.policy().group_bytes) / kPackedBytes;
   host_groups_.clear();
-  std::int64_t bytes = 0;
   std::vector<std::int64_t> offsets;
+  std::int64_t n_words = 0;
   for (FeatureId f = 0; f < n_features();) {
     Group group;
     group.first = f;
     group.first_bin = bin_offset_[static_cast<std::size_t>(f)];
-    do {
+    for (; f < n_features(); ++f) {
       const std::int32_t n_bins = host_features_[static_cast<std::size_t>(f)].n_bins;
-      group.two_byte = group.two_byte || n_bins > 256;
-      group.n_bins += n_bins;
-      ++group.n;
-      ++f;
-    } while (f < n_features() && group.n_bins + host_features_[static_cast<std::size_t>(f)].n_bins <= most);
-    group.lanes = 1;
-    while (group.lanes < kLanes && group.lanes < group.n) group.lanes *= 2;
+      Group more = group;
+      more.two_byte = group.two_byte || n_bins > 256;
+      more.n_bins += n_bins;
+      ++more.n;
+      const bool fits = more.n_bins <= most && more.n <= Group::kMostWords * more.in_word();
+      if (group.n > 0 && !fits) break;
+      group = more;
+    }
+    while (group.n_words * group.in_word() < group.n) group.n_words *= 2;
     host_groups_.push_back(group);
-    offsets.push_back(bytes);
-    bytes += up_to(n_rows_ * group.n * (group.two_byte ? 2 : 1), kAlignment);
+    offsets.push_back(n_words);
+    n_words += up_to(n_rows_ * group.n_words, kAlignment);
   }
-  std::uint8_t* const first = group_bins_.make(bytes);
+  std::uint32_t* const first = group_words_.make(n_words);
   const int n_threads = device_.policy().n_threads;
   for (std::size_t i = 0; i < host_groups_.size(); ++i) {
     Group& group = host_groups_[i];
-    group.bins = first + offsets[i];
-    const std::int64_t blocks = (n_rows_ * group.n + n_threads - 1) / n_threads;
+    group.words = first + offsets[i];
+    const std::int64_t blocks = (n_rows_ * group.n_words + n_threads - 1) / n_threads;
     device_.launch(std::min(blocks, device_.policy().n_blocks), n_threads,
                    GroupKernel{group, first + offsets[i], columns_.data(), n_rows_});
   }

@@ -25,15 +25,19 @@ struct Feature {
 };
 
 // Features [first, first + n) whose histograms a block adds up together: their bins row by row, as wide as the widest
-// needs, back to back.
+// needs, in 32-bit words. A row has a power of two of them, so that it lies in one sector of device memory, or in few.
 struct Group {
-  const std::uint8_t* bins = nullptr;  // [row][n] uint8 or uint16
+  static constexpr std::int32_t kMostWords = 32;
+
+  const std::uint32_t* words = nullptr;  // [row][n_words], of each the feature of the lowest byte or half first
   bool two_byte = false;
   std::int32_t first = 0;
   std::int32_t n = 0;
-  std::int32_t lanes = 0;     // threads that share a row: a power of two, at least n where a warp has so many
-  std::int64_t first_bin = 0; // of the first feature in a histogram
-  std::int64_t n_bins = 0;    // of all of them
+  std::int32_t n_words = 1;     // a thread each
+  std::int64_t first_bin = 0;   // of the first feature in a histogram
+  std::int64_t n_bins = 0;      // of all of them
+
+  PYGBT_HD std::int32_t in_word() const { return two_byte ? 2 : 4; }  // features
 };
 
 class Table {
@@ -69,7 +73,8 @@ class Table {
   std::vector<std::int64_t> bin_offset_;
   std::vector<Feature> host_features_;
   std::vector<Group> host_groups_;
-  Buffer<std::uint8_t> column_bins_, group_bins_;
+  Buffer<std::uint8_t> column_bins_;
+  Buffer<std::uint32_t> group_words_;
   Buffer<Column> columns_;
   Buffer<Feature> features_;
   Buffer<Group> groups_;

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <bit>
-#include <cmath>
 #include <cstdint>
 
 #include "base/host_device.h"
@@ -15,20 +14,26 @@ namespace pygbt {
 // Every sum of weight * value over all rows stays below 2^62: bits <= 61 - ceil(log2(total weight)).
 enum class Precision { kNarrow, kWide, kLeaf };
 
-inline int ceil_log2(std::uint64_t x) { return x <= 1 ? 0 : 64 - std::countl_zero(x - 1); }
+PYGBT_HD int ceil_log2(std::uint64_t x) {
+  int bits = 0;
+  while (bits < 63 && (std::uint64_t{1} << bits) < x) ++bits;
+  return bits;
+}
 
-inline int quantiser_bits(Precision precision, bool hessian, std::uint64_t total_weight) {
+PYGBT_HD int quantiser_bits(Precision precision, bool hessian, std::uint64_t total_weight) {
   const int room = 61 - ceil_log2(total_weight);
   const int wanted = precision == Precision::kNarrow ? (hessian ? 16 : 15) : precision == Precision::kWide ? 30 : 46;
   return wanted < room ? wanted : room;
 }
 
-// Largest power of two with max_value * scale < 2^bits (before rounding); 1 when there is nothing to scale.
-inline double quantiser_scale(double max_value, int bits) {
+// Largest power of two with max_value * scale < 2^bits (before rounding); 1 when there is nothing to scale. max_value is
+// a float32: as a double it is normal, or not finite (then the scale is 2^bits).
+PYGBT_HD double quantiser_scale(double max_value, int bits) {
   if (!(max_value > 0.0)) return 1.0;
-  int exponent = 0;
-  std::frexp(max_value, &exponent);  // max_value < 2^exponent
-  return std::ldexp(1.0, bits - exponent);
+  constexpr int kBias = 1023, kFractionBits = 52, kNotFinite = 2047;
+  const auto biased = static_cast<int>(std::bit_cast<std::uint64_t>(max_value) >> kFractionBits);
+  const int exponent = biased == kNotFinite ? 0 : biased - kBias + 1;  // max_value < 2^exponent
+  return std::bit_cast<double>(static_cast<std::uint64_t>(bits - exponent + kBias) << kFractionBits);
 }
 
 // Nearest integer, ties to even, of |x| < 2^51: adding 1.5 * 2^52 leaves it in the low mantissa bits. No library call,
@@ -58,7 +63,7 @@ PYGBT_HD std::int64_t quantise_hessian(float h, double scale, std::int64_t limit
 // start score far off), fail this and get 31 bits. spread_g bounds the mean deviation from below: |g| - |mean|.
 inline constexpr double kNarrowUnits = 16.0;
 
-inline bool narrow_is_enough(double max_g, double spread_g, double max_h, double mean_h, std::uint64_t total_weight) {
+PYGBT_HD bool narrow_is_enough(double max_g, double spread_g, double max_h, double mean_h, std::uint64_t total_weight) {
   const double sg = quantiser_scale(max_g, quantiser_bits(Precision::kNarrow, false, total_weight));
   const double sh = quantiser_scale(max_h, quantiser_bits(Precision::kNarrow, true, total_weight));
   return (max_g == 0.0 || spread_g * sg >= kNarrowUnits) && (max_h == 0.0 || mean_h * sh >= kNarrowUnits);

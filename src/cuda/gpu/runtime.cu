@@ -25,7 +25,7 @@ struct NothingKernel {
 Policy policy_of(const cudaDeviceProp& properties) {
   Policy policy;
   policy.n_blocks = std::int64_t{8} * properties.multiProcessorCount;
-  policy.histogram_blocks = std::int64_t{4} * properties.multiProcessorCount;  // 3 run at once where cells fill 64 KiB
+  policy.histogram_blocks = std::int64_t{1} * properties.multiProcessorCount;
   policy.shared_bytes = properties.sharedMemPerBlockOptin;
   policy.group_bytes = std::min<std::size_t>(policy.group_bytes, policy.shared_bytes / 2);
   return policy;

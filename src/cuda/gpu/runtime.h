@@ -28,8 +28,17 @@ class Current {
   int before_ = 0;
 };
 
+// Threads of a block at most: what a kernel says, or the usual number.
 template <class Kernel>
-__global__ void run_kernel(const __grid_constant__ Kernel kernel) {
+constexpr int most_threads() {
+  if constexpr (requires { Kernel::kMostThreads; })
+    return Kernel::kMostThreads;
+  else
+    return 256;
+}
+
+template <class Kernel>
+__global__ void __launch_bounds__(most_threads<Kernel>()) run_kernel(const __grid_constant__ Kernel kernel) {
   kernel();
 }
 

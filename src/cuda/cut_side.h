@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// The side of a cut that a row goes to. Included by what moves rows to children.
+#pragma once
+
+#include <cstdint>
+
+#include "base/types.h"
+#include "device.h"
+#include "math/route.h"
+#include "table.h"
+
+namespace pygbt::device {
+
+struct Cut {
+  FeatureId feature = 0;
+  Bin bin = 0;
+  bool missing_left = false;
+  std::int32_t first_word = -1;  // of its bins that go left; -1 = numeric
+  std::int32_t n_words = 0;
+};
+
+struct CutSide {
+  const Cut* cuts;  // [item]
+  const std::uint32_t* words;
+  const Column* columns;
+
+  PYGBT_KERNEL bool operator()(std::int32_t item, RowId row) const {
+    const Cut& cut = cuts[item];
+    const Column& column = columns[cut.feature];
+    const Bin bin = bin_at(column.bins, column.two_byte, row);
+    return cut.first_word < 0 ? goes_left(bin, cut.bin, cut.missing_left)
+                              : goes_left(bin, words + cut.first_word, cut.n_words);
+  }
+};
+
+}  // namespace pygbt::device
