@@ -13,12 +13,14 @@ namespace pygbt::device {
 
 struct OrderKernel {
   Search search;
-  const SetFeature* tasks;  // [block] categorical ones
   double* keys;  // [set][bin] scratch
   Cell* pool;  // [set][bin][width] scratch: sums over the nodes of the set; at bin 0 those of the rare ones
 
   PYGBT_KERNEL void operator()() const {
-    const auto [set, f] = tasks[block()];
+    const auto set = static_cast<std::int32_t>(block() / search.most_features);
+    if (set >= *search.n_sets) return;
+    const FeatureId f = search.feature_of(set);
+    if (f < 0 || !search.features[f].categorical) return;
     const Feature feature = search.features[f];
     const std::int64_t first = search.bin_of(set, feature);
     Cell* const cells = pool + first * search.width;
@@ -37,12 +39,13 @@ struct OrderKernel {
   }
 
   PYGBT_KERNEL void classify(std::int32_t set, const Feature& feature, Cell* cells, std::uint8_t* category) const {
-    const double least = search.rules.min_category_hessian;
+    const double least = *search.min_category_hessian;
+    const NodeSet nodes = search.sets[set];
     for (std::int32_t bin = 1 + thread(); bin < feature.n_bins; bin += n_threads()) {
       Cell* const cell = cells + std::int64_t{bin} * search.width;
       for (std::int32_t k = 0; k < search.width; ++k) cell[k] = Cell{0, 0};
       bool occurs = false;
-      for (std::int32_t q = search.set_begin[set]; q < search.set_begin[set + 1]; ++q) {
+      for (std::int32_t q = nodes.first; q < nodes.first + nodes.n; ++q) {
         const Query& query = search.queries[q];
         occurs = occurs || search.occurs(query, feature, bin);
         for (std::int32_t k = 0; k < search.width; ++k) cell[k] += search.cell(query, feature, bin)[k];

@@ -28,7 +28,11 @@ CudaBackend::CudaBackend(int ordinal)
       tiles_(device_),
       pieces_(device_),
       moves_{Buffer<std::int64_t>(device_), Buffer<std::int64_t>(device_), Buffer<std::uint8_t>(device_)},
-      given_(device_) {}
+      given_(device_),
+      search_{Buffer<std::byte>(device_),     Buffer<FeatureId>(device_),     Buffer<Cell>(device_),
+              Buffer<Cell>(device_),          Buffer<double>(device_),        Buffer<std::int64_t>(device_),
+              Buffer<std::uint16_t>(device_), Buffer<std::uint8_t>(device_),  Buffer<std::int32_t>(device_),
+              Buffer<Candidate>(device_)} {}
 
 void CudaBackend::load(const Dataset& data, std::int32_t n_targets, Communicator& comm, int /*n_threads*/) {
   if (comm.size() > 1) throw Unsupported("device=\"cuda\" works alone; use device=\"cpu\" for several workers");

@@ -21,6 +21,7 @@
 #include "pieces.h"
 #include "quantised.h"
 #include "runtime.h"
+#include "split_search.h"
 #include "table.h"
 
 namespace pygbt::device {
@@ -83,7 +84,18 @@ class CudaBackend final : public Backend {
     Buffer<std::int64_t> left_counts;  // [item]
     Buffer<std::uint8_t> sides;  // [place in the row buffer]
   };
-  class Splitter;
+  // Scratch of searches.
+  struct SearchMemory {
+    Buffer<std::byte> results;
+    Buffer<FeatureId> features;
+    Buffer<Cell> running, pool;
+    Buffer<double> keys;
+    Buffer<std::int64_t> counts;
+    Buffer<std::uint16_t> order;
+    Buffer<std::uint8_t> category;
+    Buffer<std::int32_t> n_order;
+    Buffer<Candidate> judged;
+  };
 
   std::int64_t blocks_for(std::int64_t n) const;
   template <class Kernel>
@@ -105,6 +117,12 @@ class CudaBackend final : public Backend {
   PieceSize tile_pieces() const { return {1, device_.policy().tile_rows, device_.policy().tile_rows}; }
   template <class Side>
   void move_rows(const Pieces& tiles, std::int64_t most_items, const Side& side, std::int64_t gradient_bytes);
+  Search search_memory(const SplitRules& rules, std::size_t n_queries, std::size_t n_sets, bool shared,
+                       std::int32_t most_features);
+  void launch_search(const Search& search, const Found& found, std::int64_t n_queries, std::int64_t n_sets);
+  std::int32_t category_words() const;  // of a set of bins
+  void search(const SplitRules& rules, std::span<const SplitQuery> queries, bool shared, std::span<Split> out);
+  Split split_of(const Candidate& cut, const Cell* left, const std::uint32_t* left_bins) const;
   Pieces leaf_pieces(std::span<const NodeId> leaves);
   PieceSize leaf_piece_size() const;
   // Blocks for pieces of all rows at most.
@@ -146,7 +164,7 @@ class CudaBackend final : public Backend {
   PieceList tiles_, pieces_;
   Moves moves_;
   Buffer<std::byte> given_;  // scratch of other operations
-  std::shared_ptr<Splitter> splitter_;  // its memory: see split.cu
+  SearchMemory search_;
 };
 
 template <class Kernel>

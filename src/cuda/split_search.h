@@ -2,7 +2,7 @@
 // What the kernels of the search for cuts share. The cuts of a feature are numbered by steps; a step's left sums are a
 // running sum over bins in their order (numeric), over categories in the order of their gradients, or one category's own
 // (one against the rest). So a search is four launches: the order of categories, the running sums, the worth of every
-// step, the best of every set of nodes.
+// step, the best of every set of nodes as each of its nodes sees it.
 //
 // A set of nodes has one cut: a node, or all nodes of a symmetric level.
 #pragma once
@@ -25,10 +25,15 @@ struct Query {
   bool bounded = false;
 };
 
-// Features of a set to look at: one each.
-struct SetFeature {
-  std::int32_t set = 0;
-  FeatureId feature = 0;
+struct NodeSet {
+  std::int32_t first = 0;  // query; those of a set are side by side
+  std::int32_t n = 0;
+  std::int32_t list = 0;   // of features it may be cut on
+};
+
+struct FeatureList {
+  const FeatureId* features = nullptr;  // ascending
+  std::int32_t n = 0;
 };
 
 // A bin of a categorical feature in a set of nodes.
@@ -43,7 +48,6 @@ struct Rules {
   std::int32_t max_cat_threshold = 64;
   double cat_smooth = 0.0;
   double cat_l2 = 0.0;
-  double min_category_hessian = 0.0;
 };
 
 struct Candidate {
@@ -60,10 +64,14 @@ struct Candidate {
   }
 };
 
-// Everything a search reads and writes, on the device.
+// Everything a search reads and writes, on the device. Launches have blocks for as many sets, queries and features as
+// there may be; how many there are is known on the device only.
 struct Search {
-  const Query* queries;  // [query], those of a set side by side
-  const std::int32_t* set_begin;  // [set + 1] first query of each
+  const Query* queries;       // [*n_queries]
+  const NodeSet* sets;        // [*n_sets]
+  const std::int32_t* n_queries;
+  const std::int32_t* n_sets;
+  const FeatureList* lists;
   const Feature* features;  // [feature]
   const std::int8_t* monotone;  // [feature] or nullptr
   const Cell* sums;  // [query][width]
@@ -71,8 +79,10 @@ struct Search {
   const double* upper;
   const double* g_units;  // [width]
   const double* h_units;
+  const double* min_category_hessian;  // [1]
   Rules rules;
   std::int64_t n_bins;  // of all features
+  std::int32_t most_features;  // of a list
   std::int32_t width;
   bool shared;
 
@@ -82,6 +92,14 @@ struct Search {
   std::uint8_t* category;  // [set][bin] Category
   std::int32_t* n_order;  // [set][feature]
   std::int32_t n_features;
+  Candidate* judged;  // [set][most_features] the best cut of each feature of the list
+
+  // The feature of a block's task, one of `most_features` a set or query; -1 = none.
+  PYGBT_KERNEL FeatureId feature_of(std::int32_t set) const {
+    const FeatureList& list = lists[sets[set].list];
+    const auto i = static_cast<std::int32_t>(block() % most_features);
+    return i < list.n ? list.features[i] : -1;
+  }
 
   PYGBT_KERNEL std::int64_t bin_of(std::int64_t item, const Feature& feature) const {
     return item * n_bins + feature.offset;
@@ -138,6 +156,15 @@ struct Search {
     return running_counts[bin_of(query, features[f]) + step - 1] +
            (missing_left ? count(queries[query], features[f], kMissingBin) : 0);
   }
+};
+
+// Cuts that were found, by place: the query's number, or what `places` says.
+struct Found {
+  const NodeId* places = nullptr;  // [query] or nullptr
+  Candidate* cuts = nullptr;  // no feature = no cut; the gain is the node's own
+  Cell* left = nullptr;  // [place][width] sums of the left child
+  std::uint32_t* left_bins = nullptr;  // [place][n_words] bins that go left, categorical cuts
+  std::int32_t n_words = 0;
 };
 
 }  // namespace pygbt::device
