@@ -76,14 +76,7 @@ struct QuantiseKernel {
       mine.h += w * cell.h;
       mine.weight += w;
     }
-    auto* const scratch = shared<std::int64_t>();
-    mine = {block_sum(mine.g, scratch), block_sum(mine.magnitude, scratch), block_sum(mine.h, scratch),
-            block_sum(mine.weight, scratch)};
-    if (thread() != 0) return;
-    add(&sums->g, mine.g);
-    add(&sums->magnitude, mine.magnitude);
-    add(&sums->h, mine.h);
-    add(&sums->weight, mine.weight);
+    add_up(mine, shared<std::int64_t>(), sums);
   }
 };
 

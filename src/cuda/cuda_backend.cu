@@ -32,7 +32,16 @@ CudaBackend::CudaBackend(int ordinal)
       search_{Buffer<std::byte>(device_),     Buffer<FeatureId>(device_),     Buffer<Cell>(device_),
               Buffer<Cell>(device_),          Buffer<double>(device_),        Buffer<std::int64_t>(device_),
               Buffer<std::uint16_t>(device_), Buffer<std::uint8_t>(device_),  Buffer<std::int32_t>(device_),
-              Buffer<Candidate>(device_)} {}
+              Buffer<Candidate>(device_)},
+      quantiles_{Buffer<RankSearch>(device_), Buffer<std::int64_t>(device_), Buffer<std::int64_t>(device_)},
+      stop_(device_) {
+  growth_.memory = Buffer<std::byte>(device_);
+  growth_.record_memory = Buffer<std::byte>(device_);
+  growth_.monotone = Buffer<std::int8_t>(device_);
+  growth_.list_features = Buffer<FeatureId>(device_);
+  growth_.list_heads = Buffer<FeatureList>(device_);
+  stop_.make_zero(1);
+}
 
 void CudaBackend::load(const Dataset& data, std::int32_t n_targets, Communicator& comm, int /*n_threads*/) {
   if (comm.size() > 1) throw Unsupported("device=\"cuda\" works alone; use device=\"cpu\" for several workers");
@@ -44,6 +53,7 @@ void CudaBackend::load(const Dataset& data, std::int32_t n_targets, Communicator
   scores_.make_zero(size);
   g_.make_zero(size);
   h_.make_zero(size);
+  growth_.capacity = 0;
   find_scales();
   nodes_.clear();
 }

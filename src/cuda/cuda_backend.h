@@ -17,33 +17,17 @@
 
 #include "backend/backend.h"
 #include "buffer.h"
+#include "math/order_key.h"
 #include "math/quantise.h"
+#include "frontier.h"
 #include "pieces.h"
 #include "quantised.h"
 #include "runtime.h"
 #include "split_search.h"
 #include "table.h"
+#include "tree_work.h"
 
 namespace pygbt::device {
-
-// Where a node's histogram is.
-struct HistogramPlace {
-  Cell* cells = nullptr;  // [bin][width]
-  std::int64_t* counts = nullptr;  // [bin], of trees that count rows
-};
-
-// What differs from tree to tree of a training.
-struct TreeArguments {
-  std::uint32_t iteration = 0;
-  std::int32_t first_target = 0;
-  std::int32_t record = 0;  // where the finished tree goes
-  double learning_rate = 0.0;
-};
-
-// Of the integers of one target of a tree's rows, weighted.
-struct DrawnSums {
-  std::int64_t g = 0, magnitude = 0, h = 0, weight = 0;
-};
 
 class CudaBackend final : public Backend {
  public:
@@ -65,6 +49,9 @@ class CudaBackend final : public Backend {
   void leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out) override;
   void leaf_quantiles(std::span<const NodeId> leaves, std::int32_t target, double alpha, std::span<float> out) override;
   void add_scores(const BinnedTree& tree, std::span<const NodeId> leaf_nodes) override;
+  bool grows_trees(const TreeKind& kind) const override;
+  void queue_tree(const TreeOrder& order) override;
+  std::vector<OrderedTree> finish_trees() override;
   std::vector<Cell> histogram_of(NodeId node) const override;
   std::vector<RowId> rows_of(NodeId node) const override;
 
@@ -83,6 +70,44 @@ class CudaBackend final : public Backend {
     Buffer<std::int64_t> tile_lefts;  // [tile] rows that go left, then those of the tiles before it in its item
     Buffer<std::int64_t> left_counts;  // [item]
     Buffer<std::uint8_t> sides;  // [place in the row buffer]
+  };
+  // What a tree's growth may come to, at most.
+  struct GrowthBounds {
+    std::int64_t nodes = 0;
+    std::int64_t slots = 0;  // histograms at a time
+    std::int64_t items = 0;  // nodes that a step expands
+    std::int64_t steps = 0;
+  };
+  // Trees that grow by themselves: see frontier.h.
+  struct Growth {
+    GrowthBounds bounds;
+    Frontier tree{};
+    GrownOnDevice grown{};
+    TreeRecords records;
+    DrawnSums* totals = nullptr;
+    Buffer<std::byte> memory, record_memory;
+    Buffer<std::int8_t> monotone;
+    Buffer<FeatureId> list_features;
+    Buffer<FeatureList> list_heads;
+    std::vector<std::vector<FeatureId>> lists;  // as sent
+    std::int32_t most_features = 1;
+    std::int64_t capacity = 0;  // records; 0 = no memory yet
+    std::int64_t n_queued = 0;
+    std::vector<std::int32_t> targets;  // [queued] first target
+    std::vector<OrderedTree> finished;
+    bool stopped = false;
+  };
+  // Scratch of residual quantiles.
+  struct Quantiles {
+    Buffer<RankSearch> searches;
+    Buffer<std::int64_t> counts, totals;
+  };
+  // A tree that adds to scores, on the device.
+  struct ScoredTree {
+    const BinnedNode* nodes;
+    const std::uint32_t* bins;
+    const float* leaf_values;  // [leaf][width]
+    std::int32_t width;
   };
   // Scratch of searches.
   struct SearchMemory {
@@ -106,6 +131,18 @@ class CudaBackend final : public Backend {
   RowRun run_of(NodeId node) const { return {rows_at(node).begin, rows_at(node).count, 0, rows_at(node).buffer}; }
   std::vector<RowRun> runs_of(std::span<const NodeId> nodes) const;
   std::int64_t gradient_bytes() const;  // of a row and target
+  static GrowthBounds bounds_of(const GrowLimits& limits, std::int64_t max_nodes);
+  void make_growth(const TreeOrder& order);
+  void send_lists(const std::vector<std::vector<FeatureId>>& lists);
+  void launch_tree(const TreeOrder& order);
+  void launch_start(const TreeOrder& order);
+  void launch_expansion(const TreeOrder& order, std::int64_t n_items);
+  void launch_leaves(const TreeOrder& order);
+  void fetch_trees();
+  void launch_totals(const TreeArguments* tree, std::int32_t k, DrawnSums* out);
+  void launch_leaf_sums(const Pieces& leaves, std::int64_t most_leaves, Cell* out);
+  void launch_leaf_quantiles(const Pieces& leaves, std::int64_t most_leaves, std::int32_t k, double alpha, float* out);
+  void launch_add_scores(const Pieces& leaves, std::int64_t most_leaves, const ScoredTree& tree);
   void find_scales();
   QuantisedTargets quantised_targets() const;
   std::array<double, 2> extremes(std::int32_t target);  // largest |g| and h
@@ -130,11 +167,15 @@ class CudaBackend final : public Backend {
     return std::min(device_.policy().n_blocks, most_pieces(n_rows_, n_items, size));
   }
   std::unique_ptr<Histogram> new_histogram();
+  static HistogramPlace place_of(Histogram& histogram) { return {histogram.cells.data(), histogram.counts.data()}; }
   PieceSize histogram_pieces() const;
+  void launch_subtract(const HistogramPair* pairs, const std::int32_t* n_pairs, std::int64_t most_pairs);
   void launch_histograms(const Pieces& pieces, const HistogramPlace* places, std::int64_t most_items);
   Histogram& histogram_at(NodeId node) const;
 
   static constexpr std::size_t kWarp = 32;
+  static constexpr std::int64_t kMostRecords = 64;
+  static constexpr std::int64_t kRecordBlocks = 8;
 
   mutable Device device_;
   Table table_;
@@ -147,7 +188,7 @@ class CudaBackend final : public Backend {
   Buffer<std::uint32_t> extremes_;  // [target][2] largest |g| and h over rows with weight, as bits
   std::vector<std::uint32_t> host_extremes_;  // the same, empty = not fetched
   Buffer<Quantiser> scales_;  // [target][kPrecisions]
-  Buffer<std::int64_t> sums_;  // scratch
+  Buffer<DrawnSums> sums_;  // scratch
 
   // The tree being grown.
   TreeRequest request_;
@@ -165,6 +206,9 @@ class CudaBackend final : public Backend {
   Moves moves_;
   Buffer<std::byte> given_;  // scratch of other operations
   SearchMemory search_;
+  Quantiles quantiles_;
+  Buffer<std::int32_t> stop_;  // [1] not 0: nothing that is queued happens
+  Growth growth_;
 };
 
 template <class Kernel>

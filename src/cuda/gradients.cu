@@ -21,6 +21,7 @@ namespace {
 template <class Loss>
 struct LossKernel {
   Loss loss;
+  const std::int32_t* stop;
   const float* scores;  // [row][n_targets]
   const float* labels;  // [row][n_labels]
   float* g;             // [row] of the target
@@ -30,6 +31,7 @@ struct LossKernel {
   bool one_hot;
 
   PYGBT_KERNEL void operator()() const {
+    if (*stop != 0) return;
     for (std::int64_t row = first_row(); row < n_rows; row += row_step()) {
       const float label = elementwise_label(labels + row * n_labels, n_labels, target, one_hot);
       const GradHess pair = loss.gradient(scores[row_major(row, target, n_targets)], label);
@@ -40,6 +42,7 @@ struct LossKernel {
 };
 
 struct SoftmaxKernel {
+  const std::int32_t* stop;
   const float* scores;  // [row][n_targets]
   const float* labels;  // [row][n_labels]
   float* g;             // [target][row]
@@ -50,6 +53,7 @@ struct SoftmaxKernel {
   SoftmaxHessian hessian;
 
   PYGBT_KERNEL void operator()() const {
+    if (*stop != 0) return;
     for (std::int64_t row = first_row(); row < n_rows; row += row_step())
       softmax_gradient(scores + row * n_targets, labels + row * n_labels, soft, n_targets, hessian, g + row, h + row,
                        n_rows);
@@ -73,6 +77,7 @@ struct TransposeKernel {
 
 // Largest |g| and h of the rows with weight, as bits: floats that are not negative are ordered as their bits are.
 struct ExtremesKernel {
+  const std::int32_t* stop;
   const float* g;  // [target][row]
   const float* h;
   const std::uint32_t* weights;
@@ -81,6 +86,7 @@ struct ExtremesKernel {
   std::uint32_t* out;  // [target][2], zero before
 
   PYGBT_KERNEL void operator()() const {
+    if (*stop != 0) return;
     const std::int64_t of_target = n_blocks() / n_targets;
     const auto target = static_cast<std::int32_t>(block() / of_target);
     if (target >= n_targets) return;
@@ -103,13 +109,26 @@ struct ExtremesKernel {
   }
 };
 
+struct ClearExtremesKernel {
+  const std::int32_t* stop;
+  std::uint32_t* extremes;  // [target][2]
+  std::int32_t n_targets;
+
+  PYGBT_KERNEL void operator()() const {
+    if (*stop != 0) return;
+    for (std::int64_t i = first_row(); i < 2 * n_targets; i += row_step()) extremes[i] = 0;
+  }
+};
+
 struct ScalesKernel {
+  const std::int32_t* stop;
   const std::uint32_t* extremes;  // [target][2]
   Quantiser* out;                 // [target][kPrecisions]
   std::int32_t n_targets;
   std::uint64_t total_weight;
 
   PYGBT_KERNEL void operator()() const {
+    if (*stop != 0) return;
     for (std::int64_t i = first_row(); i < std::int64_t{n_targets} * kPrecisions; i += row_step()) {
       const std::uint32_t* const most = extremes + i / kPrecisions * 2;
       out[i] = quantiser_of(static_cast<double>(std::bit_cast<float>(most[0])),
@@ -119,29 +138,23 @@ struct ScalesKernel {
   }
 };
 
-// Sums of a target's narrow integers over all rows: g, |g|, h.
+// Sums of a target's narrow integers over all rows.
 struct TotalsKernel {
   QuantisedTargets targets;
-  std::int32_t target;
-  std::int64_t* out;  // [3], zero before
+  const TreeArguments* tree;
+  std::int32_t k;  // target of the tree
+  DrawnSums* out;  // zero before
 
   PYGBT_KERNEL void operator()() const {
-    const QuantisedRows rows = targets.rows(target, Precision::kNarrow);
-    std::int64_t g = 0, magnitude = 0, h = 0;
+    const QuantisedRows rows = targets.rows(tree->first_target + k, Precision::kNarrow);
+    DrawnSums mine;
     for (std::int64_t row = first_row(); row < targets.n_rows; row += row_step()) {
       const Cell cell = rows.weighted(row);
-      g += cell.g;
-      magnitude += cell.g < 0 ? -cell.g : cell.g;
-      h += cell.h;
+      mine.g += cell.g;
+      mine.magnitude += cell.g < 0 ? -cell.g : cell.g;
+      mine.h += cell.h;
     }
-    auto* const scratch = shared<std::int64_t>();
-    g = block_sum(g, scratch);
-    magnitude = block_sum(magnitude, scratch);
-    h = block_sum(h, scratch);
-    if (thread() != 0) return;
-    add(out, g);
-    add(out + 1, magnitude);
-    add(out + 2, h);
+    add_up(mine, shared<std::int64_t>(), out);
   }
 };
 
@@ -153,11 +166,11 @@ void CudaBackend::gradients(const LossSpec& loss) {
     for (std::int32_t target = 0; target < n_targets_; ++target)
       visit_loss(loss, target, [&]<class Loss>(const Loss& functor) {
         const std::int64_t at = target_major(target, 0, n_rows_);
-        launch_rows(n_rows_, LossKernel<Loss>{functor, scores_.data(), table_.labels(), g_.data() + at, h_.data() + at,
+        launch_rows(n_rows_, LossKernel<Loss>{functor, stop_.data(), scores_.data(), table_.labels(), g_.data() + at, h_.data() + at,
                                               n_rows_, target, n_targets_, n_labels, one_hot_labels(loss, n_labels)});
       });
   } else {
-    launch_rows(n_rows_, SoftmaxKernel{scores_.data(), table_.labels(), g_.data(), h_.data(), n_rows_, n_targets_,
+    launch_rows(n_rows_, SoftmaxKernel{stop_.data(), scores_.data(), table_.labels(), g_.data(), h_.data(), n_rows_, n_targets_,
                                        n_labels, loss.soft_labels, resolve_hessian(loss.hessian)});
   }
   find_scales();
@@ -174,11 +187,12 @@ void CudaBackend::set_gradients(std::span<const float> g, std::span<const float>
 // Of the integers of all targets, from the gradients' largest magnitudes.
 void CudaBackend::find_scales() {
   host_extremes_.clear();
-  extremes_.make_zero(static_cast<std::size_t>(n_targets_) * 2);
+  extremes_.make(static_cast<std::size_t>(n_targets_) * 2);
+  device_.launch(1, device_.policy().n_threads, ClearExtremesKernel{stop_.data(), extremes_.data(), n_targets_});
   device_.launch(std::max<std::int64_t>(blocks_for(n_rows_), 1) * n_targets_, device_.policy().n_threads,
-                 ExtremesKernel{g_.data(), h_.data(), table_.weights(), n_rows_, n_targets_, extremes_.data()});
+                 ExtremesKernel{stop_.data(), g_.data(), h_.data(), table_.weights(), n_rows_, n_targets_, extremes_.data()});
   device_.launch(1, device_.policy().n_threads,
-                 ScalesKernel{extremes_.data(), scales_.make(std::int64_t{n_targets_} * kPrecisions), n_targets_,
+                 ScalesKernel{stop_.data(), extremes_.data(), scales_.make(std::int64_t{n_targets_} * kPrecisions), n_targets_,
                               data_->total_weight});
 }
 
@@ -199,17 +213,22 @@ CellUnits CudaBackend::units(std::int32_t target, Precision precision) {
   return {data_->weight_unit / scales.g_scale, data_->weight_unit / scales.h_scale};
 }
 
+void CudaBackend::launch_totals(const TreeArguments* tree, std::int32_t k, DrawnSums* out) {
+  launch_rows(n_rows_, TotalsKernel{quantised_targets(), tree, k, out}, warps() * sizeof(std::int64_t));
+}
+
 LossTotals CudaBackend::totals(std::int32_t target) {
-  sums_.make_zero(3);
-  launch_rows(n_rows_, TotalsKernel{quantised_targets(), target, sums_.data()}, warps() * sizeof(std::int64_t));
-  const std::vector<std::int64_t> sums = sums_.get();
+  const TreeArguments arguments{0, target, 0, 0.0};
+  tree_.put(std::span(&arguments, 1));
+  launch_totals(tree_.data(), 0, sums_.make_zero(1));
+  const DrawnSums sums = sums_.get()[0];
   const auto weight = static_cast<double>(data_->total_weight) * data_->weight_unit;
   const CellUnits unit = units(target, Precision::kNarrow);
   LossTotals totals;
   totals.max_g = extremes(target)[0];
   totals.max_h = extremes(target)[1];
-  totals.spread_g = static_cast<double>(sums[1] - std::abs(sums[0])) * unit.g / weight;
-  totals.mean_h = static_cast<double>(sums[2]) * unit.h / weight;
+  totals.spread_g = static_cast<double>(sums.magnitude - std::abs(sums.g)) * unit.g / weight;
+  totals.mean_h = static_cast<double>(sums.h) * unit.h / weight;
   return totals;
 }
 

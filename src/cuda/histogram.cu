@@ -14,6 +14,7 @@
 #include "cuda_backend.h"
 #include "device.h"
 #include "math/layout.h"
+#include "parcel.h"
 
 namespace pygbt::device {
 
@@ -197,19 +198,21 @@ struct ClearKernel {
 };
 
 struct SubtractKernel {
-  struct Pair {
-    std::int64_t* parent;  // becomes parent - built
-    const std::int64_t* built;
-    std::int64_t n;
-  };
-  const Pair* pairs;
-  std::int64_t blocks_of_pair;
+  const HistogramPair* pairs;
+  const std::int32_t* n_pairs;
+  std::int64_t n_words;   // of a node's cells
+  std::int64_t n_counts;  // 0 = not counted
 
   PYGBT_KERNEL void operator()() const {
-    const Pair& pair = pairs[block() / blocks_of_pair];
-    for (std::int64_t i = block() % blocks_of_pair * n_threads() + thread(); i < pair.n;
-         i += blocks_of_pair * n_threads())
-      pair.parent[i] -= pair.built[i];
+    for (std::int64_t i = first_row(); i < *n_pairs * n_words; i += row_step()) {
+      const HistogramPair& pair = pairs[i / n_words];
+      reinterpret_cast<std::int64_t*>(pair.parent.cells)[i % n_words] -=
+          reinterpret_cast<const std::int64_t*>(pair.built.cells)[i % n_words];
+    }
+    for (std::int64_t i = first_row(); i < *n_pairs * n_counts; i += row_step()) {
+      const HistogramPair& pair = pairs[i / n_counts];
+      pair.parent.counts[i % n_counts] -= pair.built.counts[i % n_counts];
+    }
   }
 };
 
@@ -298,7 +301,7 @@ void CudaBackend::histograms(std::span<const NodeId> nodes) {
     if (histograms_.size() <= at) histograms_.resize(at + 1);
     if (histograms_[at]) spare_.push_back(std::move(histograms_[at]));
     histograms_[at] = new_histogram();
-    places.push_back({histograms_[at]->cells.data(), histograms_[at]->counts.data()});
+    places.push_back(place_of(*histograms_[at]));
     runs.push_back(run_of(node));
   }
   Buffer<HistogramPlace> places_there(device_);
@@ -306,24 +309,24 @@ void CudaBackend::histograms(std::span<const NodeId> nodes) {
                     static_cast<std::int64_t>(nodes.size()));
 }
 
+void CudaBackend::launch_subtract(const HistogramPair* pairs, const std::int32_t* n_pairs, std::int64_t most_pairs) {
+  const std::int64_t n_words = 2 * table_.n_bins() * request_.width;
+  launch_rows(most_pairs * n_words, SubtractKernel{pairs, n_pairs, n_words, request_.count_rows ? table_.n_bins() : 0});
+}
+
 void CudaBackend::subtract(std::span<const SiblingPair> pairs) {
-  std::vector<SubtractKernel::Pair> given;
+  std::vector<HistogramPair> given;
   for (const SiblingPair& pair : pairs) {
-    Histogram& parent = histogram_at(pair.parent);
-    const Histogram& built = histogram_at(pair.built);
-    given.push_back({reinterpret_cast<std::int64_t*>(parent.cells.data()),
-                     reinterpret_cast<const std::int64_t*>(built.cells.data()),
-                     static_cast<std::int64_t>(2 * parent.cells.size())});
-    if (request_.count_rows)
-      given.push_back({parent.counts.data(), built.counts.data(), static_cast<std::int64_t>(parent.counts.size())});
+    given.push_back({place_of(histogram_at(pair.parent)), place_of(histogram_at(pair.built))});
     const auto derived = static_cast<std::size_t>(pair.derived);
     if (histograms_.size() <= derived) histograms_.resize(derived + 1);
     histograms_[derived] = std::move(histograms_[static_cast<std::size_t>(pair.parent)]);
   }
-  Buffer<SubtractKernel::Pair> there(device_);
-  const std::int64_t blocks = blocks_for(2 * table_.n_bins() * request_.width);
-  device_.launch(static_cast<std::int64_t>(given.size()) * blocks, device_.policy().n_threads,
-                 SubtractKernel{there.put(given), blocks});
+  Parcel parcel(given_);
+  const auto pairs_part = parcel.put(given);
+  const auto n_part = parcel.put(std::vector<std::int32_t>{static_cast<std::int32_t>(given.size())});
+  parcel.send();
+  launch_subtract(parcel.at(pairs_part), parcel.at(n_part), static_cast<std::int64_t>(given.size()));
 }
 
 void CudaBackend::release(std::span<const NodeId> nodes) {

@@ -52,7 +52,9 @@ struct ResidualKernel {
   const std::uint32_t* weights;
   const RankSearch* searches;  // [leaf]
   std::int64_t* counts;        // [leaf][kBytes], zero before
-  std::int32_t label, n_labels, target, n_targets;
+  const TreeArguments* tree;
+  std::int32_t k;  // target of the tree
+  std::int32_t n_labels, n_targets;
   int shift;
 
   PYGBT_KERNEL void operator()() const {
@@ -60,6 +62,7 @@ struct ResidualKernel {
   }
 
   PYGBT_KERNEL void count(const RowRun& run) const {
+    const std::int32_t target = tree->first_target + k, label = n_labels == 1 ? 0 : target;
     auto* const mine = shared<std::int64_t>();
     for (int byte = thread(); byte < kBytes; byte += n_threads()) mine[byte] = 0;
     sync();
@@ -77,24 +80,42 @@ struct ResidualKernel {
   }
 };
 
-// One step of each leaf's search. A thread a leaf.
-struct RankKernel {
-  const std::int64_t* counts;  // [leaf][kBytes]
+struct StartRanksKernel {
+  const std::int32_t* n_leaves;
   RankSearch* searches;
-  std::int64_t* totals;        // [leaf] weight
-  std::int64_t n_leaves;
+  std::int64_t* counts;
+
+  PYGBT_KERNEL void operator()() const {
+    for (std::int64_t leaf = first_row(); leaf < *n_leaves; leaf += row_step()) searches[leaf] = RankSearch{};
+    for (std::int64_t i = first_row(); i < std::int64_t{*n_leaves} * kBytes; i += row_step()) counts[i] = 0;
+  }
+};
+
+// One step of each leaf's search, which clears the counts for the next; the last one gives the value. A thread a leaf.
+struct RankKernel {
+  const std::int32_t* n_leaves;
+  std::int64_t* counts;  // [leaf][kBytes]
+  RankSearch* searches;
+  std::int64_t* totals;  // [leaf] weight
+  float* values;         // [leaf][width]
+  const TreeArguments* tree;
+  std::int32_t k, width;
   std::uint64_t level;
   int shift;
 
   PYGBT_KERNEL void operator()() const {
-    for (std::int64_t leaf = first_row(); leaf < n_leaves; leaf += row_step()) {
-      const std::int64_t* const count = counts + leaf * kBytes;
+    for (std::int64_t leaf = first_row(); leaf < *n_leaves; leaf += row_step()) {
+      std::int64_t* const count = counts + leaf * kBytes;
       if (shift == 24) {
         totals[leaf] = 0;
         for (int byte = 0; byte < kBytes; ++byte) totals[leaf] += count[byte];
       }
       const std::uint64_t rank = quantile_rank(level, static_cast<std::uint64_t>(totals[leaf]));
       searches[leaf].step(count, static_cast<std::int64_t>(rank), shift);
+      for (int byte = 0; byte < kBytes; ++byte) count[byte] = 0;
+      if (shift > 0) continue;
+      const float quantile = totals[leaf] == 0 ? 0.0f : value_of_key(searches[leaf].prefix);
+      values[row_major(leaf, k, width)] = static_cast<float>(tree->learning_rate * static_cast<double>(quantile));
     }
   }
 };
@@ -104,9 +125,11 @@ struct AddLeafKernel {
   const RowId* rows[2];
   const float* values;  // [leaf][width]
   float* scores;        // [row][n_targets]
-  std::int32_t target, width, n_targets;
+  const TreeArguments* tree;
+  std::int32_t width, n_targets;
 
   PYGBT_KERNEL void operator()() const {
+    const std::int32_t target = tree->first_target;
     for (std::int64_t piece = block(), n = leaves.n(); piece < n; piece += n_blocks()) {
       const RowRun run = leaves[piece];
       for (std::int64_t i = run.begin + thread(); i < run.begin + run.n; i += n_threads())
@@ -119,16 +142,19 @@ struct AddLeafKernel {
 // Rows outside the tree walk it.
 struct WalkKernel {
   const RowId* rows;
-  std::int64_t n;
+  const std::int64_t* n_drawn;  // rows before them
+  std::int64_t n_rows;
   const BinnedNode* nodes;
   const std::uint32_t* cat_bits;
   const Column* columns;
   const float* values;  // [leaf][width]
   float* scores;        // [row][n_targets]
-  std::int32_t target, width, n_targets;
+  const TreeArguments* tree;
+  std::int32_t width, n_targets;
 
   PYGBT_KERNEL void operator()() const {
-    for (std::int64_t i = first_row(); i < n; i += row_step()) {
+    const std::int32_t target = tree->first_target;
+    for (std::int64_t i = *n_drawn + first_row(); i < n_rows; i += row_step()) {
       const RowId row = rows[i];
       std::int32_t at = 0;
       while (nodes[at].left >= 0) {
@@ -156,74 +182,86 @@ Pieces CudaBackend::leaf_pieces(std::span<const NodeId> leaves) {
   return pieces_.put(runs_of(leaves), leaf_piece_size());
 }
 
-void CudaBackend::leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out) {
-  const Policy& policy = device_.policy();
-  Buffer<Cell> sums(device_);
-  sums.make_zero(out.size());
-  device_.launch(blocks_for(leaf_piece_size(), static_cast<std::int64_t>(leaves.size())), policy.n_threads,
-                 LeafSumKernel{quantised_targets(),
-                               tree_.data(),
-                               leaf_pieces(leaves),
-                               {rows_[0].data(), rows_[1].data()},
-                               sums.data(),
+void CudaBackend::launch_leaf_sums(const Pieces& leaves, std::int64_t most_leaves, Cell* out) {
+  device_.launch(blocks_for(leaf_piece_size(), most_leaves), device_.policy().n_threads,
+                 LeafSumKernel{quantised_targets(), tree_.data(), leaves, {rows_[0].data(), rows_[1].data()}, out,
                                request_.width},
                  warps() * sizeof(std::int64_t));
+}
+
+void CudaBackend::leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out) {
+  Buffer<Cell> sums(device_);
+  sums.make_zero(out.size());
+  launch_leaf_sums(leaf_pieces(leaves), static_cast<std::int64_t>(leaves.size()), sums.data());
   sums.get(out.data(), out.size());
 }
 
-void CudaBackend::leaf_quantiles(std::span<const NodeId> leaves, std::int32_t target, double alpha,
-                                 std::span<float> out) {
-  const Policy& policy = device_.policy();
-  const Pieces pieces = leaf_pieces(leaves);
-  Buffer<RankSearch> searches(device_);
-  Buffer<std::int64_t> counts(device_), totals(device_);
-  searches.put(std::vector<RankSearch>(leaves.size()));
-  totals.make(leaves.size());
+// Learning rate times the quantile of target number k of the tree, out [leaf][width].
+void CudaBackend::launch_leaf_quantiles(const Pieces& leaves, std::int64_t most_leaves, std::int32_t k, double alpha,
+                                        float* out) {
+  const int n_threads = device_.policy().n_threads;
+  quantiles_.searches.make(most_leaves);
+  quantiles_.totals.make(most_leaves);
+  quantiles_.counts.make(most_leaves * kBytes);
+  launch_rows(most_leaves * kBytes,
+              StartRanksKernel{leaves.n_items, quantiles_.searches.data(), quantiles_.counts.data()});
   for (int shift = 24; shift >= 0; shift -= 8) {
-    counts.make_zero(leaves.size() * kBytes);
-    device_.launch(blocks_for(leaf_piece_size(), static_cast<std::int64_t>(leaves.size())), policy.n_threads,
-                   ResidualKernel{pieces,
+    device_.launch(blocks_for(leaf_piece_size(), most_leaves), n_threads,
+                   ResidualKernel{leaves,
                                   {rows_[0].data(), rows_[1].data()},
                                   table_.labels(),
                                   scores_.data(),
                                   table_.weights(),
-                                  searches.data(),
-                                  counts.data(),
-                                  data_->n_labels == 1 ? 0 : target,
+                                  quantiles_.searches.data(),
+                                  quantiles_.counts.data(),
+                                  tree_.data(),
+                                  k,
                                   data_->n_labels,
-                                  target,
                                   n_targets_,
                                   shift},
                    kBytes * sizeof(std::int64_t));
-    const auto n_leaves = static_cast<std::int64_t>(leaves.size());
-    launch_rows(n_leaves,
-                RankKernel{counts.data(), searches.data(), totals.data(), n_leaves, quantile_level(alpha), shift});
+    launch_rows(most_leaves, RankKernel{leaves.n_items, quantiles_.counts.data(), quantiles_.searches.data(),
+                                        quantiles_.totals.data(), out, tree_.data(), k, request_.width,
+                                        quantile_level(alpha), shift});
   }
-  const std::vector<RankSearch> found = searches.get();
-  const std::vector<std::int64_t> weights = totals.get();
+}
+
+void CudaBackend::leaf_quantiles(std::span<const NodeId> leaves, std::int32_t target, double alpha,
+                                 std::span<float> out) {
+  const TreeArguments arguments{request_.iteration, request_.first_target, 0, 1.0};
+  tree_.put(std::span(&arguments, 1));
+  const std::int32_t k = target - request_.first_target;
+  Buffer<float> values(device_);
+  values.make(leaves.size() * static_cast<std::size_t>(request_.width));
+  launch_leaf_quantiles(leaf_pieces(leaves), static_cast<std::int64_t>(leaves.size()), k, alpha, values.data());
+  const std::vector<float> found = values.get();
   for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf)
-    out[leaf] = weights[leaf] == 0 ? 0.0f : value_of_key(found[leaf].prefix);
+    out[leaf] = found[leaf * static_cast<std::size_t>(request_.width) + static_cast<std::size_t>(k)];
+}
+
+void CudaBackend::launch_add_scores(const Pieces& leaves, std::int64_t most_leaves, const ScoredTree& tree) {
+  device_.launch(blocks_for(leaf_piece_size(), most_leaves), device_.policy().n_threads,
+                 AddLeafKernel{leaves,
+                               {rows_[0].data(), rows_[1].data()},
+                               tree.leaf_values,
+                               scores_.data(),
+                               tree_.data(),
+                               tree.width,
+                               n_targets_});
+  if (request_.subsample >= 1.0 && table_.weights() == nullptr) return;
+  launch_rows(n_rows_, WalkKernel{rows_[0].data(), n_drawn_.data(), n_rows_, tree.nodes, tree.bins, table_.columns(),
+                                  tree.leaf_values, scores_.data(), tree_.data(), tree.width, n_targets_});
 }
 
 void CudaBackend::add_scores(const BinnedTree& tree, std::span<const NodeId> leaf_nodes) {
-  const Policy& policy = device_.policy();
+  const TreeArguments arguments{request_.iteration, tree.target, 0, 0.0};
+  tree_.put(std::span(&arguments, 1));
   Buffer<float> values(device_);
-  values.put(tree.leaf_value);
-  device_.launch(blocks_for(leaf_piece_size(), static_cast<std::int64_t>(leaf_nodes.size())), policy.n_threads,
-                 AddLeafKernel{leaf_pieces(leaf_nodes),
-                               {rows_[0].data(), rows_[1].data()},
-                               values.data(),
-                               scores_.data(),
-                               tree.target,
-                               tree.width,
-                               n_targets_});
-  const std::int64_t n_drawn = rows_at(0).count;
-  if (n_drawn == n_rows_) return;
   Buffer<BinnedNode> nodes(device_);
-  Buffer<std::uint32_t> cat_bits(device_);
-  launch_rows(n_rows_ - n_drawn, WalkKernel{rows_[0].data() + n_drawn, n_rows_ - n_drawn, nodes.put(tree.nodes),
-                                            cat_bits.put(tree.cat_bits), table_.columns(), values.data(),
-                                            scores_.data(), tree.target, tree.width, n_targets_});
+  Buffer<std::uint32_t> bins(device_);
+  n_drawn_.put(std::span(&rows_at(0).count, 1));
+  launch_add_scores(leaf_pieces(leaf_nodes), static_cast<std::int64_t>(leaf_nodes.size()),
+                    {nodes.put(tree.nodes), bins.put(tree.cat_bits), values.put(tree.leaf_value), tree.width});
 }
 
 }  // namespace pygbt::device

@@ -19,6 +19,9 @@ struct Policy {
   std::size_t group_bytes = 64 << 10;   // packed cells of the features that a block adds up together
   std::size_t shared_bytes = 48 << 10;  // of a block at most
   std::size_t scratch_bytes = std::size_t{1} << 28;  // running sums of a search at a time
+  std::int64_t most_steps = 128;        // of a tree that grows by itself; each is queued, needed or not
+  std::size_t growth_bytes = std::size_t{1} << 31;  // histograms and running sums of such a tree
+  std::int64_t record_bytes = 16 << 20;  // trees that wait to be fetched
 };
 
 // Small numbers, for tests: a table of a few hundred rows has several blocks, tiles, chunks and groups of features, and
@@ -34,6 +37,8 @@ inline void make_small(Policy& policy) {
   policy.group_bytes = 2 << 10;
   policy.shared_bytes = 6 << 10;
   policy.scratch_bytes = 1 << 18;
+  policy.growth_bytes = 16 << 20;
+  policy.record_bytes = 64 << 10;
 }
 
 }  // namespace pygbt::device

@@ -6,8 +6,10 @@
 #include <cstdint>
 
 #include "base/types.h"
+#include "block.h"
 #include "device.h"
 #include "math/quantise.h"
+#include "tree_work.h"
 
 namespace pygbt::device {
 
@@ -62,5 +64,16 @@ struct QuantisedTargets {
             scales[target * kPrecisions + static_cast<int>(precision)]};
   }
 };
+
+// Adds what the threads of a block have summed up. scratch: shared [warps of the block].
+PYGBT_KERNEL void add_up(const DrawnSums& mine, std::int64_t* scratch, DrawnSums* to) {
+  const DrawnSums sum{block_sum(mine.g, scratch), block_sum(mine.magnitude, scratch), block_sum(mine.h, scratch),
+                      block_sum(mine.weight, scratch)};
+  if (thread() != 0) return;
+  add(&to->g, sum.g);
+  add(&to->magnitude, sum.magnitude);
+  add(&to->h, sum.h);
+  add(&to->weight, sum.weight);
+}
 
 }  // namespace pygbt::device

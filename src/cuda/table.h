@@ -24,6 +24,8 @@ struct Feature {
   bool categorical = false;
 };
 
+PYGBT_HD std::int32_t words_of(const Feature& feature) { return (feature.n_bins + 31) / 32; }  // of a set of its bins
+
 // Features [first, first + n) whose histograms a block adds up together: their bins row by row, as wide as the widest
 // needs, in 32-bit words. A row has a power of two of them, so that it lies in one sector of device memory, or in few.
 struct Group {

@@ -13,6 +13,7 @@
 #include "base/types.h"
 #include "comm/communicator.h"
 #include "data/dataset.h"
+#include "math/grow_rules.h"
 #include "math/losses.h"
 #include "tree/binned_tree.h"
 #include "tree/split.h"
@@ -105,6 +106,32 @@ struct LossTotals {  // for the choice of narrow or wide quantisation; order-fre
   double mean_h = 0.0;
 };
 
+// Trees that a backend may grow by itself, without the grow loop in between.
+struct TreeKind {
+  GrowLimits limits;
+  std::int64_t max_nodes = 0;  // 0 = no bound
+  std::int32_t width = 1;
+  bool count_rows = false;
+};
+
+// One of them.
+struct TreeOrder {
+  TreeRequest request;
+  bool guessed = false;  // request.wide is a guess: it must be what totals() and narrow_is_enough() say of the gradients
+  SplitRules rules;      // but min_category_hessian: min_cat_weight times the mean hessian of the tree's rows
+  GrowLimits limits;
+  double min_cat_weight = 0.0;
+  double learning_rate = 0.0;
+  std::vector<double> quantile_levels;  // [width], or empty: leaf values by gradient sums
+  std::vector<std::vector<FeatureId>> features;  // [depth] ascending, or one list for all depths
+};
+
+struct OrderedTree {
+  BinnedTree tree;  // without covers
+  std::vector<Cell> leaf_sums;  // [leaf][width]
+  std::vector<CellUnits> leaf_units;  // [width]
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -149,6 +176,14 @@ class Backend {
   // scores += leaf values, for the rows of the tree by their leaf and for the rows not drawn by walking the tree.
   // `leaf_nodes`[i] is the node of leaf i.
   virtual void add_scores(const BinnedTree& tree, std::span<const NodeId> leaf_nodes) = 0;
+
+  // Whole trees: all of the above from begin_tree to add_scores, queued without waiting for any of it.
+  virtual bool grows_trees(const TreeKind& /*kind*/) const { return false; }
+  // Trees on the gradients of their time, in the order of the calls; gradients() may be called in between.
+  virtual void queue_tree(const TreeOrder& /*order*/) {}
+  // The trees queued since, once they are grown. Fewer if the next one's precision was guessed wrong: neither it nor
+  // what was queued after it, gradients included, has happened.
+  virtual std::vector<OrderedTree> finish_trees() { return {}; }
 
   // For tests: the histogram of a node, [feature][bin][width] with features back to back (n_bins each).
   virtual std::vector<Cell> histogram_of(NodeId node) const = 0;

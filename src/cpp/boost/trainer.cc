@@ -59,6 +59,8 @@ Trainer::Trainer(Params params, DatasetPtr data, const Model* init, std::shared_
   backend_->load(*data_, loss_.n_targets, *comm_, params_.n_threads);
   backend_->set_scores(start_scores(*data_));
   grower_ = std::make_unique<Grower>(params_, *data_->cuts);
+  queues_ = grower_->orders(*backend_, tree_width_, !quantile_levels(0).empty());
+  guessed_wide_.assign(static_cast<std::size_t>(trees_per_iteration_), 0);
 }
 
 // Base score or base margin, then every tree in order, in float32: what n iterations in one run leave behind.
@@ -104,45 +106,105 @@ bool Trainer::wide_needed(std::int32_t first_target, std::int32_t width) {
   return false;
 }
 
-bool Trainer::add_trees(double learning_rate) {
-  require(std::isfinite(learning_rate) && learning_rate > 0.0, "learning_rate must be a positive finite number");
-  const auto iteration = static_cast<std::uint32_t>(n_iterations());
-  // All trees of an iteration see the gradients of its start, so none is kept unless all are grown.
-  std::vector<GrownTree> grown;
+TreeRequest Trainer::request_of(const Task& task) const {
+  TreeRequest request;
+  request.first_target = task.number * tree_width_;
+  request.width = tree_width_;
+  request.seed = params_.seed;
+  request.iteration = task.iteration;
+  request.subsample = params_.subsample;
+  request.trees_after = tree_width_ == 1 ? trees_per_iteration_ - 1 - task.number : 0;
+  return request;
+}
+
+std::uint32_t Trainer::tree_number(const Task& task) const {
+  return task.iteration * static_cast<std::uint32_t>(trees_per_iteration_) + static_cast<std::uint32_t>(task.number);
+}
+
+// Of the residuals, where they set the leaf values of a tree; else empty.
+std::vector<double> Trainer::quantile_levels(std::int32_t number) const {
+  std::vector<double> levels;
+  for (std::int32_t k = 0; k < tree_width_; ++k)
+    levels.push_back(leaf_quantile_level(loss_, number * tree_width_ + k));
+  if (levels[0] < 0.0) levels.clear();
+  return levels;
+}
+
+std::vector<Trainer::Task> Trainer::tasks_of(std::span<const double> learning_rates) const {
+  std::vector<Task> tasks;
+  auto iteration = static_cast<std::uint32_t>(n_iterations());
+  for (const double rate : learning_rates) {
+    require(std::isfinite(rate) && rate > 0.0, "learning_rate must be a positive finite number");
+    for (std::int32_t number = 0; number < trees_per_iteration_; ++number) tasks.push_back({iteration, number, rate});
+    ++iteration;
+  }
+  return tasks;
+}
+
+// The tree, its leaf values added to the scores.
+BinnedTree Trainer::grow(const Task& task) {
+  TreeRequest request = request_of(task);
+  request.wide = wide_needed(request.first_target, request.width);
+  GrownTree grown =
+      grower_->grow(*backend_, request, tree_number(task), task.learning_rate, quantile_levels(task.number));
+  backend_->add_scores(grown.tree, grown.leaf_nodes);
+  return std::move(grown.tree);
+}
+
+// The same of many trees, queued. Where a tree's precision was guessed wrong it is queued again, with those after it.
+template <class Gradients>
+std::vector<BinnedTree> Trainer::grow_queued(const std::vector<Task>& tasks, Gradients&& gradients) {
+  std::vector<BinnedTree> trees;
+  const bool guessed = params_.histogram_precision == HistogramPrecision::kAuto;
+  bool again = false;
+  while (trees.size() < tasks.size()) {
+    for (std::size_t i = trees.size(); i < tasks.size(); ++i) {
+      const Task& task = tasks[i];
+      if (task.number == 0 && !(again && i == trees.size())) gradients();
+      TreeRequest request = request_of(task);
+      request.wide = guessed ? guessed_wide_[static_cast<std::size_t>(task.number)] != 0
+                             : params_.histogram_precision == HistogramPrecision::kWide;
+      TreeOrder order =
+          grower_->order(request, tree_number(task), task.learning_rate, quantile_levels(task.number));
+      order.guessed = guessed;
+      backend_->queue_tree(order);
+    }
+    for (OrderedTree& tree : backend_->finish_trees()) trees.push_back(Grower::finished(std::move(tree)));
+    if (trees.size() < tasks.size()) guessed_wide_[static_cast<std::size_t>(tasks[trees.size()].number)] ^= 1;
+    again = true;
+  }
+  return trees;
+}
+
+// Trees of the iterations to come. All trees of an iteration see the gradients of its start, so none is kept unless all
+// are grown.
+template <class Gradients>
+bool Trainer::add_trees(std::span<const double> learning_rates, Gradients&& gradients) {
+  const std::vector<Task> tasks = tasks_of(learning_rates);
+  std::vector<BinnedTree> grown;
+  if (queues_) {
+    grown = grow_queued(tasks, gradients);
+  } else {
+    for (const Task& task : tasks) {
+      if (task.number == 0) gradients();
+      grown.push_back(grow(task));
+    }
+  }
   std::vector<TreePtr> trees;
   bool found = false;
-  for (std::int32_t t = 0; t < trees_per_iteration_; ++t) {
-    TreeRequest request;
-    request.first_target = t * tree_width_;
-    request.width = tree_width_;
-    request.seed = params_.seed;
-    request.iteration = iteration;
-    request.subsample = params_.subsample;
-    request.trees_after = tree_width_ == 1 ? trees_per_iteration_ - 1 - t : 0;
-    request.wide = wide_needed(request.first_target, request.width);
-    std::vector<double> levels;
-    for (std::int32_t k = 0; k < tree_width_; ++k)
-      levels.push_back(leaf_quantile_level(loss_, request.first_target + k));
-    if (levels[0] < 0.0) levels.clear();
-    GrownTree tree =
-        grower_->grow(*backend_, request,
-                      iteration * static_cast<std::uint32_t>(trees_per_iteration_) + static_cast<std::uint32_t>(t),
-                      learning_rate, levels);
-    trees.push_back(make_model_tree(to_tree(tree.tree, *data_->cuts)));
-    found = found || tree.tree.nodes.size() > 1;
-    backend_->add_scores(tree.tree, tree.leaf_nodes);
-    grown.push_back(std::move(tree));
+  for (const BinnedTree& tree : grown) {
+    trees.push_back(make_model_tree(to_tree(tree, *data_->cuts)));
+    found = found || tree.nodes.size() > 1;
   }
-  for (const GrownTree& tree : grown)
+  for (const BinnedTree& tree : grown)
     for (EvaluationSet& valid : valids_)
-      add_tree_scores(tree.tree, *valid.data, valid.scores, loss_.n_targets, params_.n_threads);
+      add_tree_scores(tree, *valid.data, valid.scores, loss_.n_targets, params_.n_threads);
   trees_.insert(trees_.end(), trees.begin(), trees.end());
   return found;
 }
 
-bool Trainer::step(double learning_rate) {
-  backend_->gradients(loss_);
-  return add_trees(learning_rate);
+bool Trainer::steps(std::span<const double> learning_rates) {
+  return add_trees(learning_rates, [&] { backend_->gradients(loss_); });
 }
 
 bool Trainer::step_custom(double learning_rate, std::span<const float> g, std::span<const float> h) {
@@ -151,8 +213,7 @@ bool Trainer::step_custom(double learning_rate, std::span<const float> g, std::s
           "objective: the callable returned a gradient that is NaN or infinite");
   require(std::all_of(h.begin(), h.end(), [](float x) { return std::isfinite(x) && x >= 0.0f; }),
           "objective: the callable returned a hessian that is negative, NaN or infinite");
-  backend_->set_gradients(g, h);
-  return add_trees(learning_rate);
+  return add_trees({&learning_rate, 1}, [&] { backend_->set_gradients(g, h); });
 }
 
 std::span<const float> Trainer::scores(std::int32_t set) const {

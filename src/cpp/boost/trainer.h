@@ -31,7 +31,9 @@ class Trainer {
   std::int32_t add_valid(DatasetPtr data);
 
   // One iteration. False when no tree found a cut (the trees are added all the same).
-  bool step(double learning_rate);
+  bool step(double learning_rate) { return steps({&learning_rate, 1}); }
+  // One a learning rate. A device that grows whole trees by itself is waited for once.
+  bool steps(std::span<const double> learning_rates);
   // The same with given gradients and hessians [row][n_outputs], unweighted; finite, hessians >= 0.
   bool step_custom(double learning_rate, std::span<const float> g, std::span<const float> h);
 
@@ -54,7 +56,21 @@ class Trainer {
   std::vector<float> start_scores(const Dataset& data) const;
   const Dataset& dataset(std::int32_t set) const;
   bool wide_needed(std::int32_t first_target, std::int32_t width);
-  bool add_trees(double learning_rate);
+  // A tree of an iteration to come.
+  struct Task {
+    std::uint32_t iteration = 0;
+    std::int32_t number = 0;  // in the iteration
+    double learning_rate = 0.0;
+  };
+  TreeRequest request_of(const Task& task) const;
+  std::uint32_t tree_number(const Task& task) const;
+  std::vector<double> quantile_levels(std::int32_t number) const;
+  std::vector<Task> tasks_of(std::span<const double> learning_rates) const;
+  template <class Gradients>
+  bool add_trees(std::span<const double> learning_rates, Gradients&& gradients);
+  BinnedTree grow(const Task& task);
+  template <class Gradients>
+  std::vector<BinnedTree> grow_queued(const std::vector<Task>& tasks, Gradients&& gradients);
 
   Params params_;
   DatasetPtr data_;
@@ -66,6 +82,8 @@ class Trainer {
   std::vector<TreePtr> trees_;
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<Grower> grower_;
+  bool queues_ = false;  // the backend grows whole trees
+  std::vector<char> guessed_wide_;  // [number in the iteration] precision of the last such tree
   std::vector<EvaluationSet> valids_;
 };
 

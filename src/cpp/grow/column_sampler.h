@@ -20,6 +20,7 @@ class ColumnSampler {
   // Features of a node, ascending; constraints of its path come on top (see InteractionSets).
   const std::vector<FeatureId>& for_node(std::int32_t depth, NodeId node);
   bool samples_nodes() const { return by_node_ < 1.0; }
+  bool samples_levels() const { return by_level_ < 1.0; }
 
  private:
   std::vector<std::int32_t> draw(const std::vector<std::int32_t>& units, double rate, std::uint32_t purpose,

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "math/grow_rules.h"
 
 namespace pygbt {
 
@@ -45,15 +46,14 @@ void child_bounds(const ValueBounds& node, int direction, std::span<const double
   right = node;
   if (direction == 0) return;
   for (std::size_t k = 0; k < left_weight.size(); ++k) {
-    const double middle = 0.5 * clamp(left_weight[k], node.lower[k], node.upper[k]) +
-                          0.5 * clamp(right_weight[k], node.lower[k], node.upper[k]);
-    if (direction > 0) {
-      left.upper[k] = std::min(left.upper[k], middle);
-      right.lower[k] = std::max(right.lower[k], middle);
-    } else {
-      left.lower[k] = std::max(left.lower[k], middle);
-      right.upper[k] = std::min(right.upper[k], middle);
-    }
+    const Interval range{node.lower[k], node.upper[k]};
+    Interval below, above;
+    part_interval(range, direction, clamp(left_weight[k], range.lower, range.upper),
+                  clamp(right_weight[k], range.lower, range.upper), below, above);
+    left.lower[k] = below.lower;
+    left.upper[k] = below.upper;
+    right.lower[k] = above.lower;
+    right.upper[k] = above.upper;
   }
 }
 

@@ -33,15 +33,25 @@ SplitRules split_rules(const Params& params, std::int32_t n_features) {
   return rules;
 }
 
-constexpr std::int64_t kAhead = 8;  // leaves expanded before they are known to be adopted, at most
-
 // Nodes that are expanded at most, 0 where nothing bounds it.
 std::int64_t max_nodes(const Params& params) {
   constexpr std::int32_t kDeep = 40;
   std::int64_t most = 0;
   if (params.max_depth > 0 && params.max_depth < kDeep) most = (std::int64_t{2} << params.max_depth) - 1;
   if (params.max_leaves > 0 && (most == 0 || 2 * params.max_leaves - 1 < most)) most = 2 * params.max_leaves - 1;
-  return most == 0 ? 0 : most + 2 * kAhead;
+  return most == 0 ? 0 : most + 2 * kLeavesAhead;
+}
+
+GrowLimits limits_of(const Params& params) {
+  GrowLimits limits;
+  limits.order = params.grow_policy == GrowPolicy::kLossguide   ? GrowOrder::kBestFirst
+                 : params.grow_policy == GrowPolicy::kSymmetric ? GrowOrder::kSymmetric
+                                                                : GrowOrder::kLevels;
+  limits.max_depth = params.max_depth;
+  limits.max_leaves = params.max_leaves;
+  limits.min_child_samples = params.min_child_samples;
+  limits.min_child_weight = params.min_child_weight;
+  return limits;
 }
 
 }  // namespace
@@ -52,7 +62,8 @@ Grower::Grower(const Params& params, const Cuts& cuts)
       rules_(split_rules(params, cuts.n_features())),
       leaf_rule_{params.reg_lambda, params.reg_alpha, resolved_max_delta_step(params)},
       columns_(params, cuts.n_features()),
-      interactions_(params.interaction_constraints, cuts.n_features()) {
+      interactions_(params.interaction_constraints, cuts.n_features()),
+      limits_(limits_of(params)) {
   for (FeatureId f = 0; f < cuts.n_features(); ++f)
     require(rules_.monotone_of(f) == 0 || !cuts.features[static_cast<std::size_t>(f)].categorical,
             "monotone_constraints: feature " + std::to_string(f) + " is categorical and has no order");
@@ -67,20 +78,18 @@ double Grower::weight_of(const Node& node, std::int32_t target) const {
 }
 
 bool Grower::can_split(const Node& node) const {
-  if (params_.max_depth > 0 && node.depth >= params_.max_depth) return false;
-  if (params_.grow_policy == GrowPolicy::kSymmetric) return true;
-  if (node.count < 2 * rules_.min_child_samples || node.count < 2) return false;
-  double most = 0.0;
-  for (std::size_t k = 0; k < node.sums.size(); ++k)
-    most = std::max(most, static_cast<double>(node.sums[k].h) * root_.units[k].h);
-  return most >= rules_.min_child_weight;
+  return pygbt::can_split(limits_, node.depth, node.count, static_cast<std::int32_t>(node.sums.size()),
+                          [&](std::int32_t target) {
+                            const auto k = static_cast<std::size_t>(target);
+                            return static_cast<double>(node.sums[k].h) * root_.units[k].h;
+                          });
 }
 
 // Best cuts of nodes, once the histograms of the step are made.
 void Grower::evaluate(Backend& backend, const HistogramStep& step, const std::vector<NodeId>& nodes) {
   std::deque<std::vector<FeatureId>> lists;  // queries point into these
   std::vector<SplitQuery> queries;
-  const bool shared = params_.grow_policy == GrowPolicy::kSymmetric;
+  const bool shared = limits_.order == GrowOrder::kSymmetric;
   std::int32_t list_depth = -1;
   for (const NodeId id : nodes) {
     const Node& node = nodes_[static_cast<std::size_t>(id)];
@@ -105,11 +114,8 @@ void Grower::evaluate(Backend& backend, const HistogramStep& step, const std::ve
     nodes_[static_cast<std::size_t>(nodes[i])].split = std::move(splits[i]);
 }
 
-// Order of leaves to adopt.
 bool Grower::better(NodeId a, NodeId b) const {
-  const double gain_a = node(a).split.gain;
-  const double gain_b = node(b).split.gain;
-  return gain_a != gain_b ? gain_a > gain_b : node(a).in_tree < node(b).in_tree;
+  return cut_before(node(a).split.gain, node(a).in_tree, node(b).split.gain, node(b).in_tree);
 }
 
 // Takes the nodes to adopt now out of the frontier `candidates`; the rest stays for later (lossguide) or is dropped.
@@ -117,18 +123,17 @@ std::vector<NodeId> Grower::choose(std::vector<NodeId>& candidates) const {
   std::vector<NodeId> able;
   for (const NodeId id : candidates)
     if (node(id).split.valid()) able.push_back(id);
-  const std::int64_t budget =
-      params_.max_leaves > 0 ? params_.max_leaves - n_leaves_ : std::numeric_limits<std::int64_t>::max();
+  const std::int64_t budget = limits_.budget(n_leaves_);
   const auto by_gain = [&](NodeId a, NodeId b) { return better(a, b); };
   std::vector<NodeId> chosen;
   if (able.empty() || budget <= 0) {
     candidates.clear();
-  } else if (params_.grow_policy == GrowPolicy::kLossguide) {
+  } else if (limits_.order == GrowOrder::kBestFirst) {
     const auto best = std::min_element(able.begin(), able.end(), by_gain);
     chosen.push_back(*best);
     able.erase(best);
     candidates = able;
-  } else if (params_.grow_policy == GrowPolicy::kSymmetric) {
+  } else if (limits_.order == GrowOrder::kSymmetric) {
     if (static_cast<std::int64_t>(able.size()) <= budget) chosen = able;
     candidates.clear();
   } else {
@@ -145,13 +150,13 @@ std::vector<NodeId> Grower::choose(std::vector<NodeId>& candidates) const {
 
 // Leaves of the frontier to expand beside the one that is adopted now.
 std::vector<NodeId> Grower::look_ahead(const std::vector<NodeId>& frontier) const {
-  if (params_.grow_policy != GrowPolicy::kLossguide || columns_.samples_nodes()) return {};  // draws know their node
+  if (limits_.order != GrowOrder::kBestFirst || columns_.samples_nodes()) return {};  // draws know their node
   std::vector<NodeId> bare;
   for (const NodeId id : frontier)
     if (!node(id).expanded()) bare.push_back(id);
-  std::int64_t most = kAhead - 1 - static_cast<std::int64_t>(frontier.size() - bare.size());
-  if (params_.max_leaves > 0) most = std::min(most, params_.max_leaves - n_leaves_ - 1);
-  const auto n = static_cast<std::size_t>(std::clamp<std::int64_t>(most, 0, static_cast<std::int64_t>(bare.size())));
+  const auto n = static_cast<std::size_t>(leaves_ahead(limits_, n_leaves_,
+                                                       static_cast<std::int64_t>(frontier.size() - bare.size()),
+                                                       static_cast<std::int64_t>(bare.size())));
   const auto end = bare.begin() + static_cast<std::ptrdiff_t>(n);
   std::partial_sort(bare.begin(), end, bare.end(), [&](NodeId a, NodeId b) { return better(a, b); });
   bare.erase(end, bare.end());
@@ -166,7 +171,7 @@ void Grower::partition(Backend& backend, const std::vector<NodeId>& nodes, bool 
   }
   std::vector<NodeCut> cuts;
   for (const NodeId id : nodes) {
-    const bool deepest = params_.max_depth > 0 && node(id).depth + 1 >= params_.max_depth;
+    const bool deepest = limits_.deepest(node(id).depth + 1);
     cuts.push_back({id, node(id).left, &node(id).split, !ordered_leaves_ && (deepest || last)});
   }
   std::vector<std::int64_t> left_counts(nodes.size());
@@ -301,8 +306,7 @@ GrownTree Grower::grow(Backend& backend, const TreeRequest& request, std::uint32
     const std::vector<NodeId> chosen = choose(frontier);
     if (chosen.empty()) break;
     if (!node(chosen[0]).expanded()) {
-      const bool last =
-          params_.max_leaves > 0 && n_leaves_ + static_cast<std::int64_t>(chosen.size()) >= params_.max_leaves;
+      const bool last = limits_.budget(n_leaves_) <= static_cast<std::int64_t>(chosen.size());
       std::vector<NodeId> nodes = chosen;
       const std::vector<NodeId> ahead = look_ahead(frontier);
       nodes.insert(nodes.end(), ahead.begin(), ahead.end());
@@ -359,20 +363,57 @@ void Grower::set_leaf_values(Backend& backend, GrownTree& grown, double learning
   tree.leaf_value.resize(values.size());
   for (std::size_t i = 0; i < values.size(); ++i) tree.leaf_value[i] = static_cast<float>(learning_rate * values[i]);
 
+  add_covers(tree, sums, root_.leaf_units);
+}
+
+// Hessian sums of all nodes from those of the leaves [leaf][width].
+void Grower::add_covers(BinnedTree& tree, std::span<const Cell> leaf_sums, std::span<const CellUnits> leaf_units) {
+  const auto width = static_cast<std::size_t>(tree.width);
   std::vector<Cell> below(tree.nodes.size() * width);
   for (std::size_t i = tree.nodes.size(); i-- > 0;) {
     BinnedNode& node = tree.nodes[i];
     for (std::size_t k = 0; k < width; ++k) {
       Cell& sum = below[i * width + k];
       if (node.left < 0) {
-        sum = sums[static_cast<std::size_t>(~node.left) * width + k];
+        sum = leaf_sums[static_cast<std::size_t>(~node.left) * width + k];
       } else {
         const std::size_t child = static_cast<std::size_t>(node.left) * width + k;
         sum = below[child] + below[child + width];
       }
-      node.cover += static_cast<double>(sum.h) * root_.leaf_units[k].h;
+      node.cover += static_cast<double>(sum.h) * leaf_units[k].h;
     }
   }
+}
+
+// Draws of columns by node and interaction sets need the loop between a node and its children; so do monotone bounds on
+// values that are quantiles.
+bool Grower::orders(const Backend& backend, std::int32_t width, bool quantile_leaves) const {
+  if (columns_.samples_nodes() || interactions_.active()) return false;
+  if (quantile_leaves && !rules_.monotone.empty()) return false;
+  return backend.grows_trees({limits_, max_nodes(params_), width, rules_.counts_needed()});
+}
+
+TreeOrder Grower::order(const TreeRequest& request, std::uint32_t tree_number, double learning_rate,
+                        std::span<const double> quantile_levels) {
+  TreeOrder order;
+  order.request = request;
+  order.request.count_rows = rules_.counts_needed();
+  order.request.max_nodes = max_nodes(params_);
+  order.rules = rules_;
+  order.limits = limits_;
+  order.min_cat_weight = params_.min_cat_weight;
+  order.learning_rate = learning_rate;
+  order.quantile_levels.assign(quantile_levels.begin(), quantile_levels.end());
+  columns_.begin_tree(tree_number);
+  const std::int32_t deepest = limits_.max_depth > 0 ? limits_.max_depth : static_cast<std::int32_t>(limits_.max_leaves);
+  const std::int32_t n_lists = columns_.samples_levels() ? std::max(deepest, 1) : 1;
+  for (std::int32_t depth = 0; depth < n_lists; ++depth) order.features.push_back(columns_.for_node(depth, 0));
+  return order;
+}
+
+BinnedTree Grower::finished(OrderedTree ordered) {
+  add_covers(ordered.tree, ordered.leaf_sums, ordered.leaf_units);
+  return std::move(ordered.tree);
 }
 
 }  // namespace pygbt

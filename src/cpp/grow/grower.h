@@ -15,6 +15,7 @@
 #include "backend/backend.h"
 #include "grow/column_sampler.h"
 #include "grow/constraints.h"
+#include "math/grow_rules.h"
 #include "params/params.h"
 #include "tree/binned_tree.h"
 
@@ -34,7 +35,15 @@ class Grower {
   GrownTree grow(Backend& backend, const TreeRequest& request, std::uint32_t tree_number, double learning_rate,
                  std::span<const double> quantile_levels);
 
+  // The same as an order for a backend that grows whole trees by itself; nothing where it does not.
+  bool orders(const Backend& backend, std::int32_t width, bool quantile_leaves) const;
+  TreeOrder order(const TreeRequest& request, std::uint32_t tree_number, double learning_rate,
+                  std::span<const double> quantile_levels);
+  // The tree of a backend that has grown it.
+  static BinnedTree finished(OrderedTree ordered);
+
  private:
+  static void add_covers(BinnedTree& tree, std::span<const Cell> leaf_sums, std::span<const CellUnits> leaf_units);
   struct Node {
     std::int32_t depth = 0;
     std::int64_t count = 0;
@@ -69,6 +78,8 @@ class Grower {
   LeafRule leaf_rule_;
   ColumnSampler columns_;
   InteractionSets interactions_;
+
+  GrowLimits limits_;
 
   // The tree being grown.
   std::vector<Node> nodes_;        // in the order of expansion: the backend's ids

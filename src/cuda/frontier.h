@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// A tree that grows on the device: its nodes, and the lists by which one step's kernels find their work. Between the
+// kernels that move rows, add up and search stand those of frontier.cu, one block each, which do what the grow loop does
+// on the host (src/cpp/grow/grower), by the same rules (math/grow_rules.h). The host queues as many steps as a tree may
+// have; what is not needed finds empty lists.
+#pragma once
+
+#include <cstdint>
+
+#include "backend/backend.h"
+#include "base/types.h"
+#include "cut_side.h"
+#include "device.h"
+#include "math/gain.h"
+#include "math/grow_rules.h"
+#include "pieces.h"
+#include "quantised.h"
+#include "split_search.h"
+#include "tree/binned_tree.h"
+#include "tree_work.h"
+
+namespace pygbt::device {
+
+struct GrowNode {
+  std::int64_t begin = 0;  // its rows
+  std::int64_t count = 0;
+  std::int32_t buffer = 0;
+  std::int32_t depth = 0;
+  NodeId left = kNoNode;     // first child, once it is expanded
+  NodeId in_tree = kNoNode;  // index in the tree, once its parent is cut
+  bool cut = false;          // its cut is part of the tree
+  std::int32_t slot = -1;    // of its histogram
+};
+
+// Where the growth has come to.
+struct FrontierState {
+  std::int32_t n_nodes = 0;
+  std::int32_t n_in_tree = 0;
+  std::int32_t n_leaves = 0;
+  std::int32_t n_expanded = 0;  // nodes that this step gives children
+  std::int32_t n_queries = 0;   // children that are searched for cuts
+  std::int32_t n_sets = 0;
+  std::int32_t n_pairs = 0;     // histograms that are parent - sibling
+  std::int32_t n_slots = 0;     // histograms in use
+  bool last = false;            // no child of this step is cut
+};
+
+// All of it, on the device.
+struct Frontier {
+  FrontierState* state;  // [1]
+  double* min_category_hessian;  // [1]
+  GrowNode* nodes;       // [node]
+  Cell* sums;            // [node][width]
+  Interval* ranges;      // [node][width] of leaf values; nullptr without monotone constraints
+  Candidate* cuts;       // [node]
+  Cell* left;            // [node][width] sums of the left child of its cut
+  std::uint32_t* left_bins;  // [node][n_words]
+  NodeId* in_tree;       // [index in the tree] node
+  NodeId* expanded;      // [item of the step] node
+  NodeId* searched;      // [query] node
+  Cut* moved;            // [item of the step] its cut, for the move of the rows
+  double* g_units;       // [width], of histograms; h_units follow, then those of leaf sums
+  Cell* arena;           // [slot][bin][width] histograms
+  std::int64_t* count_arena;  // [slot][bin], or nullptr
+  HistogramPlace* places;  // [item to build]
+  HistogramPair* pairs;
+  Query* queries;
+  NodeSet* sets;
+  Cell* query_sums;      // [query][width]
+  double* query_lower;   // [query][width]
+  double* query_upper;
+
+  Pieces tiles;   // of the nodes that are expanded
+  Pieces built;   // of the nodes whose histograms are added up
+  Pieces leaves;
+
+  GrowLimits limits;
+  LeafRule leaf_rule;
+  const std::int8_t* monotone;  // [feature] or nullptr
+  std::int64_t n_bins;
+  std::int32_t width;
+  std::int32_t n_words;  // of a set of bins
+  bool lists_by_depth;   // of features
+  PieceSize tile_size, histogram_size, leaf_size;
+
+  PYGBT_KERNEL double* h_units() const { return g_units + width; }
+  PYGBT_KERNEL double* leaf_g_units() const { return g_units + 2 * width; }
+  PYGBT_KERNEL double* leaf_h_units() const { return g_units + 3 * width; }
+  PYGBT_KERNEL bool can_split(const GrowNode& node, const Cell* of_node) const {
+    return pygbt::can_split(limits, node.depth, node.count, width, [&](std::int32_t k) {
+      return static_cast<double>(of_node[k].h) * h_units()[k];
+    });
+  }
+  PYGBT_KERNEL HistogramPlace place(std::int32_t slot) const {
+    return {arena + slot * n_bins * width, count_arena == nullptr ? nullptr : count_arena + slot * n_bins};
+  }
+};
+
+// The tree once it is grown. Its nodes are in the order of the tree.
+struct GrownOnDevice {
+  BinnedNode* nodes;
+  std::uint32_t* bins;   // [node][n_words] of categorical cuts, in the order of the tree
+  Cell* leaf_sums;       // [leaf][width]
+  float* leaf_values;    // [leaf][width]
+};
+
+// Finished trees that the host has not fetched yet, one record after the other, and where its parts are in bytes.
+struct TreeRecords {
+  struct Head {
+    std::int32_t n_nodes = 0;  // 0 = not grown
+    std::int32_t n_leaves = 0;
+  };
+  std::byte* first = nullptr;
+  std::int64_t stride = 0;
+  std::int64_t nodes = 0, bins = 0, leaf_sums = 0, leaf_values = 0, leaf_units = 0;  // units: g [width], h [width]
+};
+
+}  // namespace pygbt::device
