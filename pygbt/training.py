@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -112,6 +113,16 @@ class Run:
             self.larger_is_better[metric_name] = larger
             self._scores_of(name, metric_name).append(score)
         self.done += 1
+
+    @property
+    def observed(self) -> bool:
+        """Whether something is to be done between one round and the next."""
+        return bool(self.evals) or self.objective is not None
+
+    def advance_unobserved(self, learning_rate: float, n_rounds: int) -> None:
+        """The same of many rounds; a device is waited for once."""
+        self.trainer.steps([learning_rate] * n_rounds)
+        self.done += n_rounds
 
     def _custom_gradients(self, objective: CustomObjective) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         margins = self.trainer.scores(-1)
@@ -297,6 +308,22 @@ def train(
     return run_rounds(run, num_boost_round, hooks)
 
 
+#: Rounds at a time where nobody looks on: as many as take about so long, so that Ctrl-C is heard.
+SECONDS_UNHEARD = 0.1
+MOST_ROUNDS = 64
+
+
+def run_unobserved(run: Run, state: TrainingState) -> None:
+    """All rounds of `state`, in growing portions."""
+    portion = 1
+    while run.done < state.end_iteration:
+        n_rounds = min(portion, state.end_iteration - run.done)
+        start = time.perf_counter()
+        run.advance_unobserved(state.learning_rate, n_rounds)
+        if time.perf_counter() - start < SECONDS_UNHEARD / 2:
+            portion = min(2 * portion, MOST_ROUNDS)
+
+
 def run_rounds(run: Run, n_rounds: int, hooks: Sequence[Callback]) -> Booster:
     """Advance `run` by up to `n_rounds` rounds, with callbacks and Ctrl-C."""
 
@@ -318,7 +345,9 @@ def run_rounds(run: Run, n_rounds: int, hooks: Sequence[Callback]) -> Booster:
             if hasattr(hook, "start"):
                 hook.start(state)
             started.append(hook)
-        for iteration in range(state.first_iteration, state.end_iteration):
+        if not hooks and not run.observed:
+            run_unobserved(run, state)
+        for iteration in range(state.first_iteration + run.done - run.first, state.end_iteration):
             run.advance(state.learning_rate)
             state.iteration = iteration
             ends = [hook(state) for hook in hooks]  # every hook runs

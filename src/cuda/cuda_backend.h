@@ -11,8 +11,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
+#include <tuple>
 #include <vector>
 
 #include "backend/backend.h"
@@ -78,6 +80,8 @@ class CudaBackend final : public Backend {
     std::int64_t items = 0;  // nodes that a step expands
     std::int64_t steps = 0;
   };
+  // What the launches of a tree's growth depend on: wide, features searched at most, levels of leaf quantiles.
+  using RecordingKey = std::tuple<bool, std::int32_t, std::vector<double>>;
   // Trees that grow by themselves: see frontier.h.
   struct Growth {
     GrowthBounds bounds;
@@ -95,6 +99,7 @@ class CudaBackend final : public Backend {
     std::int64_t n_queued = 0;
     std::vector<std::int32_t> targets;  // [queued] first target
     std::vector<OrderedTree> finished;
+    std::map<RecordingKey, Recording> recordings;
     bool stopped = false;
   };
   // Scratch of residual quantiles.

@@ -140,6 +140,7 @@ void CudaBackend::make_growth(const TreeOrder& order) {
   growth.capacity = std::clamp<std::int64_t>(device_.policy().record_bytes / records.stride, 1, kMostRecords);
   records.first = growth.record_memory.make(static_cast<std::size_t>(growth.capacity * records.stride));
   growth.lists.clear();
+  growth.recordings.clear();
 }
 
 void CudaBackend::send_lists(const std::vector<std::vector<FeatureId>>& lists) {
@@ -170,7 +171,8 @@ void CudaBackend::queue_tree(const TreeOrder& order) {
   const TreeArguments arguments{order.request.iteration, order.request.first_target,
                                 static_cast<std::int32_t>(growth.n_queued), order.learning_rate};
   tree_.put(std::span(&arguments, 1));
-  launch_tree(order);
+  const RecordingKey key{order.request.wide, growth.most_features, order.quantile_levels};
+  device_.replay(growth.recordings[key], [&] { launch_tree(order); });
   growth.targets.push_back(order.request.first_target);
   ++growth.n_queued;
 }

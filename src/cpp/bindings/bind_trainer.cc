@@ -34,6 +34,8 @@ std::int32_t add_valid(Trainer& trainer, std::shared_ptr<Dataset> data) {
   return trainer.add_valid(std::move(data));
 }
 
+bool steps(Trainer& trainer, const std::vector<double>& learning_rates) { return trainer.steps(learning_rates); }
+
 bool step_custom(Trainer& trainer, double learning_rate, const py::object& gradient, const py::object& hessian) {
   const auto g = pygbt::bindings::read_span<float>(gradient, "gradient");
   const auto h = pygbt::bindings::read_span<float>(hessian, "hessian");
@@ -60,6 +62,7 @@ void bind_trainer(py::module_& module) {
       .def("add_valid", &add_valid, py::arg("dataset"),
            "Adds an evaluation set that shares the training edges; returns its index.")
       .def("step", &Trainer::step, py::arg("learning_rate"), free, "One iteration; False when no tree found a cut.")
+      .def("steps", &steps, py::arg("learning_rates"), free, "One iteration a rate.")
       .def("step_custom", &step_custom, py::arg("learning_rate"), py::arg("gradient"), py::arg("hessian"),
            "One iteration from float32 gradients and hessians (n_rows, n_outputs).")
       .def(

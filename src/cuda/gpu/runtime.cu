@@ -88,6 +88,35 @@ Device::~Device() {
   cudaGetLastError();
 }
 
+Recording::~Recording() {
+  if (graph_ != nullptr) cudaGraphExecDestroy(graph_);
+}
+
+void Device::begin_recording() {
+  const Current current(ordinal_);
+  check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
+}
+
+void Device::drop_recording() noexcept {
+  cudaGraph_t graph = nullptr;
+  if (cudaStreamEndCapture(stream_, &graph) == cudaSuccess && graph != nullptr) cudaGraphDestroy(graph);
+  cudaGetLastError();
+}
+
+void Device::end_recording(Recording& recording) {
+  const Current current(ordinal_);
+  cudaGraph_t graph = nullptr;
+  check(cudaStreamEndCapture(stream_, &graph), "cudaStreamEndCapture");
+  const cudaError_t status = cudaGraphInstantiate(&recording.graph_, graph, 0);
+  cudaGraphDestroy(graph);
+  check(status, "cudaGraphInstantiate");
+}
+
+void Device::launch_recording(const Recording& recording) {
+  const Current current(ordinal_);
+  check(cudaGraphLaunch(recording.graph_, stream_), "cudaGraphLaunch");
+}
+
 void* Device::allocate(std::size_t bytes) {
   const Current current(ordinal_);
   void* memory = nullptr;

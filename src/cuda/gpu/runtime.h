@@ -42,6 +42,20 @@ __global__ void __launch_bounds__(most_threads<Kernel>()) run_kernel(const __gri
   kernel();
 }
 
+// Launches that are made again and again with the same arguments: a graph, once it is known which.
+class Recording {
+ public:
+  Recording() = default;
+  Recording(const Recording&) = delete;
+  Recording& operator=(const Recording&) = delete;
+  ~Recording();
+
+ private:
+  friend class Device;
+  bool ran_ = false;
+  cudaGraphExec_t graph_ = nullptr;
+};
+
 class Device {
  public:
   explicit Device(int ordinal);
@@ -57,6 +71,27 @@ class Device {
   void to_device(void* to, const void* from, std::size_t bytes);
   void to_host(void* to, const void* from, std::size_t bytes);
   void fill(void* to, int byte, std::size_t bytes);
+
+  // Calls launches(): the first time, which makes the memory they need, and the second, which records them. Later what was
+  // recorded is launched at once: nothing in it may depend on what the host knows by then.
+  template <class Launches>
+  void replay(Recording& recording, Launches&& launches) {
+    if (recording.graph_ == nullptr && recording.ran_) {
+      begin_recording();
+      try {
+        launches();
+      } catch (...) {
+        drop_recording();
+        throw;
+      }
+      end_recording(recording);
+    }
+    if (recording.graph_ != nullptr)
+      launch_recording(recording);
+    else
+      launches();
+    recording.ran_ = true;
+  }
 
   template <class Kernel>
   void launch(std::int64_t n_blocks, int n_threads, const Kernel& kernel, std::size_t shared_bytes = 0) {
@@ -74,6 +109,11 @@ class Device {
  private:
   static constexpr std::size_t kUsualShared = 48 << 10;  // more must be asked for
   static constexpr std::size_t kStaging = 4 << 20;
+
+  void begin_recording();
+  void drop_recording() noexcept;
+  void end_recording(Recording& recording);
+  void launch_recording(const Recording& recording);
 
   int ordinal_;
   cudaStream_t stream_ = nullptr;
