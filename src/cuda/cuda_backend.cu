@@ -29,9 +29,9 @@ CudaBackend::CudaBackend(int ordinal)
       pieces_(device_),
       moves_{Buffer<std::int64_t>(device_), Buffer<std::int64_t>(device_), Buffer<std::uint8_t>(device_)},
       given_(device_),
-      search_{Buffer<std::byte>(device_),     Buffer<FeatureId>(device_),     Buffer<Cell>(device_),
-              Buffer<Cell>(device_),          Buffer<double>(device_),        Buffer<std::int64_t>(device_),
-              Buffer<std::uint16_t>(device_), Buffer<std::uint8_t>(device_),  Buffer<std::int32_t>(device_),
+      search_{Buffer<std::byte>(device_),     Buffer<FeatureId>(device_),    Buffer<Cell>(device_),
+              Buffer<Cell>(device_),          Buffer<double>(device_),       Buffer<std::int64_t>(device_),
+              Buffer<std::uint16_t>(device_), Buffer<std::uint8_t>(device_), Buffer<std::int32_t>(device_),
               Buffer<Candidate>(device_)},
       quantiles_{Buffer<RankSearch>(device_), Buffer<std::int64_t>(device_), Buffer<std::int64_t>(device_)},
       stop_(device_) {

@@ -19,9 +19,9 @@
 
 #include "backend/backend.h"
 #include "buffer.h"
+#include "frontier.h"
 #include "math/order_key.h"
 #include "math/quantise.h"
-#include "frontier.h"
 #include "pieces.h"
 #include "quantised.h"
 #include "runtime.h"
@@ -82,6 +82,9 @@ class CudaBackend final : public Backend {
   };
   // What the launches of a tree's growth depend on: wide, features searched at most, levels of leaf quantiles.
   using RecordingKey = std::tuple<bool, std::int32_t, std::vector<double>>;
+  struct TreeRecordings {
+    Recording start, steps, leaves;  // of trees that grow by levels all in `start`
+  };
   // Trees that grow by themselves: see frontier.h.
   struct Growth {
     GrowthBounds bounds;
@@ -99,7 +102,8 @@ class CudaBackend final : public Backend {
     std::int64_t n_queued = 0;
     std::vector<std::int32_t> targets;  // [queued] first target
     std::vector<OrderedTree> finished;
-    std::map<RecordingKey, Recording> recordings;
+    std::map<RecordingKey, TreeRecordings> recordings;
+    Reports reports;
     bool stopped = false;
   };
   // Scratch of residual quantiles.
@@ -139,9 +143,11 @@ class CudaBackend final : public Backend {
   static GrowthBounds bounds_of(const GrowLimits& limits, std::int64_t max_nodes);
   void make_growth(const TreeOrder& order);
   void send_lists(const std::vector<std::vector<FeatureId>>& lists);
-  void launch_tree(const TreeOrder& order);
+  void launch_levels(const TreeOrder& order);
+  void launch_best_first(const TreeOrder& order, TreeRecordings& recordings);
+  void launch_step(const TreeOrder& order, std::int64_t n_queries);
   void launch_start(const TreeOrder& order);
-  void launch_expansion(const TreeOrder& order, std::int64_t n_items);
+  void launch_expansion(std::int64_t n_items);
   void launch_leaves(const TreeOrder& order);
   void fetch_trees();
   void launch_totals(const TreeArguments* tree, std::int32_t k, DrawnSums* out);
@@ -156,7 +162,10 @@ class CudaBackend final : public Backend {
   const std::int64_t* draw_rows();
   template <class Gradient>
   void quantise(const std::int64_t* n_drawn);
-  PieceSize tile_pieces() const { return {1, device_.policy().tile_rows, device_.policy().tile_rows}; }
+  PieceSize tile_pieces() const {
+    const Policy& policy = device_.policy();
+    return {policy.n_blocks, policy.least_tile_rows, policy.tile_rows};
+  }
   template <class Side>
   void move_rows(const Pieces& tiles, std::int64_t most_items, const Side& side, std::int64_t gradient_bytes);
   Search search_memory(const SplitRules& rules, std::size_t n_queries, std::size_t n_sets, bool shared,

@@ -26,10 +26,10 @@ struct GrowNode {
   std::int64_t count = 0;
   std::int32_t buffer = 0;
   std::int32_t depth = 0;
-  NodeId left = kNoNode;     // first child, once it is expanded
+  NodeId left = kNoNode;  // first child, once it is expanded
   NodeId in_tree = kNoNode;  // index in the tree, once its parent is cut
-  bool cut = false;          // its cut is part of the tree
-  std::int32_t slot = -1;    // of its histogram
+  bool cut = false;  // its cut is part of the tree
+  std::int32_t slot = -1;  // of its histogram
 };
 
 // Where the growth has come to.
@@ -38,40 +38,40 @@ struct FrontierState {
   std::int32_t n_in_tree = 0;
   std::int32_t n_leaves = 0;
   std::int32_t n_expanded = 0;  // nodes that this step gives children
-  std::int32_t n_queries = 0;   // children that are searched for cuts
+  std::int32_t n_queries = 0;  // children that are searched for cuts
   std::int32_t n_sets = 0;
-  std::int32_t n_pairs = 0;     // histograms that are parent - sibling
-  std::int32_t n_slots = 0;     // histograms in use
-  bool last = false;            // no child of this step is cut
+  std::int32_t n_pairs = 0;  // histograms that are parent - sibling
+  std::int32_t n_slots = 0;  // histograms in use
+  bool last = false;  // no child of this step is cut
 };
 
 // All of it, on the device.
 struct Frontier {
   FrontierState* state;  // [1]
   double* min_category_hessian;  // [1]
-  GrowNode* nodes;       // [node]
-  Cell* sums;            // [node][width]
-  Interval* ranges;      // [node][width] of leaf values; nullptr without monotone constraints
-  Candidate* cuts;       // [node]
-  Cell* left;            // [node][width] sums of the left child of its cut
+  GrowNode* nodes;  // [node]
+  Cell* sums;  // [node][width]
+  Interval* ranges;  // [node][width] of leaf values; nullptr without monotone constraints
+  Candidate* cuts;  // [node]
+  Cell* left;  // [node][width] sums of the left child of its cut
   std::uint32_t* left_bins;  // [node][n_words]
-  NodeId* in_tree;       // [index in the tree] node
-  NodeId* expanded;      // [item of the step] node
-  NodeId* searched;      // [query] node
-  Cut* moved;            // [item of the step] its cut, for the move of the rows
-  double* g_units;       // [width], of histograms; h_units follow, then those of leaf sums
-  Cell* arena;           // [slot][bin][width] histograms
+  NodeId* in_tree;  // [index in the tree] node
+  NodeId* expanded;  // [item of the step] node
+  NodeId* searched;  // [query] node
+  Cut* moved;  // [item of the step] its cut, for the move of the rows
+  double* g_units;  // [width], of histograms; h_units follow, then those of leaf sums
+  Cell* arena;  // [slot][bin][width] histograms
   std::int64_t* count_arena;  // [slot][bin], or nullptr
   HistogramPlace* places;  // [item to build]
   HistogramPair* pairs;
   Query* queries;
   NodeSet* sets;
-  Cell* query_sums;      // [query][width]
-  double* query_lower;   // [query][width]
+  Cell* query_sums;  // [query][width]
+  double* query_lower;  // [query][width]
   double* query_upper;
 
-  Pieces tiles;   // of the nodes that are expanded
-  Pieces built;   // of the nodes whose histograms are added up
+  Pieces tiles;  // of the nodes that are expanded
+  Pieces built;  // of the nodes whose histograms are added up
   Pieces leaves;
 
   GrowLimits limits;
@@ -80,16 +80,15 @@ struct Frontier {
   std::int64_t n_bins;
   std::int32_t width;
   std::int32_t n_words;  // of a set of bins
-  bool lists_by_depth;   // of features
+  bool lists_by_depth;  // of features
   PieceSize tile_size, histogram_size, leaf_size;
 
   PYGBT_KERNEL double* h_units() const { return g_units + width; }
   PYGBT_KERNEL double* leaf_g_units() const { return g_units + 2 * width; }
   PYGBT_KERNEL double* leaf_h_units() const { return g_units + 3 * width; }
   PYGBT_KERNEL bool can_split(const GrowNode& node, const Cell* of_node) const {
-    return pygbt::can_split(limits, node.depth, node.count, width, [&](std::int32_t k) {
-      return static_cast<double>(of_node[k].h) * h_units()[k];
-    });
+    return pygbt::can_split(limits, node.depth, node.count, width,
+                            [&](std::int32_t k) { return static_cast<double>(of_node[k].h) * h_units()[k]; });
   }
   PYGBT_KERNEL HistogramPlace place(std::int32_t slot) const {
     return {arena + slot * n_bins * width, count_arena == nullptr ? nullptr : count_arena + slot * n_bins};
@@ -99,9 +98,9 @@ struct Frontier {
 // The tree once it is grown. Its nodes are in the order of the tree.
 struct GrownOnDevice {
   BinnedNode* nodes;
-  std::uint32_t* bins;   // [node][n_words] of categorical cuts, in the order of the tree
-  Cell* leaf_sums;       // [leaf][width]
-  float* leaf_values;    // [leaf][width]
+  std::uint32_t* bins;  // [node][n_words] of categorical cuts, in the order of the tree
+  Cell* leaf_sums;  // [leaf][width]
+  float* leaf_values;  // [leaf][width]
 };
 
 // Finished trees that the host has not fetched yet, one record after the other, and where its parts are in bytes.

@@ -34,13 +34,13 @@ PYGBT_KERNEL void write_query(const Frontier& tree, std::int32_t q, NodeId id) {
 struct StartKernel {
   Frontier tree;
   const TreeArguments* arguments;
-  const DrawnSums* drawn;         // [width]
-  const DrawnSums* totals;        // [width] of narrow integers over all rows
+  const DrawnSums* drawn;  // [width]
+  const DrawnSums* totals;  // [width] of narrow integers over all rows
   const std::uint32_t* extremes;  // [target][2]
-  const Quantiser* scales;        // [target][kPrecisions]
+  const Quantiser* scales;  // [target][kPrecisions]
   const std::int64_t* n_counted;  // [1] rows that were drawn
-  std::int64_t* n_drawn;          // [1] the same, kept for the walk of the others
-  std::int32_t* stop;             // [1]
+  std::int64_t* n_drawn;  // [1] the same, kept for the walk of the others
+  std::int32_t* stop;  // [1]
   std::int64_t n_rows;
   std::uint64_t total_weight;
   double weight_unit, min_cat_weight;
@@ -61,9 +61,7 @@ struct StartKernel {
   PYGBT_KERNEL bool needs_wide(std::int32_t k) const {
     const std::int32_t target = arguments->first_target + k;
     const Quantiser& narrow = scales[target * kPrecisions + static_cast<int>(Precision::kNarrow)];
-    const auto most = [&](int i) {
-      return static_cast<double>(std::bit_cast<float>(extremes[2 * target + i]));
-    };
+    const auto most = [&](int i) { return static_cast<double>(std::bit_cast<float>(extremes[2 * target + i])); };
     const double weight = static_cast<double>(total_weight) * weight_unit;
     const std::int64_t mean = totals[k].g < 0 ? -totals[k].g : totals[k].g;
     const double spread_g = static_cast<double>(totals[k].magnitude - mean) * (weight_unit / narrow.g_scale) / weight;
@@ -450,8 +448,7 @@ struct RecordKernel {
   PYGBT_KERNEL void operator()() const {
     std::byte* const record = records.first + arguments->record * records.stride;
     const std::int64_t n_nodes = tree.state->n_in_tree, n_values = std::int64_t{*tree.leaves.n_items} * tree.width;
-    if (first_row() == 0)
-      *reinterpret_cast<TreeRecords::Head*>(record) = {tree.state->n_in_tree, *tree.leaves.n_items};
+    if (first_row() == 0) *reinterpret_cast<TreeRecords::Head*>(record) = {tree.state->n_in_tree, *tree.leaves.n_items};
     copy(grown.nodes, record + records.nodes, n_nodes);
     copy(grown.bins, record + records.bins, n_nodes * tree.n_words);
     copy(grown.leaf_sums, record + records.leaf_sums, n_values);

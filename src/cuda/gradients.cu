@@ -166,12 +166,13 @@ void CudaBackend::gradients(const LossSpec& loss) {
     for (std::int32_t target = 0; target < n_targets_; ++target)
       visit_loss(loss, target, [&]<class Loss>(const Loss& functor) {
         const std::int64_t at = target_major(target, 0, n_rows_);
-        launch_rows(n_rows_, LossKernel<Loss>{functor, stop_.data(), scores_.data(), table_.labels(), g_.data() + at, h_.data() + at,
-                                              n_rows_, target, n_targets_, n_labels, one_hot_labels(loss, n_labels)});
+        launch_rows(n_rows_, LossKernel<Loss>{functor, stop_.data(), scores_.data(), table_.labels(), g_.data() + at,
+                                              h_.data() + at, n_rows_, target, n_targets_, n_labels,
+                                              one_hot_labels(loss, n_labels)});
       });
   } else {
-    launch_rows(n_rows_, SoftmaxKernel{stop_.data(), scores_.data(), table_.labels(), g_.data(), h_.data(), n_rows_, n_targets_,
-                                       n_labels, loss.soft_labels, resolve_hessian(loss.hessian)});
+    launch_rows(n_rows_, SoftmaxKernel{stop_.data(), scores_.data(), table_.labels(), g_.data(), h_.data(), n_rows_,
+                                       n_targets_, n_labels, loss.soft_labels, resolve_hessian(loss.hessian)});
   }
   find_scales();
 }
@@ -189,11 +190,12 @@ void CudaBackend::find_scales() {
   host_extremes_.clear();
   extremes_.make(static_cast<std::size_t>(n_targets_) * 2);
   device_.launch(1, device_.policy().n_threads, ClearExtremesKernel{stop_.data(), extremes_.data(), n_targets_});
-  device_.launch(std::max<std::int64_t>(blocks_for(n_rows_), 1) * n_targets_, device_.policy().n_threads,
-                 ExtremesKernel{stop_.data(), g_.data(), h_.data(), table_.weights(), n_rows_, n_targets_, extremes_.data()});
+  device_.launch(
+      std::max<std::int64_t>(blocks_for(n_rows_), 1) * n_targets_, device_.policy().n_threads,
+      ExtremesKernel{stop_.data(), g_.data(), h_.data(), table_.weights(), n_rows_, n_targets_, extremes_.data()});
   device_.launch(1, device_.policy().n_threads,
-                 ScalesKernel{stop_.data(), extremes_.data(), scales_.make(std::int64_t{n_targets_} * kPrecisions), n_targets_,
-                              data_->total_weight});
+                 ScalesKernel{stop_.data(), extremes_.data(), scales_.make(std::int64_t{n_targets_} * kPrecisions),
+                              n_targets_, data_->total_weight});
 }
 
 QuantisedTargets CudaBackend::quantised_targets() const {

@@ -200,7 +200,7 @@ struct ClearKernel {
 struct SubtractKernel {
   const HistogramPair* pairs;
   const std::int32_t* n_pairs;
-  std::int64_t n_words;   // of a node's cells
+  std::int64_t n_words;  // of a node's cells
   std::int64_t n_counts;  // 0 = not counted
 
   PYGBT_KERNEL void operator()() const {

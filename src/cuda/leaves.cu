@@ -183,10 +183,10 @@ Pieces CudaBackend::leaf_pieces(std::span<const NodeId> leaves) {
 }
 
 void CudaBackend::launch_leaf_sums(const Pieces& leaves, std::int64_t most_leaves, Cell* out) {
-  device_.launch(blocks_for(leaf_piece_size(), most_leaves), device_.policy().n_threads,
-                 LeafSumKernel{quantised_targets(), tree_.data(), leaves, {rows_[0].data(), rows_[1].data()}, out,
-                               request_.width},
-                 warps() * sizeof(std::int64_t));
+  device_.launch(
+      blocks_for(leaf_piece_size(), most_leaves), device_.policy().n_threads,
+      LeafSumKernel{quantised_targets(), tree_.data(), leaves, {rows_[0].data(), rows_[1].data()}, out, request_.width},
+      warps() * sizeof(std::int64_t));
 }
 
 void CudaBackend::leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out) {

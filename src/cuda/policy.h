@@ -10,7 +10,8 @@ namespace pygbt::device {
 struct Policy {
   int n_threads = 256;                  // of a block
   std::int64_t n_blocks = 1024;         // of a pass over the rows at most: each block takes many rows
-  std::int64_t tile_rows = 2048;        // rows of a node that a block moves to its children at a time
+  std::int64_t tile_rows = 2048;        // rows of a node that a block moves to its children at a time, at most
+  std::int64_t least_tile_rows = 256;   // at least, where there are fewer rows than work for all blocks
   std::int64_t chunk_rows = 2048;       // rows of a leaf that a block adds up at a time, at least
   int histogram_threads = 1024;         // of a block that adds up histograms
   std::int64_t histogram_blocks =
@@ -19,7 +20,7 @@ struct Policy {
   std::size_t group_bytes = 64 << 10;   // packed cells of the features that a block adds up together
   std::size_t shared_bytes = 48 << 10;  // of a block at most
   std::size_t scratch_bytes = std::size_t{1} << 28;  // running sums of a search at a time
-  std::int64_t most_steps = 128;        // of a tree that grows by itself; each is queued, needed or not
+  std::int64_t steps_at_once = 16;  // of a tree that grows best first: queued before the host looks how far it is
   std::size_t growth_bytes = std::size_t{1} << 31;  // histograms and running sums of such a tree
   std::int64_t record_bytes = 16 << 20;  // trees that wait to be fetched
 };
@@ -30,6 +31,7 @@ inline void make_small(Policy& policy) {
   policy.n_threads = 64;
   policy.n_blocks = 3;
   policy.tile_rows = 96;
+  policy.least_tile_rows = 40;
   policy.chunk_rows = 160;
   policy.histogram_threads = 64;
   policy.histogram_blocks = 5;
@@ -37,6 +39,7 @@ inline void make_small(Policy& policy) {
   policy.group_bytes = 2 << 10;
   policy.shared_bytes = 6 << 10;
   policy.scratch_bytes = 1 << 18;
+  policy.steps_at_once = 3;
   policy.growth_bytes = 16 << 20;
   policy.record_bytes = 64 << 10;
 }

@@ -62,8 +62,7 @@ bool CudaBackend::grows_trees(const TreeKind& kind) const {
   const GrowthBounds bounds = bounds_of(kind.limits, kind.max_nodes);
   const std::int64_t of_bin = kind.width * static_cast<std::int64_t>(sizeof(Cell)) + (kind.count_rows ? 8 : 0);
   const auto n = static_cast<double>(bounds.slots + 2 * bounds.items);
-  return bounds.steps <= device_.policy().most_steps &&
-         n * static_cast<double>(table_.n_bins() * of_bin) <= static_cast<double>(device_.policy().growth_bytes);
+  return n * static_cast<double>(table_.n_bins() * of_bin) <= static_cast<double>(device_.policy().growth_bytes);
 }
 
 // Memory of the growth, the same for all trees of a training.
@@ -172,43 +171,73 @@ void CudaBackend::queue_tree(const TreeOrder& order) {
                                 static_cast<std::int32_t>(growth.n_queued), order.learning_rate};
   tree_.put(std::span(&arguments, 1));
   const RecordingKey key{order.request.wide, growth.most_features, order.quantile_levels};
-  device_.replay(growth.recordings[key], [&] { launch_tree(order); });
+  if (order.limits.order == GrowOrder::kBestFirst)
+    launch_best_first(order, growth.recordings[key]);
+  else
+    device_.replay(growth.recordings[key].start, [&] { launch_levels(order); });
   growth.targets.push_back(order.request.first_target);
   ++growth.n_queued;
 }
 
-void CudaBackend::launch_tree(const TreeOrder& order) {
-  const Growth& growth = growth_;
+// Steps with twice the nodes each.
+void CudaBackend::launch_levels(const TreeOrder& order) {
   launch_start(order);
-  Found found{growth.tree.searched, growth.tree.cuts, growth.tree.left, growth.tree.left_bins, growth.tree.n_words};
-  const bool shared = order.limits.order == GrowOrder::kSymmetric;
-  std::int64_t n_items = 1;  // nodes that the next step expands, at most
-  for (std::int64_t step = 0;; ++step) {
-    const std::int64_t n_queries = step == 0 ? 1 : 2 * n_items;
-    if (step > 0) {
-      launch_expansion(order, n_items);
-      if (step == growth.bounds.steps) break;
-    }
-    launch_histograms(growth.tree.built, growth.tree.places, n_items);
-    if (step > 0) launch_subtract(growth.tree.pairs, &growth.tree.state->n_pairs, n_items);
-    Search search = search_memory(order.rules, static_cast<std::size_t>(n_queries),
-                                  static_cast<std::size_t>(shared ? 1 : n_queries), shared, growth.most_features);
-    search.queries = growth.tree.queries;
-    search.sets = growth.tree.sets;
-    search.n_queries = &growth.tree.state->n_queries;
-    search.n_sets = &growth.tree.state->n_sets;
-    search.lists = growth.list_heads.data();
-    search.sums = growth.tree.query_sums;
-    search.lower = growth.tree.query_lower;
-    search.upper = growth.tree.query_upper;
-    search.g_units = growth.tree.g_units;
-    search.h_units = growth.tree.g_units + growth.tree.width;
-    search.min_category_hessian = growth.tree.min_category_hessian;
-    search.monotone = growth.tree.monotone;
-    launch_search(search, found, n_queries, shared ? 1 : n_queries);
-    n_items = std::min(growth.bounds.items, step == 0 ? 1 : 2 * n_items);
+  launch_step(order, 1);
+  std::int64_t n_items = 1;  // nodes that the step expands, at most
+  for (std::int64_t step = 1; step <= growth_.bounds.steps; ++step) {
+    launch_expansion(n_items);
+    if (step < growth_.bounds.steps) launch_step(order, 2 * n_items);
+    n_items = std::min(growth_.bounds.items, 2 * n_items);
   }
   launch_leaves(order);
+}
+
+// Steps that are all alike, but nobody knows how many it takes: they are queued some at a time, and while they run the
+// host looks whether those before them had anything to do.
+void CudaBackend::launch_best_first(const TreeOrder& order, TreeRecordings& recordings) {
+  const std::int64_t n_items = growth_.bounds.items, at_once = device_.policy().steps_at_once;
+  device_.replay(recordings.start, [&] {
+    launch_start(order);
+    launch_step(order, 1);
+  });
+  bool growing = true;
+  for (std::int64_t done = 0; growing && done < growth_.bounds.steps; done += at_once) {
+    device_.replay(recordings.steps, [&] {
+      for (std::int64_t step = 0; step < at_once; ++step) {
+        launch_expansion(n_items);
+        launch_step(order, 2 * n_items);
+      }
+    });
+    growing = device_.report(growth_.reports, &growth_.tree.state->n_expanded) != 0;
+  }
+  device_.forget(growth_.reports);
+  device_.replay(recordings.leaves, [&] { launch_leaves(order); });
+}
+
+// Histograms and cuts of the nodes that the step before has listed.
+void CudaBackend::launch_step(const TreeOrder& order, std::int64_t n_queries) {
+  const Growth& growth = growth_;
+  const bool shared = order.limits.order == GrowOrder::kSymmetric;
+  const std::int64_t n_built = (n_queries + 1) / 2, n_sets = shared ? 1 : n_queries;
+  launch_histograms(growth.tree.built, growth.tree.places, n_built);
+  if (n_queries > 1) launch_subtract(growth.tree.pairs, &growth.tree.state->n_pairs, n_built);
+  Search search = search_memory(order.rules, static_cast<std::size_t>(n_queries), static_cast<std::size_t>(n_sets),
+                                shared, growth.most_features);
+  search.queries = growth.tree.queries;
+  search.sets = growth.tree.sets;
+  search.n_queries = &growth.tree.state->n_queries;
+  search.n_sets = &growth.tree.state->n_sets;
+  search.lists = growth.list_heads.data();
+  search.sums = growth.tree.query_sums;
+  search.lower = growth.tree.query_lower;
+  search.upper = growth.tree.query_upper;
+  search.g_units = growth.tree.g_units;
+  search.h_units = growth.tree.g_units + growth.tree.width;
+  search.min_category_hessian = growth.tree.min_category_hessian;
+  search.monotone = growth.tree.monotone;
+  launch_search(search,
+                {growth.tree.searched, growth.tree.cuts, growth.tree.left, growth.tree.left_bins, growth.tree.n_words},
+                n_queries, n_sets);
 }
 
 // Rows, integers and the root.
@@ -220,16 +249,16 @@ void CudaBackend::launch_start(const TreeOrder& order) {
     device_.fill(growth.totals, 0, static_cast<std::size_t>(order.request.width) * sizeof(DrawnSums));
     for (std::int32_t k = 0; k < order.request.width; ++k) launch_totals(tree_.data(), k, growth.totals + k);
   }
-  device_.launch(1, device_.policy().n_threads,
-                 StartKernel{growth.tree, tree_.data(), drawn_sums_.data(),
-                             own_totals ? growth.totals : drawn_sums_.data(), extremes_.data(), scales_.data(), n_drawn,
-                             n_drawn_.data(), stop_.data(), n_rows_, data_->total_weight, data_->weight_unit,
-                             order.min_cat_weight, order.request.wide, order.guessed},
-                 warps() * sizeof(std::int64_t));
+  device_.launch(
+      1, device_.policy().n_threads,
+      StartKernel{growth.tree, tree_.data(), drawn_sums_.data(), own_totals ? growth.totals : drawn_sums_.data(),
+                  extremes_.data(), scales_.data(), n_drawn, n_drawn_.data(), stop_.data(), n_rows_,
+                  data_->total_weight, data_->weight_unit, order.min_cat_weight, order.request.wide, order.guessed},
+      warps() * sizeof(std::int64_t));
 }
 
 // Children of the nodes that are cut next, and their rows.
-void CudaBackend::launch_expansion(const TreeOrder& /*order*/, std::int64_t n_items) {
+void CudaBackend::launch_expansion(std::int64_t n_items) {
   const Growth& growth = growth_;
   const int n_threads = device_.policy().n_threads;
   const std::size_t scratch = warps() * sizeof(std::int64_t);

@@ -106,48 +106,62 @@ struct JudgeKernel {
     if (f < 0) return;
     const Feature feature = search.features[f];
     const std::int32_t n = search.n_steps(set, f);
+    const NodeSet nodes = search.sets[set];
+    const Parent first = parent_of(nodes.first, f);
     Candidate best;
-    best.missing = has_missing(set, feature);
+    best.missing = has_missing(nodes, feature);
     const bool one_hot = search.one_hot(feature);
     for (std::int32_t step = 1 + thread(); step <= n; step += n_threads()) {
       if (search.ordered(feature) && (step < n - step ? step : n - step) > search.rules.max_cat_threshold) continue;
       if (best.missing) {
-        if (one_hot ? n > 1 : step < n) judge(set, f, step, true, best);
-        judge(set, f, step, false, best);
+        if (one_hot ? n > 1 : step < n) judge(nodes, first, f, step, true, best);
+        judge(nodes, first, f, step, false, best);
       } else if (one_hot ? n > 1 : step < n) {
-        judge(set, f, step, false, best);
+        judge(nodes, first, f, step, false, best);
       }
     }
     first_of_block(best, shared<Candidate>());
     if (thread() == 0) search.judged[block()] = *shared<Candidate>();
   }
 
-  PYGBT_KERNEL bool has_missing(std::int32_t set, const Feature& feature) const {
+  // A node whose cuts are judged, and what it is worth whole.
+  struct Parent {
+    CutContext node;
+    double gain = 0.0;
+  };
+  PYGBT_KERNEL Parent parent_of(std::int32_t query, FeatureId f) const {
+    Parent parent;
+    parent.node = search.context(query, f);
+    parent.gain = set_gain<kWidth>(parent.node.sums, parent.node);
+    return parent;
+  }
+
+  PYGBT_KERNEL bool has_missing(const NodeSet& nodes, const Feature& feature) const {
+    if (nodes.n == 1) return search.occurs(search.queries[nodes.first], feature, kMissingBin);
     std::int64_t n = 0;
-    const NodeSet nodes = search.sets[set];
     for (std::int32_t q = nodes.first + thread(); q < nodes.first + nodes.n; q += n_threads())
       n += search.occurs(search.queries[q], feature, kMissingBin);
     return block_sum(n, shared<std::int64_t>()) > 0;
   }
 
-  PYGBT_KERNEL void judge(std::int32_t set, FeatureId f, std::int32_t step, bool missing_left, Candidate& best) const {
+  PYGBT_KERNEL void judge(const NodeSet& nodes, const Parent& first, FeatureId f, std::int32_t step, bool missing_left,
+                          Candidate& best) const {
     double worth = 0.0, gain = 0.0;
-    const NodeSet nodes = search.sets[set];
     for (std::int32_t q = nodes.first; q < nodes.first + nodes.n; ++q) {
-      const CutContext node = search.context(q, f);
-      const double parent = set_gain<kWidth>(node.sums, node);
+      const Parent parent = q == nodes.first ? first : parent_of(q, f);
       const double children = cut_gain<kWidth>(search.left(q, f, step, missing_left),
-                                               search.left_count(q, f, step, missing_left), node, parent);
+                                               search.left_count(q, f, step, missing_left), parent.node, parent.gain);
       worth += children;
-      gain += children - parent;
+      gain += children - parent.gain;
     }
     if (!(gain > search.rules.min_split_gain) || !(gain > kRelativeGainFloor * worth)) return;
     Candidate cut = best;
     cut.gain = gain;
     cut.feature = f;
     cut.step = step;
-    cut.bin = search.one_hot(search.features[f]) ? search.order[search.bin_of(set, search.features[f]) + step - 1]
-                                                 : static_cast<Bin>(step);
+    const Feature& feature = search.features[f];
+    cut.bin = search.one_hot(feature) ? search.order[search.bin_of(search.queries[nodes.first].set, feature) + step - 1]
+                                      : static_cast<Bin>(step);
     cut.missing_left = missing_left;
     if (cut.before(best)) best = cut;
   }

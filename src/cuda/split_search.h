@@ -28,7 +28,7 @@ struct Query {
 struct NodeSet {
   std::int32_t first = 0;  // query; those of a set are side by side
   std::int32_t n = 0;
-  std::int32_t list = 0;   // of features it may be cut on
+  std::int32_t list = 0;  // of features it may be cut on
 };
 
 struct FeatureList {
@@ -67,8 +67,8 @@ struct Candidate {
 // Everything a search reads and writes, on the device. Launches have blocks for as many sets, queries and features as
 // there may be; how many there are is known on the device only.
 struct Search {
-  const Query* queries;       // [*n_queries]
-  const NodeSet* sets;        // [*n_sets]
+  const Query* queries;  // [*n_queries]
+  const NodeSet* sets;  // [*n_sets]
   const std::int32_t* n_queries;
   const std::int32_t* n_sets;
   const FeatureList* lists;

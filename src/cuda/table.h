@@ -35,9 +35,9 @@ struct Group {
   bool two_byte = false;
   std::int32_t first = 0;
   std::int32_t n = 0;
-  std::int32_t n_words = 1;     // a thread each
-  std::int64_t first_bin = 0;   // of the first feature in a histogram
-  std::int64_t n_bins = 0;      // of all of them
+  std::int32_t n_words = 1;  // a thread each
+  std::int64_t first_bin = 0;  // of the first feature in a histogram
+  std::int64_t n_bins = 0;  // of all of them
 
   PYGBT_HD std::int32_t in_word() const { return two_byte ? 2 : 4; }  // features
 };
@@ -56,11 +56,11 @@ class Table {
   bool categorical(FeatureId f) const { return host_features_[static_cast<std::size_t>(f)].categorical; }
   bool any_categorical() const { return any_categorical_; }
 
-  const Column* columns() const { return columns_.data(); }      // on the device, [feature]
-  const Feature* features() const { return features_.data(); }   // on the device, [feature]
-  const Group* groups() const { return groups_.data(); }         // on the device, [group]
+  const Column* columns() const { return columns_.data(); }  // on the device, [feature]
+  const Feature* features() const { return features_.data(); }  // on the device, [feature]
+  const Group* groups() const { return groups_.data(); }  // on the device, [group]
   const std::vector<Group>& host_groups() const { return host_groups_; }
-  const float* labels() const { return labels_.data(); }         // [row][n_labels]
+  const float* labels() const { return labels_.data(); }  // [row][n_labels]
   const std::uint32_t* weights() const { return weighted_ ? weights_.data() : nullptr; }  // [row]; nullptr = all 1
 
  private:

@@ -117,8 +117,9 @@ struct TreeKind {
 // One of them.
 struct TreeOrder {
   TreeRequest request;
-  bool guessed = false;  // request.wide is a guess: it must be what totals() and narrow_is_enough() say of the gradients
-  SplitRules rules;      // but min_category_hessian: min_cat_weight times the mean hessian of the tree's rows
+  bool guessed =
+      false;  // request.wide is a guess: it must be what totals() and narrow_is_enough() say of the gradients
+  SplitRules rules;  // but min_category_hessian: min_cat_weight times the mean hessian of the tree's rows
   GrowLimits limits;
   double min_cat_weight = 0.0;
   double learning_rate = 0.0;

@@ -124,8 +124,7 @@ std::uint32_t Trainer::tree_number(const Task& task) const {
 // Of the residuals, where they set the leaf values of a tree; else empty.
 std::vector<double> Trainer::quantile_levels(std::int32_t number) const {
   std::vector<double> levels;
-  for (std::int32_t k = 0; k < tree_width_; ++k)
-    levels.push_back(leaf_quantile_level(loss_, number * tree_width_ + k));
+  for (std::int32_t k = 0; k < tree_width_; ++k) levels.push_back(leaf_quantile_level(loss_, number * tree_width_ + k));
   if (levels[0] < 0.0) levels.clear();
   return levels;
 }
@@ -164,8 +163,7 @@ std::vector<BinnedTree> Trainer::grow_queued(const std::vector<Task>& tasks, Gra
       TreeRequest request = request_of(task);
       request.wide = guessed ? guessed_wide_[static_cast<std::size_t>(task.number)] != 0
                              : params_.histogram_precision == HistogramPrecision::kWide;
-      TreeOrder order =
-          grower_->order(request, tree_number(task), task.learning_rate, quantile_levels(task.number));
+      TreeOrder order = grower_->order(request, tree_number(task), task.learning_rate, quantile_levels(task.number));
       order.guessed = guessed;
       backend_->queue_tree(order);
     }

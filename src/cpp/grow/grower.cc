@@ -405,7 +405,8 @@ TreeOrder Grower::order(const TreeRequest& request, std::uint32_t tree_number, d
   order.learning_rate = learning_rate;
   order.quantile_levels.assign(quantile_levels.begin(), quantile_levels.end());
   columns_.begin_tree(tree_number);
-  const std::int32_t deepest = limits_.max_depth > 0 ? limits_.max_depth : static_cast<std::int32_t>(limits_.max_leaves);
+  const std::int32_t deepest =
+      limits_.max_depth > 0 ? limits_.max_depth : static_cast<std::int32_t>(limits_.max_leaves);
   const std::int32_t n_lists = columns_.samples_levels() ? std::max(deepest, 1) : 1;
   for (std::int32_t depth = 0; depth < n_lists; ++depth) order.features.push_back(columns_.for_node(depth, 0));
   return order;

@@ -11,14 +11,14 @@
 namespace pygbt {
 
 enum class GrowOrder : std::uint8_t {
-  kLevels,     // all nodes of a level at a time, the best of them where the leaves run out
+  kLevels,  // all nodes of a level at a time, the best of them where the leaves run out
   kBestFirst,  // the leaf with the largest gain
   kSymmetric,  // levels, one cut for all nodes of a level, all or none
 };
 
 struct GrowLimits {
   GrowOrder order = GrowOrder::kLevels;
-  std::int32_t max_depth = 0;   // 0 = none
+  std::int32_t max_depth = 0;  // 0 = none
   std::int64_t max_leaves = 0;  // 0 = none
   std::int64_t min_child_samples = 1;
   double min_child_weight = 0.0;

@@ -15,6 +15,11 @@ namespace pygbt::device {
 // Launches that are made again and again with the same arguments.
 class Recording {};
 
+// Numbers that the device tells while it goes on.
+struct Reports {
+  std::int32_t last = 1;
+};
+
 class Device {
  public:
   explicit Device(int ordinal);
@@ -37,6 +42,13 @@ class Device {
   void replay(Recording& /*recording*/, Launches&& launches) {
     launches();
   }
+
+  std::int32_t report(Reports& reports, const std::int32_t* from) {
+    const std::int32_t before = reports.last;
+    reports.last = *from;
+    return before;
+  }
+  void forget(Reports& reports) { reports.last = 1; }
 
   template <class Kernel>
   void launch(std::int64_t n_blocks, int n_threads, const Kernel& kernel, std::size_t shared_bytes = 0) {

@@ -56,6 +56,21 @@ class Recording {
   cudaGraphExec_t graph_ = nullptr;
 };
 
+// Numbers that the device tells while it goes on with what is queued.
+class Reports {
+ public:
+  Reports() = default;
+  Reports(const Reports&) = delete;
+  Reports& operator=(const Reports&) = delete;
+  ~Reports();
+
+ private:
+  friend class Device;
+  std::int32_t* numbers_ = nullptr;  // pinned [2]
+  cudaEvent_t told_[2] = {nullptr, nullptr};
+  std::int64_t n_ = 0;
+};
+
 class Device {
  public:
   explicit Device(int ordinal);
@@ -92,6 +107,10 @@ class Device {
       launches();
     recording.ran_ = true;
   }
+
+  // Queues the report of *from, and waits for the report before it; 1 where there was none.
+  std::int32_t report(Reports& reports, const std::int32_t* from);
+  void forget(Reports& reports) { reports.n_ = 0; }
 
   template <class Kernel>
   void launch(std::int64_t n_blocks, int n_threads, const Kernel& kernel, std::size_t shared_bytes = 0) {
