@@ -27,17 +27,30 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "vector_leaf": {"objective": "softmax", "multi_strategy": "vector_leaf", "max_depth": 3},
     "soft_labels": {"objective": "softmax", "max_depth": 3},
     "lossguide": {"objective": "squared_error", "grow_policy": "lossguide", "max_leaves": 20, "max_depth": 0},
+    "lossguide_by_depth": {"objective": "huber", "grow_policy": "lossguide", "max_depth": 4, "colsample_bylevel": 0.6},
     "symmetric": {"objective": "squared_error", "grow_policy": "symmetric", "max_depth": 4},
     "symmetric_vector": {
         "objective": "softmax", "grow_policy": "symmetric", "max_depth": 3, "multi_strategy": "vector_leaf",
     },
+    "symmetric_budget": {"objective": "logistic", "grow_policy": "symmetric", "max_depth": 5, "max_leaves": 13},
     "wide": {"objective": "squared_error", "histogram_precision": "wide"},
     "monotone": {"objective": "squared_error", "monotone_constraints": {"f0": 1, "f1": -1}},
+    "monotone_quantile": {
+        "objective": "absolute_error", "max_depth": 3, "monotone_constraints": {"f0": 1, "f1": -1},
+    },
+    "monotone_vector": {
+        "objective": "softmax", "max_depth": 3, "multi_strategy": "vector_leaf", "monotone_constraints": {"f0": 1},
+    },
     "interaction": {"objective": "squared_error", "interaction_constraints": [["f0", "f1"], ["f2", "f3", "f4"]]},
+    "sampled_rows": {"objective": "logistic", "subsample": 0.6, "colsample_bytree": 0.7, "colsample_bylevel": 0.8},
     "sampled": {"objective": "logistic", "subsample": 0.6, "colsample_bytree": 0.7, "colsample_bynode": 0.8},
     "counted": {"objective": "squared_error", "min_child_samples": 20},
+    "counted_vector": {
+        "objective": "softmax", "max_depth": 3, "multi_strategy": "vector_leaf", "min_child_samples": 9,
+    },
     "penalised": {"objective": "squared_error", "reg_alpha": 0.5, "max_delta_step": 0.3, "min_split_gain": 0.1},
     "max_leaves": {"objective": "squared_error", "max_leaves": 11, "max_depth": 5},
+    "max_leaves_alone": {"objective": "poisson", "max_leaves": 9, "max_depth": 0},
 }  # fmt: skip
 
 #: Tables, by name: dense with missing values, categories (few and many), weights, sparse, features of 600 bins.

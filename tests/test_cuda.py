@@ -15,7 +15,7 @@ from cuda_cases import CONFIGS, TABLES, dataset, fit, signal
 from emulator import EMULATED, as_cuda
 
 import pygbt
-from pygbt import devices, parameters
+from pygbt import devices, parameters, training
 
 GPUS = [pytest.param(name, marks=pytest.mark.gpu) for name in ("gpu", "gpu, small blocks")]
 
@@ -158,15 +158,49 @@ def test_training_leaves_nothing_behind(cuda: str) -> None:
     assert module.allocated_bytes() == before
 
 
-def test_waits_for_the_device(cuda: str) -> None:
-    """Two a level, for its cuts and the sizes of its nodes, and a few a tree."""
+@pytest.mark.parametrize("policy", ["depthwise", "lossguide", "symmetric"])
+def test_no_wait_inside_a_tree(cuda: str, policy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trees are queued; many rounds that nobody observes are waited for together."""
+    monkeypatch.setattr(training, "SECONDS_UNHEARD", 1e9)
+    X, z = signal(700, 0)
+    data = pygbt.Dataset(X, z)
+    module = devices.load_cuda()
+    params = {"objective": "squared_error", "grow_policy": policy, "max_leaves": 16, "max_depth": 4}
+    before = module.waits()
+    fit(params, data, "cuda", rounds=15)
+    assert module.waits() - before <= 4  # 1 + 2 + 4 + 8 rounds
+    before = module.waits()
+    pygbt.train({**params, "device": "cuda"}, data, 5, callbacks=[lambda state: False])
+    assert module.waits() - before <= 5
+
+
+def test_waits_of_trees_led_by_the_host(cuda: str) -> None:
+    """Draws by node and interaction sets need the host between a node and its children: twice a level, a few a tree."""
     X, z = signal(700, 0)
     data = pygbt.Dataset(X, z, max_bin=16)  # a level is searched in one go
     module = devices.load_cuda()
     for depth in (2, 6):
         before = module.waits()
-        fit({"objective": "squared_error", "max_depth": depth}, data, "cuda", rounds=5)
-        assert module.waits() - before <= 5 * (2 * depth + 4)
+        fit({"objective": "squared_error", "max_depth": depth, "colsample_bynode": 0.5}, data, "cuda", rounds=5)
+        assert module.waits() - before <= 5 * (2 * depth + 5)
+
+
+@pytest.mark.parametrize("subsample", [1.0, 0.7])
+@pytest.mark.parametrize("objective", ["squared_error", "softmax"])
+def test_precision_is_guessed_and_guessed_again(cuda: str, objective: str, subsample: float) -> None:
+    """Gradients that are nearly one constant need wide integers, later ones do not: the trees are those of the CPU."""
+    X, z = signal(700, 3)
+    start = {"base_score": 1e6} if objective == "squared_error" else {}
+    heavy = np.random.default_rng(0).random(700) < 0.01
+    y = np.digitize(z, [-1, 1]) if objective == "softmax" else np.where(heavy, 3000 * z, z)
+    margin = np.where(heavy[:, None], 40.0, np.zeros((700, 3))) if objective == "softmax" else None
+    data = pygbt.Dataset(X, y, base_margin=margin)
+    params = {"objective": objective, "subsample": subsample, "learning_rate": 0.9, "max_depth": 3, **start}
+    before = devices.load_cuda().waits()
+    found = fit(params, data, "cuda", 12)
+    assert found.digest() == fit(params, data, "cpu", 12).digest()
+    if objective == "squared_error":
+        assert devices.load_cuda().waits() - before > 4  # some guess was wrong
 
 
 def test_memory_that_runs_out(cuda: str, monkeypatch: pytest.MonkeyPatch) -> None:
