@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """pygbt on a GPU beside pygbt on the CPU and XGBoost on the same GPU: in turn, written to results/gpu-<name>.json.
 
-    python compare_gpu.py                                     1,000,000 x 28 depth 6 and 10,000,000 x 28 depth 8
+    python compare_gpu.py                                     all shapes; from numpy, and from cupy where it is installed
     python compare_gpu.py --shapes A --repeats 5
     python compare_gpu.py --shapes A --share 0.001 --emulated   the tests' emulator; nothing is written
 
@@ -11,6 +11,7 @@ The exit status says whether the digests of CPU and GPU agree everywhere.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import sys
 import time
 from collections.abc import Sequence
@@ -32,15 +33,27 @@ GPU_SHAPES: dict[str, Shape] = {
         SHAPES["G"], key="A10", title="10,000,000 x 28 dense, binary, 50 trees, depth 8",
         table=dense(10_000_000, 28, 500_000),
     ),
-    "C1": SHAPES["C1"],
-    "C2": SHAPES["C2"],
-    "G": SHAPES["G"],
+    "A001": replace(SHAPES["A"], key="A001", title="10,000 x 28 dense, binary, 100 trees, depth 6",
+                    table=dense(10_000, 28, 10_000)),
+    "A01": replace(SHAPES["A"], key="A01", title="100,000 x 28 dense, binary, 100 trees, depth 6",
+                   table=dense(100_000, 28, 50_000)),
+    "B": SHAPES["B"],
 }  # fmt: skip
+
+#: Ways to train, by name: engine, its parameters, whether its table is on the device from the start.
+WAYS: dict[str, tuple[str, dict[str, object], bool]] = {
+    "pygbt cpu": ("pygbt", {}, False),
+    "pygbt cuda": ("pygbt", {"device": "cuda"}, False),
+    "xgboost cuda": ("xgboost", {"device": "cuda"}, False),
+    "xgboost cuda, DMatrix": ("xgboost", {"device": "cuda", "quantile": False}, False),
+    "pygbt cuda, from cupy": ("pygbt", {"device": "cuda"}, True),
+    "xgboost cuda, from cupy": ("xgboost", {"device": "cuda"}, True),
+}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shapes", default="A,A10", help="of " + ", ".join(GPU_SHAPES))
+    parser.add_argument("--shapes", default=",".join(GPU_SHAPES), help="of " + ", ".join(GPU_SHAPES))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--share", type=float, default=1.0, help="share of the rows; below 1 nothing is written")
     parser.add_argument("--emulated", action="store_true")
@@ -57,26 +70,36 @@ def main() -> int:
     for row in atomics:
         print(f"    {row['kind']:32} {row['bins']:8} {row['updates_per_second'] / 1e9:8.2f} G updates/s", flush=True)
     peers = () if args.emulated else ("xgboost",)
+    with_cupy = not args.emulated and importlib.util.find_spec("cupy") is not None
     shapes = [GPU_SHAPES[key] for key in args.shapes.split(",")]
-    rows = {s.key: measure(s, replace(s.recipe, n_threads=0), args.repeats, args.share, peers) for s in shapes}
+    rows = {
+        s.key: measure(s, replace(s.recipe, n_threads=0), args.repeats, args.share, peers, with_cupy) for s in shapes
+    }
     if args.share == 1.0 and not args.emulated:
         name = "-".join(gpu.lower().split())
         machine.save("gpu-" + name, {"gpu": gpu, "build": module.build_info(), "atomics": atomics, "training": rows})
     return 0 if all(row["digests_agree"] for row in rows.values()) else 1
 
 
-def measure(shape: Shape, recipe: Recipe, repeats: int, share: float, peers: Sequence[str]) -> dict[str, Any]:
+def measure(
+    shape: Shape, recipe: Recipe, repeats: int, share: float, peers: Sequence[str], with_cupy: bool = False
+) -> dict[str, Any]:
     """Times of every way to train one shape, in turn."""
     split = shape.table(share, 0)
-    ways = {"pygbt cpu": engines.make("pygbt"), "pygbt cuda": engines.make("pygbt", device="cuda")}
-    for peer in filter(engines.available, peers):
-        ways[f"{peer} cuda"] = engines.make(peer, device="cuda")
+    known = {"pygbt", *filter(engines.available, peers)}
+    ways = {
+        name: engines.make(engine, **more)
+        for name, (engine, more, of_cupy) in WAYS.items()
+        if engine in known and (with_cupy or not of_cupy)
+    }
+    there = on_device(split.X, split.y) if with_cupy else (split.X, split.y)
     print(f"{shape.key}. {shape.title}", flush=True)
     result: dict[str, Any] = {"title": shape.title, "rows": len(split.y), "date": machine.today(), "engines": {}}
     for turn in range(repeats + 1):  # the first one warms up
         for name, engine in ways.items():
+            X, y = there if WAYS[name][2] else (split.X, split.y)
             start = time.perf_counter()
-            bins = engine.bins(split.X, split.y, recipe)
+            bins = engine.bins(X, y, recipe)
             ready = time.perf_counter()
             model = engine.train(bins, recipe)
             end = time.perf_counter()
@@ -86,10 +109,16 @@ def measure(shape: Shape, recipe: Recipe, repeats: int, share: float, peers: Seq
                 row["train"].append(end - ready)
             if turn == repeats:
                 row["loss"] = loss(split, engine.predict(model, split.X_test))
-                print(f"    {name:14} bins {median(row['bins']):7.3f}  train {median(row['train']):7.3f}", flush=True)
+                print(f"    {name:24} bins {median(row['bins']):7.3f}  train {median(row['train']):7.3f}", flush=True)
     digests = {row["digest"] for row in result["engines"].values() if row["digest"] is not None}
     result["digests_agree"] = len(digests) == 1
     return result
+
+
+def on_device(X: Any, y: Any) -> tuple[Any, Any]:
+    import cupy
+
+    return cupy.asarray(X), cupy.asarray(y)
 
 
 if __name__ == "__main__":

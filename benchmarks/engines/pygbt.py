@@ -24,7 +24,9 @@ class Pygbt:
         self.n_threads = 0
 
     def bins(self, X: Any, y: np.ndarray, recipe: Recipe) -> pygbt.Dataset:
-        return pygbt.Dataset(X, y, n_threads=recipe.n_threads)
+        device = str(self.more.get("device", "cpu"))
+        on_gpu = {"device": device} if device.startswith("cuda") else {}
+        return pygbt.Dataset(X, y, n_threads=recipe.n_threads, **on_gpu)
 
     def tune(self, bins: pygbt.Dataset, recipe: Recipe) -> None:
         pass

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""XGBoost, tree_method hist; bins are those of QuantileDMatrix."""
+"""XGBoost, tree_method hist; bins are those of QuantileDMatrix, unless told otherwise."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ class XGBoost:
     separate_bins = True
     note = ""
 
-    def __init__(self, **more: object) -> None:
+    def __init__(self, quantile: bool = True, **more: object) -> None:
+        self.quantile = quantile  # bins are found when the matrix is made, else by the training
         self.more = more  # parameters beyond the recipe's
 
-    def bins(self, X: Any, y: np.ndarray, recipe: Recipe) -> xgboost.QuantileDMatrix:
+    def bins(self, X: Any, y: np.ndarray, recipe: Recipe) -> xgboost.DMatrix:
+        if not self.quantile:
+            return xgboost.DMatrix(X, y, nthread=recipe.n_threads, enable_categorical=True)
         return xgboost.QuantileDMatrix(X, y, max_bin=256, nthread=recipe.n_threads, enable_categorical=True)
 
     def tune(self, bins: Any, recipe: Recipe) -> None:
         pass
 
-    def train(self, bins: xgboost.QuantileDMatrix, recipe: Recipe) -> xgboost.Booster:
+    def train(self, bins: xgboost.DMatrix, recipe: Recipe) -> xgboost.Booster:
         return xgboost.train({**xgboost_params(recipe), **self.more}, bins, recipe.rounds)
 
     def predict(self, model: xgboost.Booster, X: Any) -> np.ndarray:
