@@ -227,6 +227,28 @@ def test_one_hot_bin_of_extreme_gradients(sign: int, n_threads: int) -> None:
     assert np.array_equal(cells, [[0, 0], whole, [0, 0], *[whole // 4] * 4])
 
 
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_gradients_of_a_training_that_diverged(wide: bool, weighted: bool) -> None:
+    """NaN does not count as the largest, and becomes the same integer everywhere, wherever its row lies."""
+    rng = np.random.default_rng(4)
+    n = 20_000
+    X, g = rng.standard_normal((n, 3)).astype(np.float32), rng.standard_normal((n, 1)).astype(np.float32)
+    h = np.abs(rng.standard_normal((n, 1))).astype(np.float32) + 0.1
+    for odd in (np.nan, -np.nan, np.inf, -np.inf):
+        for at in (0, 7, 4096, 19_999):
+            g[at], h[(at + 3) % n] = odd, abs(odd)
+        weights = rng.integers(0, 3, n).astype(float) if weighted else None
+        trio = Trio(make_dataset([numeric(x) for x in X.T], 32, weights=weights))
+        trio.set_gradients(g, h)
+        trio.totals(0)
+        root = trio.begin_tree({"width": 1, "wide": wide})
+        assert np.isfinite(root["units"]).all()
+        trio.histograms([0])
+        trio.histogram_of(0)
+        trio.leaf_sums([0])
+
+
 def test_row_order_does_not_matter() -> None:
     rng = np.random.default_rng(3)
     n = 20000

@@ -95,9 +95,7 @@ struct ExtremesKernel {
     for (std::int64_t row = block() % of_target * n_threads() + thread(); row < n_rows;
          row += of_target * n_threads()) {
       if (weights != nullptr && weights[row] == 0) continue;
-      const std::uint32_t magnitude = std::bit_cast<std::uint32_t>(g[first + row]) & 0x7fffffffu;
-      const float curvature = h[first + row];
-      const std::uint32_t bits = curvature > 0.0f ? std::bit_cast<std::uint32_t>(curvature) : 0u;
+      const std::uint32_t magnitude = magnitude_bits(g[first + row]), bits = magnitude_bits(h[first + row]);
       most_g = magnitude > most_g ? magnitude : most_g;
       most_h = bits > most_h ? bits : most_h;
     }

@@ -115,7 +115,9 @@ struct RankKernel {
       for (int byte = 0; byte < kBytes; ++byte) count[byte] = 0;
       if (shift > 0) continue;
       const float quantile = totals[leaf] == 0 ? 0.0f : value_of_key(searches[leaf].prefix);
-      values[row_major(leaf, k, width)] = static_cast<float>(tree->learning_rate * static_cast<double>(quantile));
+      // NaN as it is: processors differ in what they make of it.
+      values[row_major(leaf, k, width)] =
+          quantile == quantile ? static_cast<float>(tree->learning_rate * static_cast<double>(quantile)) : quantile;
     }
   }
 };

@@ -26,6 +26,12 @@ PYGBT_HD int quantiser_bits(Precision precision, bool hessian, std::uint64_t tot
   return wanted < room ? wanted : room;
 }
 
+// Bits of |x|, which are ordered as the magnitudes are; NaN, from a training that diverged, does not count.
+PYGBT_HD std::uint32_t magnitude_bits(float x) {
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(x) & 0x7fffffffu;
+  return bits > 0x7f800000u ? 0u : bits;
+}
+
 // Largest power of two with max_value * scale < 2^bits (before rounding); 1 when there is nothing to scale. max_value is
 // a float32: as a double it is normal, or not finite (then the scale is 2^bits).
 PYGBT_HD double quantiser_scale(double max_value, int bits) {
@@ -43,11 +49,12 @@ PYGBT_HD std::int64_t round_to_int(double x) {
   return std::bit_cast<std::int64_t>(x + kRound) - std::bit_cast<std::int64_t>(kRound);
 }
 
-// Clamped to the field, which only the largest value can leave by rounding.
+// Clamped to the field, which only the largest value can leave by rounding. NaN becomes the least value, here and below:
+// the comparisons are written so that it fails both.
 PYGBT_HD std::int64_t quantise_gradient(float g, double scale, std::int64_t limit) {
   const auto most = static_cast<double>(limit);
   const double x = static_cast<double>(g) * scale;
-  return round_to_int(x > most ? most : (x < -most ? -most : x));
+  return round_to_int(x > most ? most : (x > -most ? x : -most));
 }
 
 // A positive hessian never becomes 0: a row that counts keeps counting.
@@ -55,7 +62,7 @@ PYGBT_HD std::int64_t quantise_hessian(float h, double scale, std::int64_t limit
   const auto most = static_cast<double>(limit);
   const double floor = h > 0.0f ? 1.0 : 0.0;
   const double x = static_cast<double>(h) * scale;
-  return round_to_int(x > most ? most : (x < floor ? floor : x));
+  return round_to_int(x > most ? most : (x > floor ? x : floor));
 }
 
 // 16 bits are enough when rounding (deviation 0.29 units) stays below 2 % of the gradients' own spread: the noise it
