@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Exact sums of pieces (math/exact_piece.h) over the threads of a block: a copy of the limbs a warp, in shared memory,
-// so that few threads add to the same limb at a time. Included by kernels.
+// Exact sums of pieces (math/exact_piece.h) over the threads of a block. Pieces of a warp that lie in the same few limbs,
+// as most do, are added up by shuffles; a copy of the limbs a warp, in shared memory, takes their sums and the others.
+// Included by kernels.
 #pragma once
 
 #include <cstddef>
@@ -28,14 +29,20 @@ struct LimbSums {
     sync();
   }
 
+  // All lanes of the warp; a thread without a piece gives ExactPiece{}.
   PYGBT_KERNEL void add_piece(const ExactPiece& piece) const {
+    constexpr int kWindow = 5;  // limbs: from one below the highest first limb of the warp
     std::int64_t* const mine = all + thread() / kLanes * kWords;
-    if (!piece.finite) {
-      add(mine + kNotFinite, std::int64_t{1});
-      return;
+    const std::int32_t most = warp_max(piece.limb);
+    const std::int32_t first = most > 0 ? most - 1 : 0;
+    const std::int32_t shift = piece.limb - first;
+    for (std::int32_t i = 0; i < kWindow; ++i) {
+      const std::int64_t sum = warp_sum(shift >= 0 && i >= shift && i < shift + 4 ? piece.parts[i - shift] : 0);
+      if (thread() % kLanes == 0 && sum != 0) add(mine + first + i, sum);
     }
-    for (int i = 0; i < 4; ++i)
+    for (int i = 0; shift < 0 && i < 4; ++i)
       if (piece.parts[i] != 0) add(mine + piece.limb + i, piece.parts[i]);
+    if (!piece.finite) add(mine + kNotFinite, std::int64_t{1});
   }
 
   // All threads of the block, to out [kWords]: of each limb its 32 bits, the rest to the next one, so that the limbs of

@@ -20,9 +20,10 @@ struct SumKernel {
   PYGBT_KERNEL void operator()() const {
     const LimbSums sums{shared<std::int64_t>()};
     sums.clear();
-    for (std::int64_t row = first_row(); row < rows.n_rows; row += row_step()) {
-      const std::uint32_t weight = rows.weight(row);
-      if (weight > 0) sums.add_piece(exact_piece(contribution(term, rows.at(row)), weight));
+    for (std::int64_t first = block() * n_threads(); first < rows.n_rows; first += row_step()) {  // by whole warps
+      const std::int64_t row = first + thread();
+      const std::uint32_t weight = row < rows.n_rows ? rows.weight(row) : 0u;
+      sums.add_piece(weight == 0 ? ExactPiece{} : exact_piece(contribution(term, rows.at(row)), weight));
     }
     sums.flush(out);
   }

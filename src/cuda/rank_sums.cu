@@ -130,23 +130,25 @@ struct GroupKernel {
     return low;
   }
 
+  PYGBT_KERNEL ExactPiece piece_of(std::int64_t last) const {
+    const std::int64_t begin = group_begin(last);
+    const RankWeights before = begin == 0 ? RankWeights{} : through[begin - 1];
+    const RankWeights group{through[last].positive - before.positive, through[last].negative - before.negative};
+    if (curve == RankCurve::kPrecisionRecall) return exact_piece(precision_gain(group, before, *all), 1);
+    const UInt128 pairs = ordered_pairs(group, before);
+    ExactPiece piece;
+    for (int part = 0; part < 4; ++part)
+      piece.parts[part] = static_cast<std::int64_t>(static_cast<std::uint32_t>(pairs >> (32 * part)));
+    return piece;
+  }
+
   PYGBT_KERNEL void operator()() const {
     const LimbSums sums{shared<std::int64_t>()};
     sums.clear();
-    for (std::int64_t i = first_row(); i < n_rows; i += row_step()) {
-      if (i + 1 < n_rows && keys[i + 1] == keys[i]) continue;
-      const std::int64_t begin = group_begin(i);
-      const RankWeights before = begin == 0 ? RankWeights{} : through[begin - 1];
-      const RankWeights group{through[i].positive - before.positive, through[i].negative - before.negative};
-      if (curve == RankCurve::kPrecisionRecall) {
-        sums.add_piece(exact_piece(precision_gain(group, before, *all), 1));
-        continue;
-      }
-      const UInt128 pairs = ordered_pairs(group, before);
-      ExactPiece piece;
-      for (int part = 0; part < 4; ++part)
-        piece.parts[part] = static_cast<std::int64_t>(static_cast<std::uint32_t>(pairs >> (32 * part)));
-      sums.add_piece(piece);
+    for (std::int64_t first = block() * n_threads(); first < n_rows; first += row_step()) {  // by whole warps
+      const std::int64_t i = first + thread();
+      const bool last = i < n_rows && (i + 1 == n_rows || keys[i + 1] != keys[i]);
+      sums.add_piece(last ? piece_of(i) : ExactPiece{});
     }
     sums.flush(out);
   }
