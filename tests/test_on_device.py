@@ -91,7 +91,7 @@ RETURNS: dict[str, Callable[[np.ndarray], Any]] = {
 @pytest.mark.parametrize("returns", RETURNS)
 def test_the_same_model(cuda: str, k: int, returns: str) -> None:
     data = table(k)
-    expected = pygbt.train({"n_classes": k}, data, 4, objective=pseudo_huber).digest()
+    expected = pygbt.train({"n_classes": k, "max_depth": 3}, data, 4, objective=pseudo_huber).digest()
     give = RETURNS[returns]
 
     @pygbt.on_device
@@ -104,8 +104,9 @@ def test_the_same_model(cuda: str, k: int, returns: str) -> None:
         g, h = pseudo_huber(margins, ds)
         return give(g), give(h)
 
+    params = {"device": "cuda", "n_classes": k, "max_depth": 3}
     for objective in (marked, plain):
-        assert pygbt.train({"device": "cuda", "n_classes": k}, data, 4, objective=objective).digest() == expected
+        assert pygbt.train(params, data, 4, objective=objective).digest() == expected
 
 
 def test_margins_are_the_engines_own(cuda: str) -> None:
@@ -161,7 +162,7 @@ def test_refusals_are_those_of_the_host(cuda: str, what: str, where: str) -> Non
         return tuple(map(device_arrays.put, found)) if where == "device" else found
 
     with pytest.raises(error, match=match), np.errstate(over="ignore"):
-        pygbt.train({"device": "cuda"}, table(1), 2, objective=objective)
+        pygbt.train({"device": "cuda", "max_depth": 2}, table(1), 2, objective=objective)
 
 
 def test_refusals_of_arrays(cuda: str) -> None:
@@ -170,7 +171,7 @@ def test_refusals_of_arrays(cuda: str) -> None:
             g, h = pseudo_huber(margins, ds)
             return device_arrays.put(g), change(device_arrays.put(h))
 
-        pygbt.train({"device": "cuda"}, table(1), 2, objective=objective)
+        pygbt.train({"device": "cuda", "max_depth": 2}, table(1), 2, objective=objective)
 
     def elsewhere(a: pygbt.DeviceArray) -> pygbt.DeviceArray:
         return pygbt.DeviceArray(a.pointer, a.shape, a.dtype, ordinal=3, owner=a)
@@ -221,7 +222,7 @@ def test_nothing_is_left_behind(cuda: str) -> None:
         return device_arrays.put(g), h
 
     for _ in range(5):
-        pygbt.train({"device": "cuda"}, data, 2, objective=objective)
+        pygbt.train({"device": "cuda", "max_depth": 2}, data, 2, objective=objective)
     gc.collect()
     assert module.allocated_bytes() == before
 
