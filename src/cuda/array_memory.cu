@@ -5,6 +5,9 @@
 #include <memory>
 #include <mutex>
 
+#include "buffer.h"
+#include "runtime.h"
+
 namespace pygbt::device {
 
 namespace {
@@ -22,27 +25,28 @@ Device& array_device(int ordinal) {
   return *device;
 }
 
-Device& locked_device(int ordinal) {
-  const std::lock_guard lock(queue_mutex());
-  return array_device(ordinal);
-}
-
 }  // namespace
 
-ArrayMemory::ArrayMemory(int ordinal, std::size_t n_bytes)
-    : ordinal_(ordinal), device_(locked_device(ordinal)), bytes_(device_) {
+struct ArrayMemory::Held {
+  explicit Held(Device& of) : device(of), bytes(of) {}
+  Device& device;
+  Buffer<std::byte> bytes;
+};
+
+ArrayMemory::ArrayMemory(int ordinal, std::size_t n_bytes) : ordinal_(ordinal), n_bytes_(n_bytes) {
   const std::lock_guard lock(queue_mutex());
-  bytes_.make(n_bytes);
-  device_.finish();  // any stream may use it
+  held_ = std::make_unique<Held>(array_device(ordinal));
+  data_ = held_->bytes.make(n_bytes);
+  held_->device.finish();  // any stream may use it
 }
 
 ArrayMemory::~ArrayMemory() {
   const std::lock_guard lock(queue_mutex());
   try {
-    if (bytes_.data() != nullptr) device_.finish_all();
+    if (data_ != nullptr) held_->device.finish_all();
   } catch (...) {  // the device is in no state to use the memory
   }
-  bytes_ = Buffer<std::byte>();
+  held_.reset();
 }
 
 void copy_to_host(int ordinal, void* to, const void* from, std::size_t n_bytes) {

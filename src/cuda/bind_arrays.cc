@@ -11,7 +11,6 @@
 #include "array_memory.h"
 #include "base/error.h"
 #include "dlpack.h"
-#include "runtime.h"
 
 namespace py = pybind11;
 
