@@ -250,12 +250,11 @@ def test_waits_for_the_device(cuda: str) -> None:
     data, other = dataset("dense", "logistic"), dataset("dense", "logistic", n=200, seed=4)
     module = devices.load_cuda()
     waits = []
-    for evals in ([], [(data, "a"), (other, "b")]):
+    for evals, metrics in (([(data, "a")], ["mae"]), ([(data, "a"), (other, "b")], ["logloss", "auc", "mae"])):
         before = module.waits()
-        params = {"objective": "logistic", "device": "cuda", "max_depth": 3}
-        pygbt.train(params, data, 5, evals, metric=["logloss", "auc", "mae"])
+        pygbt.train({"objective": "logistic", "device": "cuda", "max_depth": 3}, data, 5, evals, metric=metrics)
         waits.append(module.waits() - before)
-    assert waits[1] - waits[0] == 5 * 2 * 3
+    assert waits[1] - waits[0] == 5 * (2 * 3 - 1)
 
 
 def test_nothing_is_left_behind(cuda: str) -> None:

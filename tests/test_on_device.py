@@ -109,6 +109,24 @@ def test_the_same_model(cuda: str, k: int, returns: str) -> None:
         assert pygbt.train(params, data, 4, objective=objective).digest() == expected
 
 
+def test_gradients_with_heavy_tails(cuda: str) -> None:
+    """The precision of the histograms follows from them: a backend may guess it and have to think again."""
+
+    def heavy(margins: np.ndarray, data: pygbt.Dataset) -> Arrays:
+        g, h = pseudo_huber(margins, data)
+        far = 1e4 if margins[0] < 0.1 else 1.0
+        return g * np.where(np.arange(len(g)) % 97 == 0, far, 1).astype(np.float32), h
+
+    def marked(margins: Any, ds: pygbt.Dataset) -> Any:
+        return tuple(map(device_arrays.put, heavy(host(margins), ds)))
+
+    data = table(1)
+    expected = pygbt.train({"max_depth": 3}, data, 6, objective=heavy).digest()
+    params = {"device": "cuda", "max_depth": 3}
+    assert pygbt.train(params, data, 6, objective=pygbt.on_device(marked)).digest() == expected
+    assert pygbt.train(params, data, 6, objective=heavy).digest() == expected
+
+
 def test_margins_are_the_engines_own(cuda: str) -> None:
     pointers, values = set(), []
 
