@@ -15,7 +15,9 @@ from . import callbacks
 from ._core import build_info
 from .booster import Booster, load
 from .cross_validation import cv
+from .custom import on_device
 from .data import Dataset
+from .device_arrays import DeviceArray
 from .errors import ModelFileError
 from .inspect import Tree
 from .predictor import Predictor
@@ -29,6 +31,7 @@ __version__: str = build_info()["version"]
 __all__ = [
     "Booster",
     "Dataset",
+    "DeviceArray",
     "GBTClassifier",
     "GBTRegressor",
     "ModelFileError",
@@ -39,6 +42,7 @@ __all__ = [
     "callbacks",
     "cv",
     "load",
+    "on_device",
     "train",
 ]
 

@@ -85,6 +85,7 @@ class Device {
 
   void to_device(void* to, const void* from, std::size_t bytes);
   void to_host(void* to, const void* from, std::size_t bytes);
+  void copy(void* to, const void* from, std::size_t bytes);
   void fill(void* to, int byte, std::size_t bytes);
 
   // Calls launches(): the first time, which makes the memory they need, and the second, which records them. Later what was
@@ -111,6 +112,11 @@ class Device {
   // Queues the report of *from, and waits for the report before it; 1 where there was none.
   std::int32_t report(Reports& reports, const std::int32_t* from);
   void forget(Reports& reports) { reports.n_ = 0; }
+  bool sort_pairs(std::uint32_t* keys, std::uint32_t* spare_keys, std::uint64_t* values, std::uint64_t* spare_values,
+                  std::int64_t n);
+
+  void finish();
+  void finish_all();
 
   template <class Kernel>
   void launch(std::int64_t n_blocks, int n_threads, const Kernel& kernel, std::size_t shared_bytes = 0) {
@@ -142,6 +148,9 @@ class Device {
 };
 
 int n_devices();
+int ordinal_of(const void* memory);
+void wait_for_stream(int ordinal, std::uintptr_t stream);
+void wait_for_all(int ordinal);
 std::string device_name(int ordinal);
 
 }  // namespace pygbt::device
