@@ -16,6 +16,14 @@ struct Policy {
   std::size_t group_bytes = 64 << 10;   // packed cells of the features that a block adds up together
   std::size_t shared_bytes = 48 << 10;  // of a block at most
   std::size_t scratch_bytes = std::size_t{1} << 28;  // running sums of a search at a time
+
+  // Prediction (walker.h).
+  std::int32_t perfect_depth = 8;         // of trees that are filled up, at most
+  std::int64_t few_rows = 4096;           // up to so many a thread takes a tree, not a row
+  std::size_t code_bytes = 48 << 10;      // of a tile of rows: three blocks at once leave their trees as much
+  std::size_t tree_bytes = 16 << 10;      // of the trees that a block lays in shared memory at a time, at least
+  std::size_t threshold_bytes = 32 << 10; // of a forest that they are searched in shared memory for, at most
+  std::size_t chunk_bytes = 8 << 20;      // of a table and its predictions on the way, two such: 0.2 ms of a bus
 };
 
 // Small numbers, for tests: a table of a few hundred rows has several blocks, tiles, chunks and groups of features, and
@@ -29,6 +37,11 @@ inline void make_small(Policy& policy) {
   policy.group_bytes = 2 << 10;
   policy.shared_bytes = 6 << 10;
   policy.scratch_bytes = 1 << 18;
+  policy.few_rows = 6;
+  policy.code_bytes = 3 << 10;
+  policy.tree_bytes = 1 << 10;
+  policy.threshold_bytes = 256;
+  policy.chunk_bytes = 12 << 10;
 }
 
 }  // namespace pygbt::device

@@ -7,8 +7,8 @@
 
 namespace pygbt {
 
-DeviceModels::Lease DeviceModels::lease(const Model& model, const std::string& device, int ordinal,
-                                        std::int64_t n_rows, std::optional<WalkPath> path) {
+DeviceModels::Lease DeviceModels::lease(const Model& model, const std::string& device, int ordinal, std::int64_t n_rows,
+                                        std::optional<WalkPath> path) {
   std::shared_ptr<Lease::Entry> entry;
   {
     const std::lock_guard lock(mutex_);
@@ -26,11 +26,8 @@ DeviceModels::Lease DeviceModels::lease(const Model& model, const std::string& d
     entry->forest = std::move(forest);
     entry->walker = std::move(walker);
   }
-  const WalkPath usual = entry->walker->path_for(entry->forest, n_rows);
-  const WalkPath taken = path.value_or(usual);
-  require(taken == usual || (taken == WalkPath::kRaw) ||
-              (usual != WalkPath::kRaw && (taken != WalkPath::kPerfect || entry->forest.depth <= kMostPerfectDepth)),
-          "the model does not fit this path");
+  const WalkPath taken = path ? *path : entry->walker->path_for(entry->forest, n_rows);
+  require(entry->walker->fits(entry->forest, taken), "the model does not fit this path on this device");
   const auto once = [](bool& there, auto&& load) {
     if (there) return;
     load();

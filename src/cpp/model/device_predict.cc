@@ -16,7 +16,7 @@
 namespace pygbt {
 namespace {
 
-constexpr std::int64_t kFillRows = 4096;    // of a chunk that a task copies
+constexpr std::int64_t kFillRows = 4096;  // of a chunk that a task copies
 constexpr std::int64_t kColumnAlignment = 16;  // bytes
 
 std::int64_t item_bytes(ColumnType type) {
@@ -191,7 +191,7 @@ class HostChunks {
   const PredictInput& input_;
   int n_threads_;
   bool by_row_ = false;
-  std::int32_t first_ = 0;       // feature that a chunk's rows begin with
+  std::int32_t first_ = 0;  // feature that a chunk's rows begin with
   std::int64_t row_bytes_ = 0;
   std::int64_t chunk_rows_ = 1;
 };

@@ -38,7 +38,7 @@ void predict_leaves_on(const PredictDevice& device, const Model& model, const Pr
 // On the device: the columns' data (values, of categorical columns too), margins and out. input.base_margin is empty.
 struct DeviceTable {
   const PredictInput& input;
-  WalkMargins margins;                     // [n_rows][n_outputs]
+  WalkMargins margins;  // [n_rows][n_outputs]
   std::span<const CategoryValues> categories;  // [feature]; empty where the model has no categories
 };
 void predict_scores_at(const PredictDevice& device, const Model& model, const DeviceTable& table, Output output,

@@ -150,7 +150,8 @@ class Splits {
       const std::int32_t code = bit - 1;
       const bool known = code >= 0 && code / 32 < tree.cat_words[i];
       bool left = tree.default_left[i] != 0;
-      if (known) left = ((tree.cat_bits[static_cast<std::size_t>(tree.cat_begin[i] + code / 32)] >> (code % 32)) & 1u) != 0;
+      if (known)
+        left = ((tree.cat_bits[static_cast<std::size_t>(tree.cat_begin[i] + code / 32)] >> (code % 32)) & 1u) != 0;
       if (!left) words[first + static_cast<std::size_t>(bit / 32)] |= 1u << (bit % 32);
     }
   }

@@ -7,11 +7,9 @@
 
 namespace pygbt {
 
-inline constexpr std::int32_t kMostPerfectDepth = 12;
-
 WalkForest make_walk_forest(const Model& model);
 
-// Where WalkForest::coded, the first of trees of depth kMostPerfectDepth at most.
+// Where WalkForest::coded, the first of trees of depth PerfectTrees::kMostDepth at most.
 PerfectTrees make_perfect_trees(const Model& model, const WalkForest& forest);
 PackedTrees make_packed_trees(const Model& model, const WalkForest& forest);
 

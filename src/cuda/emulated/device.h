@@ -8,6 +8,7 @@
 #include <cstring>
 
 #define PYGBT_KERNEL inline
+#define PYGBT_UNROLL _Pragma("GCC unroll 8")  // the loop that follows: its arrays stay in registers
 
 namespace pygbt::device {
 

@@ -31,6 +31,12 @@ class Device {
   void copy(void* to, const void* from, std::size_t bytes);  // both on the device
   void fill(void* to, int byte, std::size_t bytes);
 
+  // Memory of the host that copies go from and to while the caller goes on: it must stay as it is until `finish`.
+  void* allocate_host(std::size_t bytes);
+  void release_host(void* memory) noexcept;
+  void send(void* to, const void* from, std::size_t bytes);
+  void receive(void* to, const void* from, std::size_t bytes);
+
   void finish() {}      // returns when the queue is empty
   void finish_all() {}  // ... and those of everybody else on this device
 

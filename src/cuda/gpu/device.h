@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #define PYGBT_KERNEL __device__ __forceinline__
+#define PYGBT_UNROLL _Pragma("unroll")
 
 namespace pygbt::device {
 

@@ -50,6 +50,11 @@ class Device {
   void copy(void* to, const void* from, std::size_t bytes);
   void fill(void* to, int byte, std::size_t bytes);
 
+  void* allocate_host(std::size_t bytes);
+  void release_host(void* memory) noexcept;
+  void send(void* to, const void* from, std::size_t bytes);
+  void receive(void* to, const void* from, std::size_t bytes);
+
   void finish();
   void finish_all();
 
