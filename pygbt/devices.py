@@ -14,7 +14,8 @@ from . import _core
 
 __all__ = ["facts", "load_cuda", "parse"]
 
-MODULE = "pygbt._cuda"
+CUDA_MODULE = "pygbt._cuda"
+MODULE = CUDA_MODULE
 INSTEAD = 'use device="cpu", which gives the same model'
 
 

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "backend/scored_rows.h"
+#include "base/error.h"
 #include "base/types.h"
 #include "comm/communicator.h"
 #include "data/dataset.h"
@@ -116,9 +118,16 @@ class Backend {
   virtual void set_scores(std::span<const float> scores) = 0;
   virtual std::span<const float> scores() = 0;
 
+  // The training rows on the backend's device; nullptr where scores() lie on the host. The backend's own.
+  virtual ScoredRows* training_rows() { return nullptr; }
+
   // Unweighted float32 gradients and hessians of every row and target, from the scores and labels, or given.
   virtual void gradients(const LossSpec& loss) = 0;
   virtual void set_gradients(std::span<const float> g, std::span<const float> h) = 0;  // [row][n_targets]
+  // The same from the memory of the backend's device, as float32. With a fault they must not be used.
+  virtual GradientFaults set_device_gradients(const DeviceMatrix& /*g*/, const DeviceMatrix& /*h*/) {
+    throw Unsupported("gradients on a GPU need device=\"cuda\"");
+  }
   virtual LossTotals totals(std::int32_t target) = 0;
 
   // Draws the rows, quantises the gradients; node 0 holds the rows drawn.

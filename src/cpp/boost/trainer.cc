@@ -155,6 +155,16 @@ bool Trainer::step_custom(double learning_rate, std::span<const float> g, std::s
   return add_trees(learning_rate);
 }
 
+bool Trainer::step_custom(double learning_rate, const DeviceMatrix& g, const DeviceMatrix& h) {
+  const GradientFaults faults = backend_->set_device_gradients(g, h);
+  require(!faults.gradient_not_finite, "objective: the gradient must be finite");
+  require(!faults.hessian_not_finite, "objective: the hessian must be finite");
+  require(!faults.hessian_negative, "objective: the hessian must not be negative");
+  return add_trees(learning_rate);
+}
+
+ScoredRows* Trainer::device_rows(std::int32_t set) const { return set < 0 ? backend_->training_rows() : nullptr; }
+
 std::span<const float> Trainer::scores(std::int32_t set) const {
   return set < 0 ? backend_->scores() : std::span<const float>(valids_.at(static_cast<std::size_t>(set)).scores);
 }

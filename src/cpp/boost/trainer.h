@@ -34,11 +34,15 @@ class Trainer {
   bool step(double learning_rate);
   // The same with given gradients and hessians [row][n_outputs], unweighted; finite, hessians >= 0.
   bool step_custom(double learning_rate, std::span<const float> g, std::span<const float> h);
+  // ... where they lie in the memory of the backend's device.
+  bool step_custom(double learning_rate, const DeviceMatrix& g, const DeviceMatrix& h);
 
   // Margins [row][n_outputs] of the training rows (-1) or an evaluation set.
   std::span<const float> scores(std::int32_t set) const;
   // The same as values: the link of the objective applied.
   std::vector<float> values(std::int32_t set) const;
+  // Its rows where they are on a device, else nullptr.
+  ScoredRows* device_rows(std::int32_t set) const;
   double metric(const std::string& name, std::int32_t set);
   Model model() const;
 
