@@ -35,11 +35,16 @@ struct Job {
   PYGBT_KERNEL std::uint64_t* area() const { return shared<std::uint64_t>() + code_bytes / sizeof(std::uint64_t); }
 };
 
-// A tile of kRows rows a thread. kLeaves: the output is the leaf in each tree, else the sums.
-template <class Path, int kRows, bool kLeaves>
+constexpr int kGroup = 4;  // vector-leaf trees whose values are added in one pass over the outputs
+
+// What the output holds. kSums: no tree has vector leaves, which would take registers.
+enum class Answer { kSums, kVectorSums, kLeaves };
+
+// A tile of kRows rows a thread.
+template <class Path, int kRows, Answer kAnswer>
 struct TileKernel {
+  static constexpr bool kLeaves = kAnswer == Answer::kLeaves;
   using Exit = typename Path::Exit;
-  static constexpr int kGroup = 4;  // vector-leaf trees whose values are added in one pass over the outputs
 
   Job job;
   Path path;
@@ -51,6 +56,7 @@ struct TileKernel {
     std::int64_t rows[kRows];
     std::uint32_t lanes[kRows];
     bool live[kRows];
+    PYGBT_UNROLL
     for (int r = 0; r < kRows; ++r) {
       const std::int32_t row = thread() + r * n_threads();
       live[r] = row < n;  // the others walk with the first row
@@ -64,6 +70,7 @@ struct TileKernel {
       const Tile<Code> tile{{shared<Code>(), static_cast<std::uint32_t>(n_tile)}, job.area()};
       tile.codes.fill(job.rows, job.features, first, n, reinterpret_cast<float*>(job.area()), job.area_bytes);
       sync();
+      PYGBT_UNROLL
       for (int r = 0; r < kRows; ++r) lanes[r] = CodeTile<Code>::lane(lanes[r]);
       walk_all(tile, rows, lanes, live);
     }
@@ -73,31 +80,37 @@ struct TileKernel {
   template <class Any>
   PYGBT_KERNEL void walk_all(const Any& tile, const std::int64_t* rows, const std::uint32_t* lanes,
                              const bool* live) const {
-    if (!kLeaves && job.base_score != nullptr)
+    if (!kLeaves && job.base_score != nullptr) {
+      PYGBT_UNROLL
       for (int r = 0; r < kRows; ++r)
         for (std::int32_t k = 0; live[r] && k < job.n_columns; ++k) job.scores(rows[r])[k] = job.base_score[k];
+    }
     for (std::int32_t s = 0; s < job.n_segments; ++s) {
       const WalkSegment segment = job.segments[s];
-      const bool sums = !kLeaves && segment.width == 1;
-      float sum[kRows] = {};
-      for (int r = 0; r < kRows; ++r)
-        if (sums && live[r]) sum[r] = job.scores(rows[r])[segment.target];
+      const bool sums = kAnswer == Answer::kSums || (kAnswer == Answer::kVectorSums && segment.width == 1);
+      float sum[kRows];
+      PYGBT_UNROLL
+      for (int r = 0; r < kRows; ++r) sum[r] = sums && live[r] ? job.scores(rows[r])[segment.target] : 0.0f;
       for (std::int32_t at = segment.first; at < segment.end; at += path.n_at_once()) {
         const std::int32_t n = segment.end - at < path.n_at_once() ? segment.end - at : path.n_at_once();
         path.stage(tile, at, n, sums);
-        if (sums)
-          add_values(tile, at, n, rows, lanes, sum);
-        else if (kLeaves)
+        if constexpr (kLeaves) {
           store_leaves(tile, at, n, rows, lanes, live);
-        else
+        } else if (sums) {
+          add_values(tile, at, n, rows, lanes, sum);
+        } else if constexpr (kAnswer == Answer::kVectorSums) {
           add_vectors(tile, segment, at, n, rows, lanes, live);
+        }
       }
+      PYGBT_UNROLL
       for (int r = 0; r < kRows; ++r)
         if (sums && live[r]) job.scores(rows[r])[segment.target] = sum[r];
     }
-    if (kLeaves || job.link == Link::kIdentity) return;
-    for (int r = 0; r < kRows; ++r)
-      if (live[r]) apply_link(job.link, job.scores(rows[r]), job.n_columns);
+    if constexpr (!kLeaves) {
+      PYGBT_UNROLL
+      for (int r = 0; r < kRows; ++r)
+        if (live[r]) apply_link(job.link, job.scores(rows[r]), job.n_columns);
+    }
   }
 
   template <class Any>
@@ -106,7 +119,8 @@ struct TileKernel {
     for (std::int32_t t = 0; t < n; ++t) {
       Exit exits[kRows];
       path.template walk<kRows>(tile, job.rows, rows, at, t, lanes, exits);
-      PYGBT_UNROLL for (int r = 0; r < kRows; ++r) sum[r] += path.value(tile, job.trees, at, t, exits[r]);
+      PYGBT_UNROLL
+      for (int r = 0; r < kRows; ++r) sum[r] += path.value(tile, job.trees, at, t, exits[r]);
     }
   }
 
@@ -117,6 +131,7 @@ struct TileKernel {
       Exit exits[kRows];
       path.template walk<kRows>(tile, job.rows, rows, at, t, lanes, exits);
       const std::int32_t column = job.trees[at + t].number - job.first_tree;
+      PYGBT_UNROLL
       for (int r = 0; r < kRows; ++r)
         if (live[r]) job.leaves(rows[r])[column] = path.leaf(at + t, exits[r]);
     }
@@ -127,20 +142,25 @@ struct TileKernel {
                                 const std::int64_t* rows, const std::uint32_t* lanes, const bool* live) const {
     for (std::int32_t t = 0; t < n; t += kGroup) {
       const float* values[kGroup][kRows];  // of the leaf; nullptr beyond the last tree
-      PYGBT_UNROLL for (int g = 0; g < kGroup; ++g) {
+      PYGBT_UNROLL
+      for (int g = 0; g < kGroup; ++g) {
         Exit exits[kRows];
         if (t + g < n) path.template walk<kRows>(tile, job.rows, rows, at, t + g, lanes, exits);
-        PYGBT_UNROLL for (int r = 0; r < kRows; ++r) values[g][r] =
-            t + g < n ? job.leaf_values + job.trees[at + t + g].value +
-                            row_major(path.leaf(at + t + g, exits[r]), 0, segment.width)
-                      : nullptr;
+        PYGBT_UNROLL
+        for (int r = 0; r < kRows; ++r)
+          values[g][r] = t + g < n ? job.leaf_values + job.trees[at + t + g].value +
+                                         row_major(path.leaf(at + t + g, exits[r]), 0, segment.width)
+                                   : nullptr;
       }
-      PYGBT_UNROLL for (int r = 0; r < kRows; ++r) {
+      PYGBT_UNROLL
+      for (int r = 0; r < kRows; ++r) {
         if (!live[r]) continue;
         float* const out = job.scores(rows[r]) + segment.target;
         for (std::int32_t k = 0; k < segment.width; ++k) {
           float sum = out[k];
-          PYGBT_UNROLL for (int g = 0; g < kGroup; ++g) if (values[g][r] != nullptr) sum += values[g][r][k];
+          PYGBT_UNROLL
+          for (int g = 0; g < kGroup; ++g)
+            if (values[g][r] != nullptr) sum += values[g][r][k];
           out[k] = sum;
         }
       }
@@ -232,22 +252,25 @@ struct MarginKernel {
 };
 
 template <class Path, int kRows>
-void launch_tiles(Device& device, const WalkLaunch& launch, const Job& job, const Path& path, bool leaves) {
+void launch_tiles(Device& device, const WalkLaunch& launch, const Job& job, const Path& path, Answer answer) {
   const std::int64_t tile = std::int64_t{launch.n_threads} * kRows;
   const std::int64_t n_blocks = (job.rows.n + tile - 1) / tile;
   const std::size_t bytes = launch.code_bytes + launch.area_bytes;
-  if (leaves)
-    device.launch(n_blocks, launch.n_threads, TileKernel<Path, kRows, true>{job, path}, bytes);
+  const auto run = [&](auto kernel) { device.launch(n_blocks, launch.n_threads, kernel, bytes); };
+  if (answer == Answer::kLeaves)
+    run(TileKernel<Path, kRows, Answer::kLeaves>{job, path});
+  else if (answer == Answer::kVectorSums)
+    run(TileKernel<Path, kRows, Answer::kVectorSums>{job, path});
   else
-    device.launch(n_blocks, launch.n_threads, TileKernel<Path, kRows, false>{job, path}, bytes);
+    run(TileKernel<Path, kRows, Answer::kSums>{job, path});
 }
 
 template <class Path>
-void launch_tiles(Device& device, const WalkLaunch& launch, const Job& job, const Path& path, bool leaves) {
+void launch_tiles(Device& device, const WalkLaunch& launch, const Job& job, const Path& path, Answer answer) {
   if (launch.rows_of_thread == 1)
-    launch_tiles<Path, 1>(device, launch, job, path, leaves);
+    launch_tiles<Path, 1>(device, launch, job, path, answer);
   else
-    launch_tiles<Path, WalkLaunch::kRows>(device, launch, job, path, leaves);
+    launch_tiles<Path, WalkLaunch::kRows>(device, launch, job, path, answer);
 }
 
 }  // namespace
@@ -275,6 +298,7 @@ void launch_walk(Device& device, const WalkLaunch& launch, const WalkJob& on_dev
                 on_device.out,
                 launch.code_bytes,
                 launch.area_bytes};
+  const Answer answer = on_device.leaves ? Answer::kLeaves : on_device.vectors ? Answer::kVectorSums : Answer::kSums;
   const PackedPath packed{model.nodes.data(), model.node_sets.data(), model.node_words.data(), model.trees.data()};
   switch (launch.path) {
     case WalkPath::kPerfect:
@@ -283,16 +307,16 @@ void launch_walk(Device& device, const WalkLaunch& launch, const WalkJob& on_dev
             device, launch, job,
             PerfectPath<PlacedByteTest>{model.byte_tests.data(), model.perfect_values.data(),
                                         model.perfect_leaves.data(), nullptr, model.perfect_depth, launch.n_staged},
-            on_device.leaves);
+            answer);
       else
         launch_tiles(
             device, launch, job,
             PerfectPath<PlacedTest>{model.tests.data(), model.perfect_values.data(), model.perfect_leaves.data(),
                                     model.perfect_words.data(), model.perfect_depth, launch.n_staged},
-            on_device.leaves);
+            answer);
       break;
     case WalkPath::kPacked:
-      launch_tiles(device, launch, job, packed, on_device.leaves);
+      launch_tiles(device, launch, job, packed, answer);
       break;
     case WalkPath::kTrees: {
       const std::int64_t most = std::int64_t{1} << 20;
@@ -309,7 +333,7 @@ void launch_walk(Device& device, const WalkLaunch& launch, const WalkJob& on_dev
           device, launch, job,
           RawPath{model.raw_nodes.data(), model.raw_leaves.data(), model.raw_sets.data(), model.raw_words.data(),
                   model.trees.data(), model.features.data(), model.leaf_values.data()},
-          on_device.leaves);
+          answer);
       break;
   }
 }

@@ -50,6 +50,7 @@ struct WalkJob {
   std::int32_t first_tree = 0, n_trees = 0;
   bool by_row = false;
   bool leaves = false;
+  bool vectors = false;       // some tree has vector leaves
   bool keep_margins = false;  // out holds them
   Link link = Link::kIdentity;
   void* out = nullptr;

@@ -83,11 +83,14 @@ struct PerfectPath {
     const Test* const tree = reinterpret_cast<const Test*>(tile.area) + (t << depth);
     const Code* const codes = tile.codes.codes;
     const Test root = tree[1];
-    PYGBT_UNROLL for (int r = 0; r < kRows; ++r) at[r] = 2 + root.right(codes, lanes[r], words);
+    PYGBT_UNROLL
+    for (int r = 0; r < kRows; ++r) at[r] = 2 + root.right(codes, lanes[r], words);
     for (std::int32_t level = 1; level < depth; ++level) {
-      PYGBT_UNROLL for (int r = 0; r < kRows; ++r) at[r] = 2 * at[r] + tree[at[r]].right(codes, lanes[r], words);
+      PYGBT_UNROLL
+      for (int r = 0; r < kRows; ++r) at[r] = 2 * at[r] + tree[at[r]].right(codes, lanes[r], words);
     }
-    PYGBT_UNROLL for (int r = 0; r < kRows; ++r) at[r] -= 1u << depth;
+    PYGBT_UNROLL
+    for (int r = 0; r < kRows; ++r) at[r] -= 1u << depth;
   }
 
   PYGBT_KERNEL float value(const Tile<Code>& tile, const WalkTree*, std::int32_t, std::int32_t t, Exit exit) const {
@@ -134,10 +137,12 @@ struct PackedPath {
     const WalkTree tree = trees[first + t];
     const Node* const root = nodes + tree.node;
     const std::uint32_t* const set = sets + tree.set;
-    PYGBT_UNROLL for (int r = 0; r < kRows; ++r) at[r] = root[0];
+    PYGBT_UNROLL
+    for (int r = 0; r < kRows; ++r) at[r] = root[0];
     for (bool on_the_way = true; on_the_way;) {
       on_the_way = false;
-      PYGBT_UNROLL for (int r = 0; r < kRows; ++r) {
+      PYGBT_UNROLL
+      for (int r = 0; r < kRows; ++r) {
         if (is_leaf(at[r])) continue;
         at[r] = next(at[r], root, set, tile.codes, lanes[r]);
         on_the_way = true;

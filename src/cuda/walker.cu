@@ -48,6 +48,8 @@ class CallParts {
             .n_trees = call.n_trees,
             .by_row = call.by_row,
             .leaves = call.leaves,
+            .vectors = std::any_of(call.segments.begin(), call.segments.end(),
+                                   [](const WalkSegment& segment) { return segment.width > 1; }),
             .link = call.link};
   }
 
