@@ -133,7 +133,7 @@ struct TileKernel {
       const std::int32_t column = job.trees[at + t].number - job.first_tree;
       PYGBT_UNROLL
       for (int r = 0; r < kRows; ++r)
-        if (live[r]) job.leaves(rows[r])[column] = path.leaf(at + t, exits[r]);
+        if (live[r]) job.leaves(rows[r])[column] = path.leaf(at, t, exits[r]);
     }
   }
 
@@ -149,7 +149,7 @@ struct TileKernel {
         PYGBT_UNROLL
         for (int r = 0; r < kRows; ++r)
           values[g][r] = t + g < n ? job.leaf_values + job.trees[at + t + g].value +
-                                         row_major(path.leaf(at + t + g, exits[r]), 0, segment.width)
+                                         row_major(path.leaf(at, t + g, exits[r]), 0, segment.width)
                                    : nullptr;
       }
       PYGBT_UNROLL
@@ -202,7 +202,8 @@ struct TreesKernel {
     PackedTrees::Node exit{};
     if (thread() < n) path.walk<1>(tile, job.rows, &row, at, thread(), &lane, &exit);
     if (kLeaves) {
-      if (thread() < n) job.leaves(row)[job.trees[at + thread()].number - job.first_tree] = path.leaf(at, exit);
+      if (thread() < n)
+        job.leaves(row)[job.trees[at + thread()].number - job.first_tree] = path.leaf(at, thread(), exit);
       return;
     }
     auto* const found = reinterpret_cast<std::uint32_t*>(tile.area);  // [thread] value, or leaf

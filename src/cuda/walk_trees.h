@@ -27,8 +27,8 @@ struct PlacedByteTest {
     return {(test.word & 0xff000000u) | CodeTile<Code>::place(test.word & 0xffffffu, pitch)};
   }
   // lane and place have no bit in common. Above the cut: whatever the lower bits are.
-  PYGBT_KERNEL std::uint32_t right(const Code* codes, std::uint32_t lane, const std::uint32_t*) const {
-    return (static_cast<std::uint32_t>(codes[lane | (word & 0xffffffu)]) << 24) > word ? 1u : 0u;
+  PYGBT_KERNEL bool right(const Code* codes, std::uint32_t lane, const std::uint32_t*) const {
+    return (static_cast<std::uint32_t>(codes[lane | (word & 0xffffffu)]) << 24) > word;
   }
 };
 
@@ -41,10 +41,10 @@ struct PlacedTest {
   PYGBT_KERNEL static PlacedTest of(Stored test, std::uint32_t pitch) {
     return {(test.plane & Stored::kSet) | CodeTile<Code>::place(test.plane & ~Stored::kSet, pitch), test.cut};
   }
-  PYGBT_KERNEL std::uint32_t right(const Code* codes, std::uint32_t lane, const std::uint32_t* words) const {
+  PYGBT_KERNEL bool right(const Code* codes, std::uint32_t lane, const std::uint32_t* words) const {
     const std::uint32_t code = codes[lane | (place & ~Stored::kSet)];
-    if ((place & Stored::kSet) == 0) return code > cut ? 1u : 0u;
-    return (words[cut + code / 32] >> (code % 32)) & 1u;
+    if ((place & Stored::kSet) == 0) return code > cut;
+    return ((words[cut + code / 32] >> (code % 32)) & 1u) != 0;
   }
 };
 
@@ -76,31 +76,39 @@ struct PerfectPath {
     sync();
   }
 
-  // t: of the staged trees. Rows by their lanes.
+  // t: of the staged trees. Rows by their lanes. A node is where it lies, in bytes from the first staged tree, and so is
+  // an exit: the children of the node at `a` of a tree at `b` lie at 2a - b, one instruction, and behind it.
   template <int kRows>
   PYGBT_KERNEL void walk(const Tile<Code>& tile, const Rows&, const std::int64_t*, std::int32_t, std::int32_t t,
                          const std::uint32_t* lanes, Exit* at) const {
-    const Test* const tree = reinterpret_cast<const Test*>(tile.area) + (t << depth);
+    const auto* const trees = reinterpret_cast<const char*>(tile.area);
     const Code* const codes = tile.codes.codes;
-    const Test root = tree[1];
+    const std::uint32_t base = (static_cast<std::uint32_t>(t) << depth) * kBytes;
+    const Test root = *reinterpret_cast<const Test*>(trees + base + kBytes);
     PYGBT_UNROLL
-    for (int r = 0; r < kRows; ++r) at[r] = 2 + root.right(codes, lanes[r], words);
+    for (int r = 0; r < kRows; ++r) at[r] = base + (root.right(codes, lanes[r], words) ? 3 * kBytes : 2 * kBytes);
+    const std::uint32_t left = 0u - base, right = kBytes - base;
     for (std::int32_t level = 1; level < depth; ++level) {
       PYGBT_UNROLL
-      for (int r = 0; r < kRows; ++r) at[r] = 2 * at[r] + tree[at[r]].right(codes, lanes[r], words);
+      for (int r = 0; r < kRows; ++r) {
+        const Test test = *reinterpret_cast<const Test*>(trees + at[r]);
+        at[r] = 2 * at[r] + (test.right(codes, lanes[r], words) ? right : left);
+      }
     }
-    PYGBT_UNROLL
-    for (int r = 0; r < kRows; ++r) at[r] -= 1u << depth;
   }
 
-  PYGBT_KERNEL float value(const Tile<Code>& tile, const WalkTree*, std::int32_t, std::int32_t t, Exit exit) const {
-    return staged_values(tile)[(static_cast<std::uint32_t>(t) << depth) + exit];
+  PYGBT_KERNEL float value(const Tile<Code>& tile, const WalkTree*, std::int32_t, std::int32_t, Exit exit) const {
+    return staged_values(tile)[place(exit)];
   }
-  PYGBT_KERNEL std::int32_t leaf(std::int32_t tree, Exit exit) const {
-    return leaves[(static_cast<std::int64_t>(tree) << depth) + exit];
+  PYGBT_KERNEL std::int32_t leaf(std::int32_t first, std::int32_t, Exit exit) const {
+    return leaves[(static_cast<std::int64_t>(first) << depth) + place(exit)];
   }
 
  private:
+  static constexpr std::uint32_t kBytes = sizeof(Test);
+
+  // Of an exit, among those of all staged trees.
+  PYGBT_KERNEL std::uint32_t place(Exit exit) const { return (exit - (kBytes << depth)) / kBytes; }
   PYGBT_KERNEL float* staged_values(const Tile<Code>& tile) const {
     return reinterpret_cast<float*>(reinterpret_cast<Test*>(tile.area) + (n_staged << depth));
   }
@@ -155,7 +163,7 @@ struct PackedPath {
     std::memcpy(&value, &exit.next, sizeof value);
     return value;
   }
-  PYGBT_KERNEL std::int32_t leaf(std::int32_t, Exit exit) const {
+  PYGBT_KERNEL std::int32_t leaf(std::int32_t, std::int32_t, Exit exit) const {
     return static_cast<std::int32_t>(exit.test & ~Node::kLeaf);
   }
 };
@@ -198,7 +206,7 @@ struct RawPath {
   PYGBT_KERNEL float value(const Any&, const WalkTree* all, std::int32_t first, std::int32_t t, Exit exit) const {
     return leaf_values[all[first + t].value + exit];
   }
-  PYGBT_KERNEL std::int32_t leaf(std::int32_t, Exit exit) const { return exit; }
+  PYGBT_KERNEL std::int32_t leaf(std::int32_t, std::int32_t, Exit exit) const { return exit; }
 };
 
 }  // namespace pygbt::device

@@ -245,13 +245,14 @@ class CudaWalker final : public Walker {
     if (codes() > policy_.code_bytes) launch.rows_of_thread = 1;
     while (launch.n_threads > kWarp && codes() > policy_.code_bytes) launch.n_threads /= 2;
     const std::size_t room = policy_.shared_bytes - codes();
-    const std::size_t thresholds = sizeof(float) * static_cast<std::size_t>(model_.n_thresholds);
-    std::size_t area = thresholds <= policy_.threshold_bytes ? thresholds : 0;
-    if (path == WalkPath::kPerfect) area = std::max({area, policy_.tree_bytes, of_tree});
-    area = std::min(aligned(area), room / kAlignment * kAlignment);
-    if (path == WalkPath::kPerfect) launch.n_staged = static_cast<std::int32_t>(area / of_tree);
+    if (path == WalkPath::kPerfect) {  // packed trees want the rest of the memory as a cache
+      const std::size_t thresholds = sizeof(float) * static_cast<std::size_t>(model_.n_thresholds);
+      const std::size_t area =
+          std::max({thresholds <= policy_.threshold_bytes ? thresholds : 0, policy_.tree_bytes, of_tree});
+      launch.area_bytes = static_cast<std::uint32_t>(std::min(aligned(area), room / kAlignment * kAlignment));
+      launch.n_staged = static_cast<std::int32_t>(launch.area_bytes / of_tree);
+    }
     launch.code_bytes = static_cast<std::uint32_t>(codes());
-    launch.area_bytes = static_cast<std::uint32_t>(area);
     return launch;
   }
 
