@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "device_rows.h"
 
-#include <algorithm>
-
 #include "block.h"
 #include "device.h"
 #include "math/layout.h"
@@ -29,11 +27,10 @@ struct ValueKernel {
 
 }  // namespace
 
-template <class Kernel>
-void DeviceRows::launch(const Kernel& kernel, std::size_t shared_bytes) {
-  const Policy& policy = device_.policy();
-  const std::int64_t blocks = (table_.n_rows() + policy.n_threads - 1) / policy.n_threads;
-  device_.launch(std::min(blocks, policy.n_blocks), policy.n_threads, kernel, shared_bytes);
+RowsView DeviceRows::view(std::int32_t n_labels, bool reads_softmax, Buffer<float>& softmax) const {
+  RowsView rows{scores_.data(), table_.labels(), table_.weights(), nullptr, n_rows(), n_targets(), n_labels};
+  if (reads_softmax) rows.softmax = softmax.make(n_blocks() * device_.policy().n_threads * n_targets());
+  return rows;
 }
 
 void DeviceRows::scores(std::span<float> out) { scores_.get(out.data(), out.size()); }
@@ -45,7 +42,7 @@ const float* DeviceRows::device_scores() {
 }
 
 void DeviceRows::values(Link link, float* out) {
-  launch(ValueKernel{scores_.data(), out, table_.n_rows(), n_targets(), link});
+  launch(ValueKernel{scores_.data(), out, n_rows(), n_targets(), link});
   ++n_waits;
   device_.finish();
 }

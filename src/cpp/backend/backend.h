@@ -118,8 +118,15 @@ class Backend {
   virtual void set_scores(std::span<const float> scores) = 0;
   virtual std::span<const float> scores() = 0;
 
-  // The training rows on the backend's device; nullptr where scores() lie on the host. The backend's own.
-  virtual ScoredRows* training_rows() { return nullptr; }
+  // A device keeps the scores of the training rows and of evaluation sets; nullptr where the host does.
+  virtual DeviceScoredRows* training_rows() { return nullptr; }
+  // A data set that shares the bins of the training rows, and its scores [row][n_targets]. The backend's own; `data`
+  // outlives it.
+  virtual DeviceScoredRows* add_evaluation_set(const Dataset& /*data*/, std::span<const float> /*scores*/) {
+    return nullptr;
+  }
+  // Adds a tree to the scores of all evaluation sets.
+  virtual void add_to_evaluation_sets(const BinnedTree& /*tree*/) {}
 
   // Unweighted float32 gradients and hessians of every row and target, from the scores and labels, or given.
   virtual void gradients(const LossSpec& loss) = 0;

@@ -66,14 +66,14 @@ bool step_custom_device(Trainer& trainer, double learning_rate, const py::tuple&
 }
 
 std::optional<std::uintptr_t> device_scores(const Trainer& trainer, std::int32_t set) {
-  pygbt::ScoredRows* const rows = trainer.device_rows(set);
+  pygbt::DeviceScoredRows* const rows = trainer.device_rows(set);
   if (rows == nullptr) return std::nullopt;
   const py::gil_scoped_release free;
   return reinterpret_cast<std::uintptr_t>(rows->device_scores());
 }
 
 void device_values(const Trainer& trainer, std::int32_t set, std::uintptr_t out) {
-  pygbt::ScoredRows* const rows = trainer.device_rows(set);
+  pygbt::DeviceScoredRows* const rows = trainer.device_rows(set);
   pygbt::require(rows != nullptr, "the rows of this set are not on a device");
   const py::gil_scoped_release free;
   rows->values(pygbt::link_of(trainer.loss().objective), reinterpret_cast<float*>(out));
@@ -107,10 +107,10 @@ void bind_trainer(py::module_& module) {
       .def("device_values", &device_values, py::arg("set"), py::arg("out"),
            "Writes the same in units of the label to an address of the device.")
       .def(
-          "scores", [](const Trainer& trainer, std::int32_t set) { return as_matrix(trainer, trainer.scores(set)); },
+          "scores", [](Trainer& trainer, std::int32_t set) { return as_matrix(trainer, trainer.scores(set)); },
           py::arg("set") = -1, "Margins (n_rows, n_outputs): -1 training rows, else an evaluation set.")
       .def(
-          "values", [](const Trainer& trainer, std::int32_t set) { return as_matrix(trainer, trainer.values(set)); },
+          "values", [](Trainer& trainer, std::int32_t set) { return as_matrix(trainer, trainer.values(set)); },
           py::arg("set") = -1, "The same in units of the label.")
       .def("metric", &Trainer::metric, py::arg("name"), py::arg("set") = -1, free)
       .def(

@@ -37,6 +37,10 @@ class Device {
   void send(void* to, const void* from, std::size_t bytes);
   void receive(void* to, const void* from, std::size_t bytes);
 
+  // Ascending by key. The spare arrays hold the result where it returns true, the first ones where not.
+  bool sort_pairs(std::uint32_t* keys, std::uint32_t* spare_keys, std::uint64_t* values, std::uint64_t* spare_values,
+                  std::int64_t n);
+
   void finish() {}      // returns when the queue is empty
   void finish_all() {}  // ... and those of everybody else on this device
 

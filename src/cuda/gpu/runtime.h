@@ -55,6 +55,9 @@ class Device {
   void send(void* to, const void* from, std::size_t bytes);
   void receive(void* to, const void* from, std::size_t bytes);
 
+  bool sort_pairs(std::uint32_t* keys, std::uint32_t* spare_keys, std::uint64_t* values, std::uint64_t* spare_values,
+                  std::int64_t n);
+
   void finish();
   void finish_all();
 
