@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "queue.h"
 
+#include <cstdlib>
 #include <map>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace pygbt::device {
@@ -11,7 +13,7 @@ namespace {
 
 struct Queues {
   std::mutex mutex;
-  std::map<int, std::vector<Queue*>> waiting;  // by ordinal
+  std::map<std::pair<int, bool>, std::vector<Queue*>> waiting;  // by ordinal, and whether tests want small blocks
 };
 
 Queues& queues() {
@@ -21,10 +23,11 @@ Queues& queues() {
 
 }  // namespace
 
-QueueLease::QueueLease(int ordinal) : ordinal_(ordinal), queue_(nullptr) {
+QueueLease::QueueLease(int ordinal)
+    : ordinal_(ordinal), small_(std::getenv("PYGBT_CUDA_SMALL") != nullptr), queue_(nullptr) {
   {
     const std::lock_guard lock(queues().mutex);
-    auto& waiting = queues().waiting[ordinal];
+    auto& waiting = queues().waiting[{ordinal, small_}];
     if (!waiting.empty()) {
       queue_ = waiting.back();
       waiting.pop_back();
@@ -41,7 +44,7 @@ QueueLease::~QueueLease() {
   } catch (...) {  // told where it happened
   }
   const std::lock_guard lock(queues().mutex);
-  queues().waiting[ordinal_].push_back(queue_);
+  queues().waiting[{ordinal_, small_}].push_back(queue_);
 }
 
 }  // namespace pygbt::device

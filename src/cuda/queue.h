@@ -54,6 +54,7 @@ class QueueLease {
 
  private:
   int ordinal_;
+  bool small_;
   Queue* queue_;
 };
 
