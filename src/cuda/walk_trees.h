@@ -77,7 +77,7 @@ struct PerfectPath {
   }
 
   // t: of the staged trees. Rows by their lanes. A node is where it lies, in bytes from the first staged tree, and so is
-  // an exit: the children of the node at `a` of a tree at `b` lie at 2a - b, one instruction, and behind it.
+  // an exit: the children of the node at `a` of a tree at `b` lie at 2a - b and behind it.
   template <int kRows>
   PYGBT_KERNEL void walk(const Tile<Code>& tile, const Rows&, const std::int64_t*, std::int32_t, std::int32_t t,
                          const std::uint32_t* lanes, Exit* at) const {
@@ -87,12 +87,12 @@ struct PerfectPath {
     const Test root = *reinterpret_cast<const Test*>(trees + base + kBytes);
     PYGBT_UNROLL
     for (int r = 0; r < kRows; ++r) at[r] = base + (root.right(codes, lanes[r], words) ? 3 * kBytes : 2 * kBytes);
-    const std::uint32_t left = 0u - base, right = kBytes - base;
     for (std::int32_t level = 1; level < depth; ++level) {
       PYGBT_UNROLL
       for (int r = 0; r < kRows; ++r) {
         const Test test = *reinterpret_cast<const Test*>(trees + at[r]);
-        at[r] = 2 * at[r] + (test.right(codes, lanes[r], words) ? right : left);
+        at[r] += at[r] - base;
+        add_if<kBytes>(test.right(codes, lanes[r], words), at[r]);
       }
     }
   }

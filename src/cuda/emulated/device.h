@@ -78,6 +78,11 @@ inline std::uint32_t fetch_add(std::uint32_t* at, std::uint32_t value) {
   *at += value;
   return before;
 }
+// Of a variable of the thread: one instruction, without a branch.
+template <std::uint32_t kValue>
+void add_if(bool condition, std::uint32_t& to) {
+  if (condition) to += kValue;
+}
 inline void raise_to(std::uint32_t* at, std::uint32_t value) { *at = value > *at ? value : *at; }
 
 }  // namespace pygbt::device
