@@ -13,7 +13,7 @@ SOURCES := $(shell find src pygbt cmake -name '*.cc' -o -name '*.h' -o -name '*.
 CPP_FILES := $(shell find src tests/cpp -name '*.cc' -o -name '*.h' -o -name '*.inc' -o -name '*.cu')
 INSTALL := $(PY) -m pip install --quiet --no-build-isolation -C build-dir=$(BUILD)
 
-.PHONY: bench bench-engine demo test test-all lint format sanitize gpu-test gpu-bench clean
+.PHONY: bench bench-engine demo test test-all lint format sanitize gpu-test gpu-bench gpu-predict clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/pygbt demo
@@ -104,10 +104,14 @@ gpu-test: build/gpu/.installed
 	$(GPU_PY) -P -c 'from pygbt import devices; print(devices.load_cuda().devices())'
 	$(GPU_PY) -P -m pytest -m gpu tests/test_cuda.py
 	! $(GPU_PY) -P -c 'import hypothesis' || PYGBT_TEST_CUDA=1 $(GPU_PY) -P -m pytest tests/test_backend_seam.py tests/test_cut_search.py
+	! $(GPU_PY) -P -c 'import hypothesis' || $(GPU_PY) -P -m pytest -m gpu tests/test_device_predict.py
 
 # Written to benchmarks/results/gpu-<name>.json, XGBoost beside pygbt where it is installed. BENCH narrows it.
 gpu-bench: build/gpu/.installed
 	cd benchmarks && $(abspath $(GPU_PY)) compare_gpu.py $(BENCH)
+
+gpu-predict: build/gpu/.installed
+	cd benchmarks && $(abspath $(GPU_PY)) gpu_predict.py $(BENCH)
 
 clean:
 	rm -rf build $(VENV)/.demo $(VENV)/.test $(VENV)/.bench

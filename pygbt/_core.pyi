@@ -78,7 +78,22 @@ class Model:
         plain: bool = False,
         device: str = "cpu",
         device_ordinal: int = 0,
+        path: str = "auto",
     ) -> npt.NDArray[Any]: ...
+    def predict_at(
+        self,
+        rows: tuple[int, tuple[int, ...], tuple[int, ...], np.dtype[Any]],
+        to: int,
+        *,
+        output: str,
+        begin: int,
+        end: int,
+        base_margin: tuple[int, tuple[int, ...], tuple[int, ...], np.dtype[Any]] | None = None,
+        categories: Sequence[tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]] | None] | None = None,
+        device: str = "cuda",
+        device_ordinal: int = 0,
+        path: str = "auto",
+    ) -> None: ...
     def slice(self, begin: int, end: int, step: int = 1) -> Model: ...
     def tree(self, index: int) -> dict[str, Any]: ...
     def to_arrays(self) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]: ...

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 import numpy.typing as npt
 
-from . import _core, archive, devices, parameters
+from . import _core, archive, device_predict, devices, parameters
 from .data import Dataset, Schema
+from .device_arrays import DeviceArray, like, view
 from .inspect import Tree, make_tree, nodes_table
 from .predictor import Predictor
 
@@ -56,6 +57,7 @@ class Booster:
     ) -> None:
         self._model = model
         self._schema = schema
+        self._category_tables: tuple[list[device_predict.CategoryTable] | None] | None = None  # made when asked for
         self.params: dict[str, Any] = dict(params)
         self.evals_result: dict[str, dict[str, list[float]]] = {
             data: {name: list(scores) for name, scores in metrics.items()}
@@ -128,13 +130,15 @@ class Booster:
         n_threads: int = 0,
         base_margin: npt.ArrayLike | None = None,
         device: str = "cpu",
-    ) -> npt.NDArray[Any]:
+    ) -> Any:
         """Predict rows of a table.
 
         Parameters
         ----------
         X : array, sparse matrix or data frame, shape (n, n_features)
-            Columns of a frame are matched by name; an unseen category counts as missing.
+            Columns of a frame are matched by name; an unseen category counts as missing. An array on a GPU (cupy,
+            torch, jax, or any with ``__cuda_array_interface__`` or ``__dlpack__``) is predicted there; its numbers
+            mean what those of a NumPy array mean.
         output : {"value", "margin", "leaf"}, default "value"
             "value" is in units of the label (a mean, a probability), "margin" the sum of the trees, "leaf" the number
             of the leaf that each tree puts the row in.
@@ -143,33 +147,33 @@ class Booster:
         n_threads : int, default 0
             Threads of this call; 0 is all this process may use. It never changes a result.
         base_margin : array-like, shape (n,) or (n, n_outputs), optional
-            Replaces the model's starting margin, row by row.
+            Replaces the model's starting margin, row by row. On the host or on a GPU.
         device : str, default "cpu"
-            ``"cpu"``, or ``"cuda"`` (``"cuda:1"``: the second), where the package was built with it. It never changes a
-            result, wherever the model was trained.
+            Where a table on the host is predicted: ``"cpu"``, or ``"cuda"`` (``"cuda:1"``: the second), where the
+            package was built with it. It never changes a result, wherever the model was trained.
 
         Returns
         -------
         ndarray of float32, shape (n,) for one output, else (n, n_outputs)
-            For "leaf": int32 of shape (n, trees in the range).
+            For "leaf": int32 of shape (n, trees in the range). Where X lies on a GPU, an array there, of the library
+            of X.
 
         Raises
         ------
         ValueError
-            A column is missing, a shape does not fit, or text stands in a numeric column.
+            A column is missing, a shape does not fit, or text stands in a numeric column. X on a GPU is of a type that
+            is not read there, or `device` is another GPU.
         NotImplementedError
             ``output="contrib"``; a device that this build or machine lacks.
         """
-        if output == "contrib":
-            raise NotImplementedError('output="contrib" is not available in this version')
-        if output not in ("value", "margin", "leaf"):
-            raise ValueError(f'output must be "value", "margin" or "leaf", got {output!r}')
+        on_device = None if isinstance(X, np.ndarray) else view(X)
+        if on_device is not None:
+            return like(self._predict_there(on_device, output, iteration_range, base_margin, device), X)
+        _check_output(output)
         if isinstance(X, Dataset):
             raise TypeError("X must be the raw table (array or data frame), not a Dataset: a Dataset holds bins only")
         begin, end = self._iterations(iteration_range)
-        kind, ordinal = devices.parse(parameters.canonical({"device": device}).get("device", "cpu"))
-        if kind == "naive":
-            raise ValueError('device must be "cpu" or "cuda" to predict, got "naive"')
+        kind, ordinal = _device(device)
         columns = self._schema.encode(X)
         margin = None if base_margin is None else self._base_margin(base_margin)
         result = self._model.predict(
@@ -185,6 +189,28 @@ class Booster:
         if output != "leaf" and self.n_outputs == 1:
             return result[:, 0]
         return result
+
+    def _predict_there(
+        self,
+        X: DeviceArray,
+        output: Output,
+        iteration_range: tuple[int, int | None] | None,
+        base_margin: Any,
+        device: str = "cpu",
+        *,
+        flat: bool = True,
+    ) -> DeviceArray:
+        """`predict` of an array on a device, there; `flat`: one output has shape (n,)."""
+        _check_output(output)
+        kind, ordinal = _device(device)
+        if kind == "cuda" and ":" in device and ordinal != X.ordinal:
+            raise ValueError(f"device={device!r}, but X lies on cuda:{X.ordinal}; move one of them")
+        if self._category_tables is None:
+            self._category_tables = (device_predict.category_tables(self._schema),)
+        result = device_predict.predict(
+            self, X, output, self._iterations(iteration_range), base_margin, self._category_tables[0]
+        )
+        return device_predict.as_column(result) if flat and output != "leaf" and self.n_outputs == 1 else result
 
     def predictor(
         self, output: Literal["value", "margin"] = "value", *, iteration_range: tuple[int, int | None] | None = None
@@ -224,8 +250,9 @@ class Booster:
             raise ValueError(f"iteration_range must lie within 0 .. {n}, got {given!r}")
         return first, last
 
-    def _base_margin(self, given: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        margin = np.asarray(given, dtype=np.float32)
+    def _base_margin(self, given: Any) -> npt.NDArray[np.float32]:
+        there = view(given)
+        margin = np.asarray(given if there is None else there.numpy(), dtype=np.float32)
         if margin.ndim == 1:
             margin = margin[:, np.newaxis]
         if margin.ndim != 2 or margin.shape[1] != self.n_outputs:
@@ -375,6 +402,21 @@ class Booster:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(self._from_content(archive.loads(state["bytes"])).__dict__)
+
+
+def _check_output(output: str) -> None:
+    if output == "contrib":
+        raise NotImplementedError('output="contrib" is not available in this version')
+    if output not in ("value", "margin", "leaf"):
+        raise ValueError(f'output must be "value", "margin" or "leaf", got {output!r}')
+
+
+def _device(given: str) -> tuple[str, int]:
+    """Checked, and loaded: ("cuda", 1)."""
+    kind, ordinal = devices.parse(parameters.canonical({"device": given}).get("device", "cpu"))
+    if kind == "naive":
+        raise ValueError('device must be "cpu" or "cuda" to predict, got "naive"')
+    return kind, ordinal
 
 
 def _thread_count(n_threads: int) -> int:

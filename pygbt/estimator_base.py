@@ -21,6 +21,8 @@ from ._params import PARAMETERS
 from .booster import Booster
 from .callbacks import Callback
 from .data import Dataset
+from .device_arrays import DeviceArray, like, view
+from .device_predict import check_matrix
 from .training import train
 
 if TYPE_CHECKING:
@@ -339,12 +341,25 @@ class EstimatorBase(BaseEstimator):  # type: ignore[misc]
         jobs = 0 if self.n_jobs is None or self.n_jobs < 0 else self.n_jobs
         booster: Booster = self.booster_
         result = booster.predict(X, output, iteration_range=iteration_range, n_threads=jobs, base_margin=base_margin)
-        return result.astype(np.float64)
+        scores: npt.NDArray[np.float64] = result.astype(np.float64)
+        return scores
 
-    def apply(self, X: Any) -> npt.NDArray[np.int32]:
-        """Number of the leaf of every row in every tree, shape (n, n_trees)."""
+    def _predict_there(
+        self, X: DeviceArray, output: Any, base_margin: Any, iteration_range: Any, *, flat: bool = False
+    ) -> DeviceArray:
+        """Scores of an array on a device, float32, there; `flat`: one output has shape (n,)."""
         check_is_fitted(self)
         booster: Booster = self.booster_
+        check_matrix(X, booster.n_features, type(self).__name__)
+        return booster._predict_there(X, output, iteration_range, base_margin, flat=flat)
+
+    def apply(self, X: Any) -> Any:
+        """Number of the leaf of every row in every tree, int32 of shape (n, n_trees); on a GPU where X lies on one."""
+        check_is_fitted(self)
+        booster: Booster = self.booster_
+        there = view(X)
+        if there is not None:
+            return like(self._predict_there(there, "leaf", None, None), X)
         return booster.predict(self._check_X(X, reset=False), "leaf")
 
     @property

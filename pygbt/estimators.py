@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from . import device_predict
+from .device_arrays import like, view
 from .estimator_base import EstimatorBase, parameter_docs  # first: it says what to install where scikit-learn is not
 
 # isort: split
@@ -16,7 +18,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 __all__ = ["GBTClassifier", "GBTRegressor"]
 
@@ -61,14 +63,13 @@ class GBTRegressor(RegressorMixin, EstimatorBase):  # type: ignore[misc]
             target = target[:, 0]
         return target
 
-    def predict(
-        self, X: Any, *, base_margin: Any = None, iteration_range: tuple[int, int | None] | None = None
-    ) -> npt.NDArray[np.float64]:
+    def predict(self, X: Any, *, base_margin: Any = None, iteration_range: tuple[int, int | None] | None = None) -> Any:
         """Predicted targets, in units of `y`.
 
         Parameters
         ----------
         X : array, sparse matrix or data frame, shape (n, n_features)
+            An array on a GPU is predicted there, and so is the result; see `Booster.predict`.
         base_margin : array-like, shape (n,) or (n, K), optional
         iteration_range : (int, int or None), optional
             See `Booster.predict`.
@@ -77,6 +78,10 @@ class GBTRegressor(RegressorMixin, EstimatorBase):  # type: ignore[misc]
         -------
         ndarray of float64, shape (n,), or (n, K) for K targets
         """
+        there = view(X)
+        if there is not None:
+            values = self._predict_there(there, "value", base_margin, iteration_range, flat=True)
+            return like(device_predict.widen(values), X)
         return self._predict(X, "value", base_margin, iteration_range)
 
 
@@ -135,18 +140,23 @@ class GBTClassifier(ClassifierMixin, EstimatorBase):  # type: ignore[misc]
 
     def decision_function(
         self, X: Any, *, base_margin: Any = None, iteration_range: tuple[int, int | None] | None = None
-    ) -> npt.NDArray[np.float64]:
+    ) -> Any:
         """Margins: shape (n,) for two classes (positive means ``classes_[1]``), else (n, n_classes)."""
+        there = view(X)
+        if there is not None:
+            margins = self._predict_there(there, "margin", base_margin, iteration_range, flat=True)
+            return like(device_predict.widen(margins), X)
         return self._predict(X, "margin", base_margin, iteration_range)
 
     def predict_proba(
         self, X: Any, *, base_margin: Any = None, iteration_range: tuple[int, int | None] | None = None
-    ) -> npt.NDArray[np.float64]:
+    ) -> Any:
         """Probabilities of the classes.
 
         Parameters
         ----------
         X : array, sparse matrix or data frame, shape (n, n_features)
+            An array on a GPU is predicted there, and so is the result; see `Booster.predict`.
         base_margin : array-like, optional
         iteration_range : (int, int or None), optional
             See `Booster.predict`.
@@ -156,19 +166,31 @@ class GBTClassifier(ClassifierMixin, EstimatorBase):  # type: ignore[misc]
         ndarray of float64, shape (n, n_classes)
             Rows sum to 1; columns in the order of ``classes_``.
         """
-        p = self._predict(X, "value", base_margin, iteration_range)
         if callable(self.objective):
+            check_is_fitted(self)
             raise NotImplementedError("predict_proba is not defined for a custom objective; use decision_function")
+        there = view(X)
+        if there is not None:
+            values = self._predict_there(there, "value", base_margin, iteration_range)
+            return like(device_predict.class_shares(values), X)
+        p = self._predict(X, "value", base_margin, iteration_range)
         if p.ndim == 1:
             return np.column_stack([1.0 - p, p])
-        total = p.sum(axis=1, keepdims=True)
+        total = np.zeros((len(p), 1))
+        for k in range(p.shape[1]):  # in the order of the classes, as on a device
+            total += p[:, k : k + 1]
         shares: npt.NDArray[np.float64] = np.divide(p, total, out=np.full_like(p, 1.0 / p.shape[1]), where=total > 0)
         return shares
 
-    def predict(
-        self, X: Any, *, base_margin: Any = None, iteration_range: tuple[int, int | None] | None = None
-    ) -> npt.NDArray[Any]:
-        """The most probable class of every row, shape (n,), of the type of `y`."""
+    def predict(self, X: Any, *, base_margin: Any = None, iteration_range: tuple[int, int | None] | None = None) -> Any:
+        """The most probable class of every row, shape (n,), of the type of `y`.
+
+        An array on a GPU is predicted there, and so is the result; classes that are no numbers are a TypeError then.
+        """
+        there = view(X)
+        if there is not None:
+            margins = self._predict_there(there, "margin", base_margin, iteration_range)
+            return like(device_predict.top_classes(margins, self.classes_), X)
         margin = self.decision_function(X, base_margin=base_margin, iteration_range=iteration_range)
         codes = (margin > 0).astype(np.int64) if margin.ndim == 1 else margin.argmax(axis=1)
         labels: npt.NDArray[Any] = self.classes_[codes]

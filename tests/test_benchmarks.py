@@ -32,6 +32,7 @@ import compare_gpu  # noqa: E402
 import cuda_digests  # noqa: E402
 import digests  # noqa: E402
 import engines  # noqa: E402
+import gpu_predict  # noqa: E402
 import prediction  # noqa: E402
 import roofline  # noqa: E402
 import scaling  # noqa: E402
@@ -132,6 +133,17 @@ def test_gpu_comparison_and_digests_by_the_emulator() -> None:
     assert all(len(engine["train"]) == 1 and engine["train"][0] > 0 for engine in row["engines"].values())
     page = cuda_digests.page()
     assert "110 of 110 digests equal" in page and "**differs**" not in page
+
+
+def test_prediction_on_a_device_is_timed_and_compared() -> None:
+    if EMULATED is None:
+        pytest.skip("this build has no emulator")
+    X, _ = gpu_predict.tables.dense(60, 28, 1)
+    with as_cuda():
+        for forest in gpu_predict.FORESTS.values():
+            result = gpu_predict.measure(forest, X, [1, 60], 2, 0.005, xgboost=False)
+            assert result["equal"] and set(result["rows"]) == {"1", "60"}
+            assert all(len(times) == 2 and min(times) > 0 for row in result["rows"].values() for times in row.values())
 
 
 def test_measured_rows_are_complete_and_keep_one_model() -> None:

@@ -12,6 +12,7 @@
 namespace py = pybind11;
 
 void bind_arrays(py::module_& module);
+void bind_predict(py::module_& module);
 
 namespace {
 
@@ -54,4 +55,5 @@ PYBIND11_MODULE(PYGBT_CUDA_MODULE, module, py::mod_gil_not_used()) {
   module.def("waits", &pygbt::device::waits, "Times that this process waited for results of a device.");
   module.def("build_info", &build_info, "Compiler, and the architectures it compiled for.");
   bind_arrays(module);
+  bind_predict(module);
 }

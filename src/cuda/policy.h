@@ -23,7 +23,24 @@ struct Policy {
   std::int64_t steps_at_once = 16;  // of a tree that grows best first: queued before the host looks how far it is
   std::size_t growth_bytes = std::size_t{1} << 31;  // histograms and running sums of such a tree
   std::int64_t record_bytes = 16 << 20;  // trees that wait to be fetched
+
+  // Prediction (walker.h).
+  std::int32_t perfect_depth = 8;         // of trees that are filled up, at most
+  std::int64_t few_rows = 4096;           // up to so many a thread takes a tree, not a row
+  std::size_t code_bytes = 48 << 10;      // of a tile of rows: three blocks at once leave their trees as much
+  std::size_t tree_bytes = 16 << 10;      // of the trees that a block lays in shared memory at a time, at least
+  std::size_t threshold_bytes = 32 << 10; // of a forest that they are searched in shared memory for, at most
+  std::size_t chunk_bytes = 8 << 20;      // of a table and its predictions on the way, two such: 0.2 ms of a bus
 };
+
+// Threads of a block at most: what a kernel says, or the usual number.
+template <class Kernel>
+constexpr int most_threads() {
+  if constexpr (requires { Kernel::kMostThreads; })
+    return Kernel::kMostThreads;
+  else
+    return 256;
+}
 
 // Small numbers, for tests: a table of a few hundred rows has several blocks, tiles, chunks and groups of features, and
 // features that have no room in shared memory.
@@ -42,6 +59,11 @@ inline void make_small(Policy& policy) {
   policy.steps_at_once = 3;
   policy.growth_bytes = 16 << 20;
   policy.record_bytes = 64 << 10;
+  policy.few_rows = 6;
+  policy.code_bytes = 3 << 10;
+  policy.tree_bytes = 1 << 10;
+  policy.threshold_bytes = 256;
+  policy.chunk_bytes = 12 << 10;
 }
 
 }  // namespace pygbt::device

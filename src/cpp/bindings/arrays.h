@@ -20,9 +20,8 @@ namespace py = pybind11;
 
 inline std::string column_name(std::size_t column) { return "X, column " + std::to_string(column); }
 
-// The type of a NumPy array of numbers in native byte order; InvalidArgument for everything else.
-inline ColumnType column_type(const py::array& array, const std::string& what) {
-  const py::dtype dtype = array.dtype();
+// The type of numbers in native byte order; InvalidArgument for everything else.
+inline ColumnType column_type(const py::dtype& dtype, const std::string& what) {
   const char order = dtype.byteorder();
   const auto size = dtype.itemsize();
   if (order == '=' || order == '|' || (order == '<' && PY_LITTLE_ENDIAN) || (order == '>' && PY_BIG_ENDIAN)) {
@@ -73,7 +72,7 @@ inline void set_rows(RawColumns& out, std::size_t column, std::int64_t n_rows, b
 inline ColumnView dense_view(const py::array& array, std::size_t column) {
   if (array.ndim() != 1) throw InvalidArgument(column_name(column) + " must be one-dimensional");
   ColumnView view;
-  view.type = column_type(array, column_name(column));
+  view.type = column_type(array.dtype(), column_name(column));
   view.data = static_cast<const char*>(array.data());
   view.stride = array.strides(0);
   return view;
@@ -136,7 +135,7 @@ inline RawColumns read_columns(const py::object& columns) {
     const auto array = py::cast<py::array>(columns);
     if (array.ndim() != 2) throw InvalidArgument("X must be two-dimensional");
     ColumnView view;
-    view.type = column_type(array, "X");
+    view.type = column_type(array.dtype(), "X");
     view.stride = array.strides(0);
     out.n_rows = array.shape(0);
     out.views.assign(static_cast<std::size_t>(array.shape(1)), view);

@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -34,9 +35,15 @@ void without_gil(Work work) {
   work();
 }
 
+pygbt::Output output_kind(const std::string& output) {
+  pygbt::require(output == "value" || output == "margin", "output must be value, margin or leaf, got '" + output + "'");
+  return output == "value" ? pygbt::Output::kValue : pygbt::Output::kMargin;
+}
+
 py::array predict(const Model& model, const py::object& columns, const std::string& output, std::int32_t begin,
                   std::int32_t end, int n_threads, const py::object& base_margin, bool plain, const std::string& device,
-                  int device_ordinal) {
+                  int device_ordinal, const std::string& path) {
+  const pygbt::PredictDevice where{device, device_ordinal, pygbt::parse_walk_path(path)};
   const pygbt::bindings::RawColumns raw = pygbt::bindings::read_columns(columns);
   pygbt::PredictInput input;
   input.n_rows = raw.n_rows;
@@ -56,21 +63,83 @@ py::array predict(const Model& model, const py::object& columns, const std::stri
       if (device == "cpu")
         pygbt::predict_leaves(model, input, out);
       else
-        pygbt::predict_leaves_on({device, device_ordinal}, model, input, out);
+        pygbt::predict_leaves_on(where, model, input, out);
     });
     return leaves;
   }
-  pygbt::require(output == "value" || output == "margin", "output must be value, margin or leaf, got '" + output + "'");
-  const auto kind = output == "value" ? pygbt::Output::kValue : pygbt::Output::kMargin;
+  const pygbt::Output kind = output_kind(output);
   py::array_t<float> scores({static_cast<py::ssize_t>(raw.n_rows), static_cast<py::ssize_t>(model.n_outputs())});
   const std::span out(scores.mutable_data(), static_cast<std::size_t>(scores.size()));
   without_gil([&] {
     if (device == "cpu")
       pygbt::predict_scores(model, input, kind, out);
     else
-      pygbt::predict_scores_on({device, device_ordinal}, model, input, kind, out);
+      pygbt::predict_scores_on(where, model, input, kind, out);
   });
   return scores;
+}
+
+// (address on the device, (rows, columns), (bytes a row, bytes a column), dtype)
+struct DeviceMatrix {
+  const char* data;
+  std::int64_t n_rows, n_columns, row_stride, column_stride;
+  pygbt::ColumnType type;
+
+  DeviceMatrix(const py::tuple& from, const char* what) {
+    data = reinterpret_cast<const char*>(py::cast<std::uintptr_t>(from[0]));
+    std::tie(n_rows, n_columns) = py::cast<std::pair<std::int64_t, std::int64_t>>(from[1]);
+    std::tie(row_stride, column_stride) = py::cast<std::pair<std::int64_t, std::int64_t>>(from[2]);
+    type = pygbt::bindings::column_type(py::dtype::from_args(from[3]), what);
+  }
+};
+
+void predict_at(const Model& model, const py::tuple& rows, std::uintptr_t to, const std::string& output,
+                std::int32_t begin, std::int32_t end, const py::object& base_margin, const py::object& categories,
+                const std::string& device, int device_ordinal, const std::string& path) {
+  const pygbt::PredictDevice where{device, device_ordinal, pygbt::parse_walk_path(path)};
+  const DeviceMatrix matrix(rows, "X");
+  std::vector<pygbt::ColumnView> columns(static_cast<std::size_t>(matrix.n_columns));
+  for (std::size_t f = 0; f < columns.size(); ++f) {
+    columns[f].type = matrix.type;
+    columns[f].categorical = f < model.cuts().features.size() && model.cuts().features[f].categorical;
+    columns[f].data = matrix.data + static_cast<std::int64_t>(f) * matrix.column_stride;
+    columns[f].stride = matrix.row_stride;
+  }
+  std::vector<pygbt::CategoryValues> known;
+  if (!categories.is_none()) {
+    for (const py::handle item : py::cast<py::sequence>(categories)) {
+      pygbt::CategoryValues& of_column = known.emplace_back();
+      if (item.is_none()) continue;
+      const auto pair = py::cast<py::tuple>(item);
+      const auto values = pygbt::bindings::read_span<double>(pair[0], "categories");
+      const auto codes = pygbt::bindings::read_span<std::int32_t>(pair[1], "categories");
+      of_column = {{values.begin(), values.end()}, {codes.begin(), codes.end()}};
+    }
+  }
+  pygbt::PredictInput input;
+  input.n_rows = matrix.n_rows;
+  input.columns = columns;
+  input.begin = begin;
+  input.end = end;
+  pygbt::DeviceTable table{input, {}, known};
+  if (!base_margin.is_none()) {
+    const DeviceMatrix margins(py::cast<py::tuple>(base_margin), "base_margin");
+    pygbt::require(margins.n_rows == matrix.n_rows && margins.n_columns == model.n_outputs(),
+                   "base_margin must have " + std::to_string(model.n_outputs()) + " values for each of the " +
+                       std::to_string(matrix.n_rows) + " rows");
+    table.margins = {margins.data, margins.row_stride, margins.column_stride, margins.type};
+  }
+  if (output == "leaf") {
+    const std::size_t n_trees =
+        static_cast<std::size_t>(std::max(end - begin, 0)) * static_cast<std::size_t>(model.trees_per_iteration());
+    const std::span out(reinterpret_cast<std::int32_t*>(to), static_cast<std::size_t>(matrix.n_rows) * n_trees);
+    without_gil([&] { pygbt::predict_leaves_at(where, model, table, out); });
+    return;
+  }
+  const pygbt::Output kind = output_kind(output);
+  const std::span out(reinterpret_cast<float*>(to),
+                      static_cast<std::size_t>(matrix.n_rows) * static_cast<std::size_t>(model.n_outputs()));
+  without_gil([&] { pygbt::predict_scores_at(where, model, table, kind, out); });
 }
 
 template <class T>
@@ -202,8 +271,12 @@ void bind_model(py::module_& module) {
           "cuts", [](const Model& model) { return std::const_pointer_cast<pygbt::Cuts>(model.shared_cuts()); })
       .def("predict", &predict, py::arg("columns"), py::kw_only(), py::arg("output"), py::arg("begin"), py::arg("end"),
            py::arg("n_threads") = 0, py::arg("base_margin") = py::none(), py::arg("plain") = false,
-           py::arg("device") = "cpu", py::arg("device_ordinal") = 0,
+           py::arg("device") = "cpu", py::arg("device_ordinal") = 0, py::arg("path") = "auto",
            "(n, n_outputs) float32 values or margins, or (n, trees) int32 leaf indices, of iterations [begin, end).")
+      .def("predict_at", &predict_at, py::arg("rows"), py::arg("to"), py::kw_only(), py::arg("output"),
+           py::arg("begin"), py::arg("end"), py::arg("base_margin") = py::none(), py::arg("categories") = py::none(),
+           py::arg("device") = "cuda", py::arg("device_ordinal") = 0, py::arg("path") = "auto",
+           "The same of a matrix on a device, (address, shape, strides, dtype), to C-ordered memory on it.")
       .def("slice", &Model::slice, py::arg("begin"), py::arg("end"), py::arg("step") = 1)
       .def("tree", &tree_dict, py::arg("index"), "Arrays over the nodes of one tree, as in tree/tree.h.")
       .def("to_arrays", &to_python, "The model as (arrays by name, dictionary of scalars).")

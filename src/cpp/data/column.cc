@@ -5,16 +5,12 @@
 #include <limits>
 
 #include "data/keys.h"
+#include "math/as_trained.h"
 
 namespace pygbt {
 namespace {
 
 constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
-
-// As the training column held it; + 0.0 turns -0.0 into +0.0.
-double as_trained(double value, bool wide) {
-  return (wide ? value : static_cast<double>(static_cast<float>(value))) + 0.0;
-}
 
 }  // namespace
 

@@ -10,6 +10,7 @@
 
 #include "data/cuts.h"
 #include "math/losses.h"
+#include "model/device_models.h"
 #include "model/forest.h"
 #include "model/model_tree.h"
 
@@ -47,6 +48,9 @@ class Model {
   // All trees packed for many rows, or nullptr while fewer rows were predicted than pay for it (or if they do not fit).
   const Forest* forest(std::int64_t n_rows) const { return forest_->after_rows(n_rows, cuts(), trees()); }
 
+  // The model on devices, see model/device_predict.
+  DeviceModels& on_devices() const { return *on_devices_; }
+
   // Iterations begin, begin + step, ... below end. Throws InvalidArgument outside 0 .. n_iterations.
   Model slice(std::int32_t begin, std::int32_t end, std::int32_t step = 1) const;
 
@@ -56,6 +60,7 @@ class Model {
  private:
   ModelParts parts_;
   std::shared_ptr<LazyForest> forest_ = std::make_shared<LazyForest>();
+  std::shared_ptr<DeviceModels> on_devices_ = std::make_shared<DeviceModels>();
 };
 
 // "gain", "total_gain", "cover", "total_cover", "split_count"; throws InvalidArgument for others.

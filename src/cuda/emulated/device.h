@@ -8,6 +8,7 @@
 #include <cstring>
 
 #define PYGBT_KERNEL inline
+#define PYGBT_UNROLL _Pragma("GCC unroll 8")  // the loop that follows: its arrays stay in registers
 
 namespace pygbt::device {
 
@@ -76,6 +77,11 @@ inline std::uint32_t fetch_add(std::uint32_t* at, std::uint32_t value) {
   const std::uint32_t before = *at;
   *at += value;
   return before;
+}
+// Of a variable of the thread: one instruction, without a branch.
+template <std::uint32_t kValue>
+void add_if(bool condition, std::uint32_t& to) {
+  if (condition) to += kValue;
 }
 inline void raise_to(std::uint32_t* at, std::uint32_t value) { *at = value > *at ? value : *at; }
 

@@ -56,6 +56,14 @@ void Device::release(void* memory) noexcept {
 void Device::to_device(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
 void Device::to_host(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
 void Device::copy(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
+void* Device::allocate_host(std::size_t bytes) {
+  void* const memory = std::malloc(bytes + 1);
+  if (memory == nullptr) throw std::bad_alloc();
+  return std::memset(memory, kGarbage, bytes);
+}
+void Device::release_host(void* memory) noexcept { std::free(memory); }
+void Device::send(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
+void Device::receive(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
 void Device::fill(void* to, int byte, std::size_t bytes) { std::memset(to, byte, bytes); }
 
 bool Device::sort_pairs(std::uint32_t* keys, std::uint32_t* spare_keys, std::uint64_t* values,

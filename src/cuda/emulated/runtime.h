@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 
 #include "emulated/emulator.h"
@@ -50,6 +51,13 @@ class Device {
     return before;
   }
   void forget(Reports& reports) { reports.last = 1; }
+
+  // Memory of the host that copies go from and to while the caller goes on: it must stay as it is until `finish`.
+  void* allocate_host(std::size_t bytes);
+  void release_host(void* memory) noexcept;
+  void send(void* to, const void* from, std::size_t bytes);
+  void receive(void* to, const void* from, std::size_t bytes);
+
   // Ascending by key. The spare arrays hold the result where it returns true, the first ones where not.
   bool sort_pairs(std::uint32_t* keys, std::uint32_t* spare_keys, std::uint64_t* values, std::uint64_t* spare_values,
                   std::int64_t n);
@@ -60,6 +68,7 @@ class Device {
   template <class Kernel>
   void launch(std::int64_t n_blocks, int n_threads, const Kernel& kernel, std::size_t shared_bytes = 0) {
     if (n_blocks == 0) return;
+    if (n_threads > most_threads<Kernel>()) throw std::logic_error("the kernel is not built for so many threads");
     emulator::run_grid(
         n_blocks, n_threads, shared_bytes, [](const void* k) { (*static_cast<const Kernel*>(k))(); }, &kernel);
   }

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #define PYGBT_KERNEL __device__ __forceinline__
+#define PYGBT_UNROLL _Pragma("unroll")
 
 namespace pygbt::device {
 
@@ -41,6 +42,11 @@ PYGBT_KERNEL void add(std::int64_t* at, std::int64_t value) {  // two's compleme
   atomicAdd(reinterpret_cast<unsigned long long*>(at), static_cast<unsigned long long>(value));
 }
 PYGBT_KERNEL std::uint32_t fetch_add(std::uint32_t* at, std::uint32_t value) { return atomicAdd(at, value); }
+// The compiler would make two sums and choose.
+template <std::uint32_t kValue>
+PYGBT_KERNEL void add_if(bool condition, std::uint32_t& to) {
+  if (condition) asm("add.u32 %0, %0, %1;" : "+r"(to) : "n"(kValue));
+}
 PYGBT_KERNEL void raise_to(std::uint32_t* at, std::uint32_t value) { atomicMax(at, value); }
 
 }  // namespace pygbt::device

@@ -27,6 +27,7 @@ Policy policy_of(const cudaDeviceProp& properties) {
   policy.n_blocks = std::int64_t{8} * properties.multiProcessorCount;
   policy.histogram_blocks = std::int64_t{1} * properties.multiProcessorCount;
   policy.shared_bytes = properties.sharedMemPerBlockOptin;
+  policy.few_rows = std::int64_t{32} * properties.multiProcessorCount;
   policy.group_bytes = std::min<std::size_t>(policy.group_bytes, policy.shared_bytes / 2);
   return policy;
 }
@@ -189,6 +190,28 @@ void Device::to_host(void* to, const void* from, std::size_t bytes) {
 void Device::copy(void* to, const void* from, std::size_t bytes) {
   const Current current(ordinal_);
   check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_), "cudaMemcpyAsync");
+}
+
+void* Device::allocate_host(std::size_t bytes) {
+  const Current current(ordinal_);
+  void* memory = nullptr;
+  check(cudaMallocHost(&memory, bytes), "cudaMallocHost");
+  return memory;
+}
+
+void Device::release_host(void* memory) noexcept {
+  cudaFreeHost(memory);
+  cudaGetLastError();
+}
+
+void Device::send(void* to, const void* from, std::size_t bytes) {
+  const Current current(ordinal_);
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_), "cudaMemcpyAsync");
+}
+
+void Device::receive(void* to, const void* from, std::size_t bytes) {
+  const Current current(ordinal_);
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_), "cudaMemcpyAsync");
 }
 
 void Device::fill(void* to, int byte, std::size_t bytes) {

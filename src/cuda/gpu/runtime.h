@@ -28,19 +28,12 @@ class Current {
   int before_ = 0;
 };
 
-// Threads of a block at most: what a kernel says, or the usual number.
-template <class Kernel>
-constexpr int most_threads() {
-  if constexpr (requires { Kernel::kMostThreads; })
-    return Kernel::kMostThreads;
-  else
-    return 256;
-}
-
+#ifdef __CUDACC__
 template <class Kernel>
 __global__ void __launch_bounds__(most_threads<Kernel>()) run_kernel(const __grid_constant__ Kernel kernel) {
   kernel();
 }
+#endif
 
 // Launches that are made again and again with the same arguments: a graph, once it is known which.
 class Recording {
@@ -112,12 +105,19 @@ class Device {
   // Queues the report of *from, and waits for the report before it; 1 where there was none.
   std::int32_t report(Reports& reports, const std::int32_t* from);
   void forget(Reports& reports) { reports.n_ = 0; }
+
+  void* allocate_host(std::size_t bytes);
+  void release_host(void* memory) noexcept;
+  void send(void* to, const void* from, std::size_t bytes);
+  void receive(void* to, const void* from, std::size_t bytes);
+
   bool sort_pairs(std::uint32_t* keys, std::uint32_t* spare_keys, std::uint64_t* values, std::uint64_t* spare_values,
                   std::int64_t n);
 
   void finish();
   void finish_all();
 
+#ifdef __CUDACC__  // the bindings are C++
   template <class Kernel>
   void launch(std::int64_t n_blocks, int n_threads, const Kernel& kernel, std::size_t shared_bytes = 0) {
     if (n_blocks == 0) return;
@@ -130,6 +130,7 @@ class Device {
         <<<static_cast<unsigned>(n_blocks), static_cast<unsigned>(n_threads), shared_bytes, stream_>>>(kernel);
     check(cudaGetLastError(), "launch");
   }
+#endif
 
  private:
   static constexpr std::size_t kUsualShared = 48 << 10;  // more must be asked for
