@@ -34,7 +34,8 @@ py::dict build_info() {
 PYBIND11_MODULE(PYGBT_CUDA_MODULE, module, py::mod_gil_not_used()) {
   module.doc() = "The CUDA backend of pygbt. Internal: ask for it by device=\"cuda\".";
   py::register_local_exception_translator(translate);
-  static const pygbt::DeviceModule makers{&pygbt::device::make_cuda_backend, &pygbt::device::make_cuda_walker};
+  static const pygbt::DeviceModule makers{&pygbt::device::make_cuda_backend, &pygbt::device::make_cuda_walker,
+                                          &pygbt::device::make_cuda_binner};
   module.attr("makers") = py::capsule(&makers, "pygbt.DeviceModule " PYGBT_VERSION);
   module.def("n_devices", &pygbt::device::n_devices, "Devices of this machine.");
   module.def("devices", &pygbt::device::device_names, "Names of the devices of this machine, by ordinal.");

@@ -8,12 +8,14 @@
 
 #include "backend/backend.h"
 #include "backend/walker.h"
+#include "data/device_bins.h"
 
 namespace pygbt::device {
 
 // The caller owns them.
 Backend* make_cuda_backend(int ordinal);
 Walker* make_cuda_walker(int ordinal);
+DeviceBinner* make_cuda_binner(int ordinal);
 
 // Devices of this machine, and their names by ordinal. Throw Unsupported where there is no driver.
 int n_devices();

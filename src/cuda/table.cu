@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "binner.h"
 #include "block.h"
 #include "device.h"
 
@@ -68,6 +69,10 @@ void Table::load(const Dataset& data) {
 }
 
 void Table::load_columns(const Dataset& data) {
+  if (data.device_bins != nullptr) {  // found here: they stay where they are
+    columns_.put(static_cast<const CudaBins&>(*data.device_bins).columns());
+    return;
+  }
   std::vector<Column> columns;
   std::vector<std::int64_t> offsets;
   std::int64_t bytes = 0;

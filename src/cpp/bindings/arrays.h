@@ -5,10 +5,12 @@
 
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -20,9 +22,8 @@ namespace py = pybind11;
 
 inline std::string column_name(std::size_t column) { return "X, column " + std::to_string(column); }
 
-// The type of a NumPy array of numbers in native byte order; InvalidArgument for everything else.
-inline ColumnType column_type(const py::array& array, const std::string& what) {
-  const py::dtype dtype = array.dtype();
+// The type of numbers in native byte order; InvalidArgument for everything else.
+inline ColumnType column_type(const py::dtype& dtype, const std::string& what) {
   const char order = dtype.byteorder();
   const auto size = dtype.itemsize();
   if (order == '=' || order == '|' || (order == '<' && PY_LITTLE_ENDIAN) || (order == '>' && PY_BIG_ENDIAN)) {
@@ -73,7 +74,7 @@ inline void set_rows(RawColumns& out, std::size_t column, std::int64_t n_rows, b
 inline ColumnView dense_view(const py::array& array, std::size_t column) {
   if (array.ndim() != 1) throw InvalidArgument(column_name(column) + " must be one-dimensional");
   ColumnView view;
-  view.type = column_type(array, column_name(column));
+  view.type = column_type(array.dtype(), column_name(column));
   view.data = static_cast<const char*>(array.data());
   view.stride = array.strides(0);
   return view;
@@ -126,17 +127,44 @@ inline ColumnView tuple_view(const py::tuple& item, std::size_t column, RawColum
                         ": expected (\"sparse\", values, rows, fill, n_rows) or (\"codes\", int32 codes)");
 }
 
+// ("device", address of element (0, 0), dtype, (n_rows, n_columns), strides in bytes): a matrix on a device, whose owner
+// the caller keeps.
+inline RawColumns device_columns(const py::tuple& item) {
+  RawColumns out;
+  ColumnView view;
+  view.type = column_type(py::cast<py::dtype>(item[2]), "X");
+  view.on_device = true;
+  const auto shape = py::cast<std::pair<std::int64_t, std::int64_t>>(item[3]);
+  const auto strides = py::cast<std::pair<std::int64_t, std::int64_t>>(item[4]);
+  const auto first = py::cast<std::uintptr_t>(item[1]);
+  const auto bytes = static_cast<std::int64_t>(py::cast<py::dtype>(item[2]).itemsize());
+  if (first % static_cast<std::uintptr_t>(bytes) != 0 || strides.first % bytes != 0 || strides.second % bytes != 0)
+    throw InvalidArgument("X: the elements of an array on a device must be aligned to their size; copy it first");
+  view.stride = strides.first;
+  out.n_rows = shape.first;
+  for (std::int64_t j = 0; j < shape.second; ++j) {
+    view.data = reinterpret_cast<const char*>(first + static_cast<std::uintptr_t>(j * strides.second));
+    out.views.push_back(view);
+  }
+  return out;
+}
+
 }  // namespace detail
 
-// A 2-D array of numbers (any order and strides), or a list with one item a column: a 1-D array, ("codes", int32) or
-// ("sparse", values, rows, fill, n_rows).
+// A 2-D array of numbers (any order and strides), a matrix on a device (see above), or a list with one item a column: a
+// 1-D array, ("codes", int32) or ("sparse", values, rows, fill, n_rows).
 inline RawColumns read_columns(const py::object& columns) {
   RawColumns out;
+  if (py::isinstance<py::tuple>(columns)) {
+    const auto item = py::cast<py::tuple>(columns);
+    if (item.size() == 5 && py::isinstance<py::str>(item[0]) && py::cast<std::string>(item[0]) == "device")
+      return detail::device_columns(item);
+  }
   if (py::isinstance<py::array>(columns)) {
     const auto array = py::cast<py::array>(columns);
     if (array.ndim() != 2) throw InvalidArgument("X must be two-dimensional");
     ColumnView view;
-    view.type = column_type(array, "X");
+    view.type = column_type(array.dtype(), "X");
     view.stride = array.strides(0);
     out.n_rows = array.shape(0);
     out.views.assign(static_cast<std::size_t>(array.shape(1)), view);

@@ -45,6 +45,7 @@ Trainer::Trainer(Params params, DatasetPtr data, const Model* init, std::shared_
   validate(params_);
   validate_features(params_, data_->n_features());
   require(data_->n_labels > 0 || params_.objective == Objective::kCustom, "the training Dataset has no label");
+  require_bins_on(*data_, std::string(to_string(params_.device)), params_.device_ordinal);
   loss_ = resolve_labels(loss_of(params_), params_.n_classes, *data_, *comm_);
   if (params_.multi_strategy == MultiStrategy::kVectorLeaf) tree_width_ = loss_.n_targets;
   trees_per_iteration_ = loss_.n_targets / tree_width_;
@@ -57,7 +58,7 @@ Trainer::Trainer(Params params, DatasetPtr data, const Model* init, std::shared_
   }
   backend_ = make_backend(std::string(to_string(params_.device)), params_.device_ordinal);
   backend_->load(*data_, loss_.n_targets, *comm_, params_.n_threads);
-  backend_->set_scores(start_scores(*data_));
+  backend_->set_scores(start_scores(trees_.empty() ? *data_ : *with_host_columns(data_)));
   grower_ = std::make_unique<Grower>(params_, *data_->cuts);
 }
 
@@ -82,6 +83,7 @@ std::int32_t Trainer::add_valid(DatasetPtr data) {
   require(data->cuts == data_->cuts,
           "an evaluation set must share the edges of the training set: build it with reference=");
   check_labels(loss_, *data);
+  data = with_host_columns(std::move(data));  // its rows are walked here
   EvaluationSet valid;
   valid.scores = start_scores(*data);
   valid.data = std::move(data);

@@ -10,6 +10,7 @@
 #include "comm/communicator.h"
 #include "data/binning.h"
 #include "data/blocks.h"
+#include "data/device_edges.h"
 #include "data/edges.h"
 #include "data/weights.h"
 
@@ -86,7 +87,7 @@ std::vector<std::int64_t> group_offsets(const DatasetInput& input) {
   return begin;
 }
 
-CutsPtr find_cuts(const DatasetInput& input, std::span<const std::uint32_t> weights) {
+std::shared_ptr<Cuts> categorical_cuts(const DatasetInput& input) {
   auto cuts = std::make_shared<Cuts>();
   cuts->features.resize(input.columns.size());
   for (std::size_t f = 0; f < input.columns.size(); ++f) {
@@ -94,15 +95,37 @@ CutsPtr find_cuts(const DatasetInput& input, std::span<const std::uint32_t> weig
     cuts->features[f].categorical = true;
     cuts->features[f].n_bins = input.n_categories[f] + 1;
   }
-  Solo solo;
-  find_edges(input.columns, input.n_rows, weights, input.max_bin, solo, input.n_threads, cuts->features);
   return cuts;
 }
 
-}  // namespace
+// Edges and bins, here.
+void bin_here(const DatasetInput& input, Dataset& data) {
+  if (input.reference == nullptr) {
+    auto cuts = categorical_cuts(input);
+    Solo solo;
+    find_edges(input.columns, input.n_rows, data.weights, input.max_bin, solo, input.n_threads, cuts->features);
+    data.cuts = std::move(cuts);
+  }
+  fill_columns(input.columns, input.n_threads, data);
+  fill_blocks(input.n_threads, data);
+}
 
-Dataset make_dataset(const DatasetInput& input) {
-  check_table(input);
+void bin_there(const DatasetInput& input, Dataset& data) {
+  data.device = input.device;
+  data.device_ordinal = input.device_ordinal;
+  const bool find = input.reference == nullptr;
+  auto cuts = find ? categorical_cuts(input) : std::make_shared<Cuts>(*input.reference);
+  data.device_bins = bin_on_device(*input.binner, input.columns, input.n_rows, data.weights, input.max_bin, find,
+                                   input.n_threads, input.check, cuts->features);
+  if (find) data.cuts = std::move(cuts);
+}
+
+std::string where(const std::string& device, int ordinal) {
+  return device == "cpu" || device == "naive" ? device : device + ":" + std::to_string(ordinal);
+}
+
+// All but the bins.
+Dataset make_rows(const DatasetInput& input) {
   Dataset data;
   data.n_rows = input.n_rows;
   data.first_row = input.first_row;
@@ -127,15 +150,56 @@ Dataset make_dataset(const DatasetInput& input) {
     data.weight_unit = fixed.unit;
     data.total_weight = fixed.total;
   }
+  return data;
+}
+
+}  // namespace
+
+Dataset make_dataset(const DatasetInput& input) {
+  check_table(input);
+  Dataset data = make_rows(input);
   if (input.reference != nullptr) {
     check_reference(input);
     data.cuts = input.reference;
-  } else {
-    data.cuts = find_cuts(input, data.weights);
   }
-  fill_columns(input.columns, input.n_threads, data);
-  fill_blocks(input.n_threads, data);
+  if (input.binner == nullptr)
+    bin_here(input, data);
+  else
+    bin_there(input, data);
   return data;
+}
+
+Dataset take_rows(const Dataset& data, std::span<const RowId> rows, const DatasetInput& input) {
+  require(!rows.empty(), "X has 0 sample(s) " + shape(0, data.cuts->features.size()) + " while a minimum of 1 is required.");
+  Dataset taken = make_rows(input);
+  taken.cuts = data.cuts;
+  taken.device = data.device;
+  taken.device_ordinal = data.device_ordinal;
+  taken.device_bins = data.device_bins->take(rows);
+  return taken;
+}
+
+std::shared_ptr<const Dataset> with_host_columns(std::shared_ptr<const Dataset> data) {
+  if (data->device_bins == nullptr) return data;
+  auto copy = std::make_shared<Dataset>(*data);
+  copy->device_bins = nullptr;
+  copy->device = "cpu";
+  copy->device_ordinal = 0;
+  for (FeatureId f = 0; f < data->n_features(); ++f) {
+    const bool two_byte = data->cuts->features[static_cast<std::size_t>(f)].n_bins > 256;
+    copy->column_two_byte.push_back(two_byte);
+    auto& column = copy->columns.emplace_back(static_cast<std::size_t>(data->n_rows) * (two_byte ? 2 : 1));
+    data->device_bins->read(f, column.data());
+  }
+  return copy;
+}
+
+void require_bins_on(const Dataset& data, const std::string& device, int ordinal) {
+  if (data.device_bins == nullptr || (data.device == device && data.device_ordinal == ordinal)) return;
+  const std::string is = where(data.device, data.device_ordinal), wanted = where(device, ordinal);
+  throw InvalidArgument("the Dataset lives on device=\"" + is + "\", but device=\"" + wanted +
+                        "\" is to train on it; train with device=\"" + is + "\", or build it with Dataset(..., device=\"" +
+                        (wanted == "naive" ? "cpu" : wanted) + "\")");
 }
 
 }  // namespace pygbt

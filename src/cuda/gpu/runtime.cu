@@ -140,6 +140,25 @@ void Device::fill(void* to, int byte, std::size_t bytes) {
   check(cudaMemsetAsync(to, byte, bytes, stream_), "cudaMemsetAsync");
 }
 
+void Device::finish() {
+  const Current current(ordinal_);
+  check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
+  staged_ = 0;
+}
+
+// What the driver keeps of freed memory is free, too.
+std::size_t Device::free_bytes() const {
+  const Current current(ordinal_);
+  std::size_t free = 0, total = 0;
+  check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+  cudaMemPool_t pool;
+  check(cudaDeviceGetDefaultMemPool(&pool, ordinal_), "cudaDeviceGetDefaultMemPool");
+  std::uint64_t reserved = 0, used = 0;
+  check(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrReservedMemCurrent, &reserved), "cudaMemPoolGetAttribute");
+  check(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrUsedMemCurrent, &used), "cudaMemPoolGetAttribute");
+  return free + static_cast<std::size_t>(reserved - std::min(reserved, used));
+}
+
 int n_devices() {
   int n = 0;
   const cudaError_t status = cudaGetDeviceCount(&n);

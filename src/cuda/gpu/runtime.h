@@ -49,6 +49,12 @@ class Device {
   void to_host(void* to, const void* from, std::size_t bytes);
   void fill(void* to, int byte, std::size_t bytes);
 
+  void finish();
+  std::size_t free_bytes() const;
+
+  int ordinal() const { return ordinal_; }
+  cudaStream_t stream() const { return stream_; }
+
   template <class Kernel>
   void launch(std::int64_t n_blocks, int n_threads, const Kernel& kernel, std::size_t shared_bytes = 0) {
     if (n_blocks == 0) return;

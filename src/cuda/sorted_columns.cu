@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sorted_columns.h"
+
+#include <algorithm>
+
+#include "block.h"
+#include "data/keys.h"
+#include "device.h"
+#include "sort.h"
+
+namespace pygbt::device {
+
+namespace {
+
+constexpr std::size_t kAlignment = 256;
+
+std::size_t up_to(std::size_t x, std::size_t multiple) { return (x + multiple - 1) / multiple * multiple; }
+
+PYGBT_KERNEL std::uint64_t key_at(const SortedColumn& column, std::int64_t i) {
+  return column.wide ? reinterpret_cast<const std::uint64_t*>(column.keys)[i]
+                     : reinterpret_cast<const std::uint32_t*>(column.keys)[i];
+}
+
+// Items of smaller keys; with `equal`, and of this one.
+PYGBT_KERNEL std::int64_t items_below(const SortedColumn& column, std::uint64_t key, bool equal) {
+  std::int64_t low = 0;
+  for (std::int64_t high = column.n; low < high;) {
+    const std::int64_t middle = low + (high - low) / 2;
+    const std::uint64_t there = key_at(column, middle);
+    if (there < key || (equal && there == key))
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+// Weight of the first i items.
+PYGBT_KERNEL std::int64_t weight_of(const SortedColumn& column, std::int64_t i) {
+  if (column.weights != nullptr) return i == 0 ? 0 : column.weights[i - 1];
+  return i < column.n_missing ? 0 : i - column.n_missing;
+}
+
+// The item that the rank falls upon, among the items alone.
+PYGBT_KERNEL std::int64_t item_at(const SortedColumn& column, std::int64_t rank) {
+  if (column.weights == nullptr) return column.n_missing + rank - 1;
+  std::int64_t low = 0;
+  for (std::int64_t high = column.n - 1; low < high;) {
+    const std::int64_t middle = low + (high - low) / 2;
+    if (column.weights[middle] < rank)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+// A value of the items, and what the fill adds below it or to it.
+PYGBT_KERNEL Mass mass_of(const SortedColumn& column, std::uint64_t key) {
+  const std::int64_t before = weight_of(column, items_below(column, key, false));
+  const std::int64_t up_to_it = weight_of(column, items_below(column, key, true));
+  Mass mass;
+  mass.key = key;
+  mass.before = before + (key > column.fill ? column.fill_weight : 0);
+  mass.weight = up_to_it - before + (key == column.fill ? column.fill_weight : 0);
+  return mass;
+}
+
+// Keys and weights of the items of a column: weight 0 is as good as missing.
+template <class Key>
+struct WeighKernel {
+  const Key* keys;
+  const RowId* rows;
+  const std::uint32_t* weights;
+  std::int64_t n;
+  Key* out;
+  std::uint32_t* out_weights;
+
+  PYGBT_KERNEL void operator()() const {
+    for (std::int64_t i = first_row(); i < n; i += row_step()) {
+      const std::uint32_t weight = weights[rows == nullptr ? i : static_cast<std::int64_t>(rows[i])];
+      const bool counts = weight != 0 && keys[i] != Key{kMissingKey};
+      out[i] = counts ? keys[i] : Key{kMissingKey};
+      out_weights[i] = counts ? weight : 0u;
+    }
+  }
+};
+
+// Running sums of weights in three launches: of each unit, of the units of a column, of its items.
+struct UnitSumKernel {
+  Units units;
+  const std::uint32_t* const* weights;  // [column]
+  std::int64_t* sums;  // [unit]
+
+  PYGBT_KERNEL void operator()() const {
+    for (std::int64_t u = units.begin_of_block(); u < units.end_of_block(); ++u) {
+      const Unit unit = units.at(u);
+      std::int64_t sum = 0;
+      for (std::int64_t i = unit.begin + thread(); i < unit.end; i += n_threads()) sum += weights[unit.column][i];
+      sum = block_sum(sum, shared<std::int64_t>());
+      if (thread() == 0) sums[u] = sum;
+    }
+  }
+};
+
+// A block a column: each sum becomes that of the units before it.
+struct UnitOffsetKernel {
+  Units units;
+  std::int64_t* sums;
+
+  PYGBT_KERNEL void operator()() const {
+    const std::int64_t end = units.first[block() + 1];
+    std::int64_t before = 0;
+    for (std::int64_t first = units.first[block()]; first < end; first += n_threads()) {
+      const std::int64_t at = first + thread();
+      std::int64_t total = 0;
+      const std::int64_t mine = at < end ? sums[at] : 0;
+      const std::int64_t scanned = block_scan(mine, shared<std::int64_t>(), total);
+      if (at < end) sums[at] = before + scanned;
+      before += total;
+    }
+  }
+};
+
+struct RunningKernel {
+  Units units;
+  const std::uint32_t* const* weights;
+  const std::int64_t* sums;  // [unit] before it
+  std::int64_t* const* out;  // [column]
+
+  PYGBT_KERNEL void operator()() const {
+    for (std::int64_t u = units.begin_of_block(); u < units.end_of_block(); ++u) {
+      const Unit unit = units.at(u);
+      std::int64_t before = sums[u];
+      for (std::int64_t first = unit.begin; first < unit.end; first += n_threads()) {
+        const std::int64_t i = first + thread();
+        std::int64_t total = 0;
+        const std::int64_t mine = i < unit.end ? weights[unit.column][i] : 0;
+        const std::int64_t scanned = block_scan(mine, shared<std::int64_t>(), total);
+        if (i < unit.end) out[unit.column][i] = before + scanned + mine;
+        before += total;
+      }
+    }
+  }
+};
+
+// What is known of a column once it is sorted; a thread a column.
+struct MeasureKernel {
+  SortedColumn* columns;
+  std::int32_t n_columns;
+
+  PYGBT_KERNEL void operator()() const {
+    for (std::int64_t c = first_row(); c < n_columns; c += row_step()) {
+      SortedColumn& column = columns[c];
+      column.n_missing = items_below(column, kMissingKey, true);
+      column.weight = weight_of(column, column.n);
+      if (column.fill_weight == 0) continue;
+      column.before_fill = weight_of(column, items_below(column, column.fill, false));
+      column.at_fill = weight_of(column, items_below(column, column.fill, true)) - column.before_fill;
+    }
+  }
+};
+
+PYGBT_KERNEL bool begins_value(const SortedColumn& column, std::int64_t i) {
+  const std::uint64_t key = key_at(column, i);
+  return key != kMissingKey && (i == 0 || key_at(column, i - 1) != key);
+}
+
+struct CountKernel {
+  Units units;
+  const SortedColumn* columns;
+  std::int64_t* distinct;  // [column]
+
+  PYGBT_KERNEL void operator()() const {
+    for (std::int64_t u = units.begin_of_block(); u < units.end_of_block(); ++u) {
+      const Unit unit = units.at(u);
+      const SortedColumn column = columns[unit.column];
+      std::int64_t count = 0;
+      for (std::int64_t i = unit.begin + thread(); i < unit.end; i += n_threads())
+        count += begins_value(column, i) ? 1 : 0;
+      count = block_sum(count, shared<std::int64_t>());
+      if (thread() == 0 && count > 0) add(distinct + unit.column, count);
+    }
+  }
+};
+
+// Lists the values of columns that have few, in any order.
+struct ListKernel {
+  Units units;
+  const SortedColumn* columns;
+  const std::int64_t* first;  // [column] place of its list in `values`, -1 = not asked for
+  std::uint32_t* n_listed;    // [column]
+  std::uint64_t* values;
+
+  PYGBT_KERNEL void operator()() const {
+    for (std::int64_t u = units.begin_of_block(); u < units.end_of_block(); ++u) {
+      const Unit unit = units.at(u);
+      if (first[unit.column] < 0) continue;
+      const SortedColumn column = columns[unit.column];
+      for (std::int64_t i = unit.begin + thread(); i < unit.end; i += n_threads())
+        if (begins_value(column, i)) values[first[unit.column] + fetch_add(n_listed + unit.column, 1u)] = key_at(column, i);
+    }
+  }
+};
+
+struct RankKernel {
+  const SortedColumn* columns;
+  const RankQuery* queries;
+  std::int64_t n;
+  Mass* out;
+
+  PYGBT_KERNEL void operator()() const {
+    for (std::int64_t q = first_row(); q < n; q += row_step()) {
+      const SortedColumn column = columns[queries[q].column];
+      const std::int64_t rank = queries[q].rank;
+      std::uint64_t key = column.fill;
+      if (rank <= column.before_fill || column.fill_weight == 0)
+        key = key_at(column, item_at(column, rank));
+      else if (rank > column.before_fill + column.at_fill + column.fill_weight)
+        key = key_at(column, item_at(column, rank - column.fill_weight));
+      out[q] = mass_of(column, key);
+    }
+  }
+};
+
+std::int64_t blocks_for(const Policy& policy, std::int64_t n) {
+  return std::min(policy.n_blocks, (n + policy.n_threads - 1) / policy.n_threads);
+}
+
+std::size_t scan_bytes(const Policy& policy) {
+  return static_cast<std::size_t>(policy.n_threads) / kLanes * sizeof(std::int64_t);
+}
+
+}  // namespace
+
+std::size_t SortedColumns::bytes(const KeyColumn& column, std::int64_t n_rows, bool weighted) {
+  const auto n = static_cast<std::size_t>(KeyColumns::items(column, n_rows));
+  return up_to(n * KeyColumns::key_bytes(column.kind), kAlignment) +
+         (weighted ? n * (sizeof(std::uint32_t) + sizeof(std::int64_t)) : 0);
+}
+
+// CUB's second copy, and the keys and weights of the column.
+std::size_t SortedColumns::scratch_bytes(const KeyColumn& column, std::int64_t n_rows, bool weighted) {
+  const auto n = static_cast<std::size_t>(KeyColumns::items(column, n_rows));
+  return n * (KeyColumns::key_bytes(column.kind) + (weighted ? sizeof(std::uint32_t) : 0)) * (weighted ? 2 : 1);
+}
+
+void SortedColumns::sort_one(const LoadedColumn& column, std::byte* keys, const std::uint32_t* weights,
+                             std::uint32_t* out_weights) {
+  if (column.n == 0) return;
+  const auto run = [&]<class Key>(Key) {
+    const auto* const from = reinterpret_cast<const Key*>(column.keys);
+    auto* const to = reinterpret_cast<Key*>(keys);
+    if (weights == nullptr) return device::sort(device_, from, to, column.n, scratch_);
+    auto* const masked = reinterpret_cast<Key*>(masked_.make(static_cast<std::size_t>(column.n) * sizeof(Key)));
+    std::uint32_t* const own = weights_.make(column.n);
+    device_.launch(blocks_for(device_.policy(), column.n), device_.policy().n_threads,
+                   WeighKernel<Key>{from, column.rows, weights, column.n, masked, own});
+    device::sort(device_, masked, to, own, out_weights, column.n, scratch_);
+  };
+  if (column.kind == KeyKind::wide)
+    run(std::uint64_t{});
+  else
+    run(std::uint32_t{});
+}
+
+std::vector<ValueCount> SortedColumns::sort(const KeyColumns& loaded, std::span<const KeyColumn> columns,
+                                            const std::uint32_t* weights) {
+  place_.assign(columns.size(), -1);
+  host_.clear();
+  std::vector<std::int64_t> n_items;
+  std::size_t size = 0;
+  std::int64_t total = 0;
+  for (std::size_t c = 0; c < columns.size(); ++c) {
+    if (!columns[c].sorted) continue;
+    const LoadedColumn& column = loaded.columns()[c];
+    place_[c] = static_cast<std::int32_t>(host_.size());
+    SortedColumn sorted;
+    sorted.n = column.n;
+    sorted.wide = column.kind == KeyKind::wide;
+    if (columns[c].fill_weight > 0) {
+      const double fill = columns[c].view.fill;
+      sorted.fill = sorted.wide ? key_as<std::uint64_t>(fill) : key_as<std::uint32_t>(fill);
+      if (sorted.fill != kMissingKey) sorted.fill_weight = columns[c].fill_weight;
+    }
+    host_.push_back(sorted);
+    n_items.push_back(column.n);
+    size += up_to(static_cast<std::size_t>(column.n) * KeyColumns::key_bytes(column.kind), kAlignment);
+    total += column.n;
+  }
+  std::vector<ValueCount> counts(columns.size());
+  if (host_.empty()) return counts;
+
+  std::byte* keys = keys_.make(size);
+  std::uint32_t* sorted_weights = weights == nullptr ? nullptr : sorted_weights_.make(total);
+  std::int64_t* running = weights == nullptr ? nullptr : running_.make(total);
+  std::vector<const std::uint32_t*> weights_of_column;
+  std::vector<std::int64_t*> running_of_column;
+  for (std::size_t c = 0; c < columns.size(); ++c) {
+    if (place_[c] < 0) continue;
+    const LoadedColumn& column = loaded.columns()[c];
+    SortedColumn& sorted = host_[static_cast<std::size_t>(place_[c])];
+    sorted.keys = keys;
+    sorted.weights = running;
+    weights_of_column.push_back(sorted_weights);
+    running_of_column.push_back(running);
+    sort_one(column, keys, weights, sorted_weights);
+    keys += up_to(static_cast<std::size_t>(column.n) * KeyColumns::key_bytes(column.kind), kAlignment);
+    if (weights == nullptr) continue;
+    sorted_weights += column.n;
+    running += column.n;
+  }
+
+  const Policy& policy = device_.policy();
+  plan_ = UnitPlan(policy, n_items);
+  Parcel given(given_);
+  columns_ = given.put(host_);
+  first_ = given.put(plan_.first);
+  items_ = given.put(plan_.items);
+  const auto distinct = given.put(std::vector<std::int64_t>(host_.size(), 0));
+  const auto weights_part = given.put(weights_of_column);
+  const auto running_part = given.put(running_of_column);
+  given.send();
+  const Units units = plan_.on_device(given.at(first_), given.at(items_));
+  const std::size_t scratch = scan_bytes(policy);
+  if (weights != nullptr) {
+    std::int64_t* const sums = tile_sums_.make(plan_.first.back());
+    device_.launch(plan_.n_blocks, policy.n_threads, UnitSumKernel{units, given.at(weights_part), sums}, scratch);
+    device_.launch(static_cast<std::int64_t>(host_.size()), policy.n_threads, UnitOffsetKernel{units, sums}, scratch);
+    device_.launch(plan_.n_blocks, policy.n_threads,
+                   RunningKernel{units, given.at(weights_part), sums, given.at(running_part)}, scratch);
+  }
+  const auto n_columns = static_cast<std::int32_t>(host_.size());
+  device_.launch(blocks_for(policy, n_columns), policy.n_threads, MeasureKernel{given.at(columns_), n_columns});
+  device_.launch(plan_.n_blocks, policy.n_threads, CountKernel{units, given.at(columns_), given.at(distinct)}, scratch);
+  given.fetch();
+  host_ = given.host(columns_);
+  distinct_ = given.host(distinct);
+  for (std::size_t c = 0; c < columns.size(); ++c) {
+    if (place_[c] < 0) continue;
+    const auto at = static_cast<std::size_t>(place_[c]);
+    const SortedColumn& column = host_[at];
+    counts[c].distinct = distinct_[at] + (column.fill_weight > 0 && column.at_fill == 0 ? 1 : 0);
+    counts[c].weight = column.weight + column.fill_weight;
+  }
+  return counts;
+}
+
+std::vector<std::vector<std::uint64_t>> SortedColumns::distinct(std::span<const std::int32_t> columns) {
+  std::vector<std::int64_t> first(host_.size(), -1);
+  std::int64_t total = 0;
+  for (const std::int32_t c : columns) {
+    const auto at = static_cast<std::size_t>(place_[static_cast<std::size_t>(c)]);
+    first[at] = total;
+    total += distinct_[at];
+  }
+  Parcel asked(asked_);
+  const auto first_part = asked.put(first);
+  const auto n_listed = asked.put(std::vector<std::uint32_t>(host_.size(), 0));
+  const auto values_part = asked.room<std::uint64_t>(static_cast<std::size_t>(total));
+  asked.send();
+  const Parcel given(given_);
+  device_.launch(plan_.n_blocks, device_.policy().n_threads,
+                 ListKernel{plan_.on_device(given.at(first_), given.at(items_)), given.at(columns_),
+                            asked.at(first_part), asked.at(n_listed), asked.at(values_part)});
+  asked.fetch();
+  const std::vector<std::uint64_t> values = asked.host(values_part);
+  std::vector<std::vector<std::uint64_t>> found;
+  for (const std::int32_t c : columns) {
+    const auto at = static_cast<std::size_t>(place_[static_cast<std::size_t>(c)]);
+    const SortedColumn& column = host_[at];
+    const auto begin = values.begin() + static_cast<std::ptrdiff_t>(first[at]);
+    auto& own = found.emplace_back(begin, begin + static_cast<std::ptrdiff_t>(distinct_[at]));
+    if (column.fill_weight > 0 && column.at_fill == 0) own.push_back(column.fill);
+    std::sort(own.begin(), own.end());
+  }
+  return found;
+}
+
+void SortedColumns::values_at(std::span<const RankQuery> queries, std::span<Mass> out) {
+  std::vector<RankQuery> placed(queries.begin(), queries.end());
+  for (RankQuery& query : placed) query.column = place_[static_cast<std::size_t>(query.column)];
+  Parcel asked(asked_);
+  const auto queries_part = asked.put(placed);
+  const auto found = asked.room<Mass>(placed.size());
+  asked.send();
+  const auto n = static_cast<std::int64_t>(placed.size());
+  const Parcel given(given_);
+  device_.launch(blocks_for(device_.policy(), n), device_.policy().n_threads,
+                 RankKernel{given.at(columns_), asked.at(queries_part), n, asked.at(found)});
+  asked.fetch();
+  const std::vector<Mass> masses = asked.host(found);
+  std::copy(masses.begin(), masses.end(), out.begin());
+}
+
+}  // namespace pygbt::device
