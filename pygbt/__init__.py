@@ -16,6 +16,7 @@ from ._core import build_info
 from .booster import Booster, load
 from .cross_validation import cv
 from .data import Dataset
+from .device_arrays import DeviceArray
 from .errors import ModelFileError
 from .inspect import Tree
 from .predictor import Predictor
@@ -29,6 +30,7 @@ __version__: str = build_info()["version"]
 __all__ = [
     "Booster",
     "Dataset",
+    "DeviceArray",
     "GBTClassifier",
     "GBTRegressor",
     "ModelFileError",

@@ -11,6 +11,8 @@
 
 namespace py = pybind11;
 
+void bind_arrays(py::module_& module);
+
 namespace {
 
 void translate(std::exception_ptr error) {
@@ -52,4 +54,5 @@ PYBIND11_MODULE(PYGBT_CUDA_MODULE, module, py::mod_gil_not_used()) {
       "(kind, skewed, updates a second) of additions to histogram cells in shared memory; for benchmarks.");
   module.def("waits", &pygbt::device::waits, "Times that this process waited for results of a device.");
   module.def("build_info", &build_info, "Compiler, and the architectures it compiled for.");
+  bind_arrays(module);
 }

@@ -54,9 +54,13 @@ void Device::release(void* memory) noexcept {
 void Device::to_device(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
 void Device::to_host(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
 std::size_t Device::free_bytes() const { return memory_bytes() - std::min(memory_bytes(), in_use.load()); }
+void Device::copy(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
 void Device::fill(void* to, int byte, std::size_t bytes) { std::memset(to, byte, bytes); }
 
 int n_devices() { return 1; }
+int ordinal_of(const void*) { return 0; }
+void wait_for_stream(int, std::uintptr_t) {}
+void wait_for_all(int) {}
 std::string device_name(int) { return "emulated"; }
 
 }  // namespace pygbt::device

@@ -28,9 +28,12 @@ class Device {
   // In the order of the calls. What `from` of to_device holds may go when the call returns; what to_host copies is there.
   void to_device(void* to, const void* from, std::size_t bytes);
   void to_host(void* to, const void* from, std::size_t bytes);
+  void copy(void* to, const void* from, std::size_t bytes);  // both on the device
   void fill(void* to, int byte, std::size_t bytes);
 
-  void finish() {}  // returns when the queue is empty
+  void finish() {}      // returns when the queue is empty
+  void finish_all() {}  // ... and those of everybody else on this device
+
   std::size_t free_bytes() const;
 
   template <class Kernel>
@@ -45,6 +48,11 @@ class Device {
 };
 
 int n_devices();
+// The device whose memory this is; throws InvalidArgument where it is none's.
+int ordinal_of(const void* memory);
+// Return when a stream (its handle; 1 and 2 are the default ones), or all of a device, has done its work.
+void wait_for_stream(int ordinal, std::uintptr_t stream);
+void wait_for_all(int ordinal);
 std::string device_name(int ordinal);
 
 }  // namespace pygbt::device

@@ -135,6 +135,11 @@ void Device::to_host(void* to, const void* from, std::size_t bytes) {
   staged_ = 0;
 }
 
+void Device::copy(void* to, const void* from, std::size_t bytes) {
+  const Current current(ordinal_);
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_), "cudaMemcpyAsync");
+}
+
 void Device::fill(void* to, int byte, std::size_t bytes) {
   const Current current(ordinal_);
   check(cudaMemsetAsync(to, byte, bytes, stream_), "cudaMemsetAsync");
@@ -157,6 +162,32 @@ std::size_t Device::free_bytes() const {
   check(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrReservedMemCurrent, &reserved), "cudaMemPoolGetAttribute");
   check(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrUsedMemCurrent, &used), "cudaMemPoolGetAttribute");
   return free + static_cast<std::size_t>(reserved - std::min(reserved, used));
+}
+
+void Device::finish_all() {
+  wait_for_all(ordinal_);
+  staged_ = 0;
+}
+
+int ordinal_of(const void* memory) {
+  cudaPointerAttributes attributes{};
+  const cudaError_t status = cudaPointerGetAttributes(&attributes, memory);
+  cudaGetLastError();
+  require(
+      status == cudaSuccess && (attributes.type == cudaMemoryTypeDevice || attributes.type == cudaMemoryTypeManaged),
+      "the array does not lie in the memory of a CUDA device of this process");
+  return attributes.device;
+}
+
+// 1 and 2 are CUDA's own handles of the default streams.
+void wait_for_stream(int ordinal, std::uintptr_t stream) {
+  const Current current(ordinal);
+  check(cudaStreamSynchronize(reinterpret_cast<cudaStream_t>(stream)), "cudaStreamSynchronize");
+}
+
+void wait_for_all(int ordinal) {
+  const Current current(ordinal);
+  check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
 }
 
 int n_devices() {

@@ -47,9 +47,11 @@ class Device {
 
   void to_device(void* to, const void* from, std::size_t bytes);
   void to_host(void* to, const void* from, std::size_t bytes);
+  void copy(void* to, const void* from, std::size_t bytes);
   void fill(void* to, int byte, std::size_t bytes);
 
   void finish();
+  void finish_all();
   std::size_t free_bytes() const;
 
   int ordinal() const { return ordinal_; }
@@ -80,6 +82,9 @@ class Device {
 };
 
 int n_devices();
+int ordinal_of(const void* memory);
+void wait_for_stream(int ordinal, std::uintptr_t stream);
+void wait_for_all(int ordinal);
 std::string device_name(int ordinal);
 
 }  // namespace pygbt::device
