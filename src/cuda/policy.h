@@ -16,6 +16,7 @@ struct Policy {
   std::size_t group_bytes = 64 << 10;   // packed cells of the features that a block adds up together
   std::size_t shared_bytes = 48 << 10;  // of a block at most
   std::size_t scratch_bytes = std::size_t{1} << 28;  // running sums of a search at a time
+  std::size_t group_tile_bytes = 16 << 10;  // bins of a group that a block lays side by side: 585 rows of 28
 
   // A table on its way to bins (binner.h).
   // Of pinned memory at a time, two such: 0.16 ms at 50 GB/s, many times what a launch and a wait cost, and little to pin.
@@ -24,6 +25,8 @@ struct Policy {
   std::size_t key_bytes = std::size_t{1} << 60;  // of keys and their sorted copies at a time, if that much is free
   double key_share = 0.6;              // of the free memory that they may take: bins and the training want the rest
   std::int64_t unit_rows = 8192;       // of a column that a block counts or bins at a time; a multiple of 4
+  std::int64_t block_sort = 2048;      // columns of at most so many items are sorted by a block each, all in one
+                                       // launch: a sort of its own costs a column several launches
   std::size_t edge_bytes = 16 << 10;   // edges of a feature that a block copies to shared memory at most: more would
                                        // leave no room for other blocks, and the upper steps of a search stay in L1
 };
@@ -43,7 +46,9 @@ inline void make_small(Policy& policy) {
   policy.fill_bytes = 256;
   policy.key_bytes = 24 << 10;
   policy.unit_rows = 160;
+  policy.block_sort = 100;
   policy.edge_bytes = 256;
+  policy.group_tile_bytes = 1 << 10;
 }
 
 }  // namespace pygbt::device

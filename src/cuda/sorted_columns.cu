@@ -2,6 +2,7 @@
 #include "sorted_columns.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "block.h"
 #include "data/keys.h"
@@ -82,6 +83,71 @@ struct WeighKernel {
       const bool counts = weight != 0 && keys[i] != Key{kMissingKey};
       out[i] = counts ? keys[i] : Key{kMissingKey};
       out_weights[i] = counts ? weight : 0u;
+    }
+  }
+};
+
+// A column of few items, for a block to sort.
+struct SmallColumn {
+  const std::byte* keys;
+  const RowId* rows;
+  std::byte* out;
+  std::uint32_t* out_weights;  // nullptr: every item weighs 1
+  std::int32_t n;
+  bool wide;
+};
+
+// A block a column: a bitonic sort in shared memory, [most] keys, then [most] weights.
+struct BlockSortKernel {
+  const SmallColumn* columns;
+  const std::uint32_t* weights;  // [row]
+  std::int32_t most;
+
+  PYGBT_KERNEL void operator()() const {
+    const SmallColumn column = columns[block()];
+    auto* const keys = shared<std::uint64_t>();
+    auto* const own = reinterpret_cast<std::uint32_t*>(keys + most);
+    const bool weighted = column.out_weights != nullptr;
+    std::int32_t size = 1;
+    while (size < column.n) size *= 2;
+    for (std::int32_t i = thread(); i < size; i += n_threads()) {
+      std::uint64_t key = ~std::uint64_t{0};  // of no value: those stay behind
+      std::uint32_t weight = 0;
+      if (i < column.n) {
+        key = column.wide ? reinterpret_cast<const std::uint64_t*>(column.keys)[i]
+                          : reinterpret_cast<const std::uint32_t*>(column.keys)[i];
+        if (weighted) weight = weights[column.rows == nullptr ? i : static_cast<std::int64_t>(column.rows[i])];
+        if (weighted && weight == 0) key = kMissingKey;
+        if (key == kMissingKey) weight = 0;
+      }
+      keys[i] = key;
+      if (weighted) own[i] = weight;
+    }
+    for (std::int32_t run = 2; run <= size; run *= 2) {
+      for (std::int32_t by = run / 2; by > 0; by /= 2) {
+        sync();
+        for (std::int32_t i = thread(); i < size; i += n_threads()) {
+          const std::int32_t other = i ^ by;
+          if (other < i) continue;
+          const bool ascends = (i & run) == 0;
+          if ((keys[i] > keys[other]) != ascends) continue;
+          const std::uint64_t key = keys[i];
+          keys[i] = keys[other];
+          keys[other] = key;
+          if (!weighted) continue;
+          const std::uint32_t weight = own[i];
+          own[i] = own[other];
+          own[other] = weight;
+        }
+      }
+    }
+    sync();
+    for (std::int32_t i = thread(); i < column.n; i += n_threads()) {
+      if (column.wide)
+        reinterpret_cast<std::uint64_t*>(column.out)[i] = keys[i];
+      else
+        reinterpret_cast<std::uint32_t*>(column.out)[i] = static_cast<std::uint32_t>(keys[i]);
+      if (weighted) column.out_weights[i] = own[i];
     }
   }
 };
@@ -245,9 +311,8 @@ std::size_t SortedColumns::scratch_bytes(const KeyColumn& column, std::int64_t n
   return n * (KeyColumns::key_bytes(column.kind) + (weighted ? sizeof(std::uint32_t) : 0)) * (weighted ? 2 : 1);
 }
 
-void SortedColumns::sort_one(const LoadedColumn& column, std::byte* keys, const std::uint32_t* weights,
-                             std::uint32_t* out_weights) {
-  if (column.n == 0) return;
+void SortedColumns::sort_large(const LoadedColumn& column, std::byte* keys, const std::uint32_t* weights,
+                               std::uint32_t* out_weights) {
   const auto run = [&]<class Key>(Key) {
     const auto* const from = reinterpret_cast<const Key*>(column.keys);
     auto* const to = reinterpret_cast<Key*>(keys);
@@ -294,6 +359,7 @@ std::vector<ValueCount> SortedColumns::sort(const KeyColumns& loaded, std::span<
   std::byte* keys = keys_.make(size);
   std::uint32_t* sorted_weights = weights == nullptr ? nullptr : sorted_weights_.make(total);
   std::int64_t* running = weights == nullptr ? nullptr : running_.make(total);
+  std::vector<SmallColumn> small;
   std::vector<const std::uint32_t*> weights_of_column;
   std::vector<std::int64_t*> running_of_column;
   for (std::size_t c = 0; c < columns.size(); ++c) {
@@ -304,7 +370,10 @@ std::vector<ValueCount> SortedColumns::sort(const KeyColumns& loaded, std::span<
     sorted.weights = running;
     weights_of_column.push_back(sorted_weights);
     running_of_column.push_back(running);
-    sort_one(column, keys, weights, sorted_weights);
+    if (column.n > device_.policy().block_sort)
+      sort_large(column, keys, weights, sorted_weights);
+    else if (column.n > 0)
+      small.push_back({column.keys, column.rows, keys, sorted_weights, static_cast<std::int32_t>(column.n), sorted.wide});
     keys += up_to(static_cast<std::size_t>(column.n) * KeyColumns::key_bytes(column.kind), kAlignment);
     if (weights == nullptr) continue;
     sorted_weights += column.n;
@@ -323,6 +392,12 @@ std::vector<ValueCount> SortedColumns::sort(const KeyColumns& loaded, std::span<
   given.send();
   const Units units = plan_.on_device(given.at(first_), given.at(items_));
   const std::size_t scratch = scan_bytes(policy);
+  if (!small.empty()) {
+    Buffer<SmallColumn> there(device_);
+    const auto most = static_cast<std::int32_t>(std::bit_ceil(static_cast<std::uint32_t>(policy.block_sort)));
+    device_.launch(static_cast<std::int64_t>(small.size()), policy.n_threads,
+                   BlockSortKernel{there.put(small), weights, most}, static_cast<std::size_t>(most) * 12);
+  }
   if (weights != nullptr) {
     std::int64_t* const sums = tile_sums_.make(plan_.first.back());
     device_.launch(plan_.n_blocks, policy.n_threads, UnitSumKernel{units, given.at(weights_part), sums}, scratch);

@@ -54,7 +54,8 @@ class SortedColumns {
   static std::size_t scratch_bytes(const KeyColumn& column, std::int64_t n_rows, bool weighted);
 
  private:
-  void sort_one(const LoadedColumn& column, std::byte* keys, const std::uint32_t* weights, std::uint32_t* out_weights);
+  void sort_large(const LoadedColumn& column, std::byte* keys, const std::uint32_t* weights,
+                  std::uint32_t* out_weights);
   void add_up(const UnitPlan& plan, const Units& units);
 
   Device& device_;

@@ -11,22 +11,39 @@ namespace pygbt::device {
 
 namespace {
 
-// Columns of a group, side by side.
+// Columns of a group, side by side. A block turns tiles of rows around in shared memory: it reads four bins of a column at
+// a time, and writes words.
+template <class Byte>
 struct GroupKernel {
   Group group;
-  std::uint8_t* out;  // [row][n]
+  std::uint32_t* out;  // [row][n] Byte
   const Column* columns;
   std::int64_t n_rows;
+  std::int32_t tile_rows;  // a multiple of 4
 
   PYGBT_KERNEL void operator()() const {
-    for (std::int64_t at = first_row(); at < n_rows * group.n; at += row_step()) {
-      const std::int64_t row = at / group.n;
-      const Column& column = columns[group.first + static_cast<std::int32_t>(at % group.n)];
-      const Bin bin = bin_at(column.bins, column.two_byte, row);
-      if (group.two_byte)
-        reinterpret_cast<std::uint16_t*>(out)[at] = bin;
-      else
-        out[at] = static_cast<std::uint8_t>(bin);
+    auto* const tile = shared<Byte>();  // [row][n]
+    for (std::int64_t first = block() * tile_rows; first < n_rows; first += n_blocks() * tile_rows) {
+      const auto rows = static_cast<std::int32_t>(n_rows - first < tile_rows ? n_rows - first : tile_rows);
+      const std::int32_t fours = (rows + 3) / 4;
+      sync();  // the tile before has been written
+      for (std::int32_t at = thread(); at < fours * group.n; at += n_threads()) {
+        const std::int32_t f = at / fours;
+        const std::int32_t begin = at % fours * 4;
+        const std::int32_t end = begin + 4 < rows ? begin + 4 : rows;
+        const Column column = columns[group.first + f];
+        if (!column.two_byte && end == begin + 4) {
+          const std::uint32_t bins = reinterpret_cast<const std::uint32_t*>(column.bins)[(first + begin) / 4];
+          for (std::int32_t i = 0; i < 4; ++i) tile[(begin + i) * group.n + f] = static_cast<Byte>(bins >> 8 * i & 255u);
+        } else {
+          for (std::int32_t i = begin; i < end; ++i)
+            tile[i * group.n + f] = static_cast<Byte>(bin_at(column.bins, column.two_byte, first + i));
+        }
+      }
+      sync();
+      const std::int64_t bytes = static_cast<std::int64_t>(rows) * group.n * static_cast<std::int64_t>(sizeof(Byte));
+      std::uint32_t* const to = out + first * group.n * static_cast<std::int64_t>(sizeof(Byte)) / 4;
+      for (std::int64_t i = thread(); i < (bytes + 3) / 4; i += n_threads()) to[i] = shared<std::uint32_t>()[i];
     }
   }
 };
@@ -120,9 +137,18 @@ void Table::make_groups() {
   for (std::size_t i = 0; i < host_groups_.size(); ++i) {
     Group& group = host_groups_[i];
     group.bins = first + offsets[i];
-    const std::int64_t blocks = (n_rows_ * group.n + n_threads - 1) / n_threads;
-    device_.launch(std::min(blocks, device_.policy().n_blocks), n_threads,
-                   GroupKernel{group, first + offsets[i], columns_.data(), n_rows_});
+    const std::int64_t row_bytes = std::int64_t{group.n} * (group.two_byte ? 2 : 1);
+    const auto most_rows = static_cast<std::int64_t>(device_.policy().group_tile_bytes) / row_bytes;
+    const auto tile_rows = static_cast<std::int32_t>(std::max<std::int64_t>(most_rows / 4, 1) * 4);
+    const std::int64_t blocks = std::min((n_rows_ + tile_rows - 1) / tile_rows, device_.policy().n_blocks);
+    const auto shared_bytes = static_cast<std::size_t>(tile_rows * row_bytes);
+    auto* const out = reinterpret_cast<std::uint32_t*>(first + offsets[i]);
+    if (group.two_byte)
+      device_.launch(blocks, n_threads,
+                     GroupKernel<std::uint16_t>{group, out, columns_.data(), n_rows_, tile_rows}, shared_bytes);
+    else
+      device_.launch(blocks, n_threads, GroupKernel<std::uint8_t>{group, out, columns_.data(), n_rows_, tile_rows},
+                     shared_bytes);
   }
   groups_.put(host_groups_);
 }
