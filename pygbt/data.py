@@ -182,16 +182,14 @@ class Dataset:
             other._X = self._X
             other._taken = rows if self._taken is None else self._taken[rows]
             other._label, other._weight, other._group, other._base_margin = label, weight, self._group, base_margin
-            other.core = self.core.take(
-                rows.astype(np.uint32), labels=label, weights=weight, base_margin=base_margin
-            )
+            other.core = self.core.take(rows.astype(np.uint32), labels=label, weights=weight, base_margin=base_margin)
             return other
         if self._taken is not None:
             rows = self._taken if rows is None else self._taken[rows]
         if rows is not None and isinstance(self._X, DeviceArray):
             raise ValueError(
-                f"X is an array on cuda:{self._X.ordinal}, of which some rows cannot be given other bins; take the rows "
-                "of it and build a Dataset of them"
+                f"X is an array on cuda:{self._X.ordinal}, of which some rows cannot be given other bins; take the "
+                "rows of it and build a Dataset of them"
             )
         X = self._X if rows is None else take_rows(self._X, rows)
         other._build(

@@ -192,15 +192,16 @@ class EstimatorBase(BaseEstimator):  # type: ignore[misc]
         return params
 
     def _check_X(self, X: Any, *, reset: bool) -> Any:
-        """A frame or an array on a GPU as it is, anything else as a numeric array or CSR / CSC matrix; sets or checks the
-        column names."""
+        """A frame or an array on a GPU as it is, anything else as a numeric array or CSR / CSC matrix; sets or checks
+        the column names.
+        """
         there = device_arrays.view(X)
         if there is not None:
             table = device_table(there)  # refuses what is no matrix of numbers
             validate_data(self, np.empty((0, table.n_columns)), reset=reset, skip_check_array=True)
             if reset:
                 self._fitted_on_frame = False
-            return X
+            return there
         if _is_frame(X):
             X = validate_data(self, X, reset=reset, skip_check_array=True)
             if reset:
@@ -239,8 +240,8 @@ class EstimatorBase(BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : array, sparse matrix or data frame, shape (n, n_features)
-            NaN is a missing value. Entries that a sparse matrix does not hold are zeros. An array on a GPU (cupy, torch,
-            jax) is read where it lies, with `device` that GPU.
+            NaN is a missing value. Entries that a sparse matrix does not hold are zeros. An array on a GPU (cupy,
+            torch, jax) is read where it lies, with `device` that GPU.
         y : array-like, shape (n,), or (n, K) for a regressor of K targets
         sample_weight : array-like, shape (n,), optional
             Weight 2 is the same as the row twice, weight 0 the same as leaving it out.

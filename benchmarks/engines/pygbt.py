@@ -24,7 +24,8 @@ class Pygbt:
         self.n_threads = 0
 
     def bins(self, X: Any, y: np.ndarray, recipe: Recipe) -> pygbt.Dataset:
-        return pygbt.Dataset(X, y, n_threads=recipe.n_threads)
+        device = self.more.get("device", "cpu")
+        return pygbt.Dataset(X, y, n_threads=recipe.n_threads, device=device if device == "cuda" else None)
 
     def tune(self, bins: pygbt.Dataset, recipe: Recipe) -> None:
         pass

@@ -52,6 +52,8 @@ PYBIND11_MODULE(PYGBT_CUDA_MODULE, module, py::mod_gil_not_used()) {
       },
       py::arg("ordinal") = 0, py::arg("n") = 4096,
       "(kind, skewed, updates a second) of additions to histogram cells in shared memory; for benchmarks.");
+  module.def("time_stages", &pygbt::device::time_stages, py::arg("timed"),
+             "Seconds of the stages of making bins since the last call; from now on they are timed, or not.");
   module.def("waits", &pygbt::device::waits, "Times that this process waited for results of a device.");
   module.def("build_info", &build_info, "Compiler, and the architectures it compiled for.");
   bind_arrays(module);

@@ -8,6 +8,7 @@
 #include "data/keys.h"
 #include "device.h"
 #include "parcel.h"
+#include "stages.h"
 #include "units.h"
 
 namespace pygbt::device {
@@ -199,6 +200,7 @@ DeviceBinsPtr CudaBins::take(std::span<const RowId> rows) const {
 }
 
 void CudaBinner::bin(std::span<const FeatureCuts> cuts) {
+  Stage stage(*device_, "bins");
   std::vector<std::int32_t> n_bins;
   for (const FeatureCuts& one : cuts) n_bins.push_back(one.n_bins);
   const std::vector<std::uint8_t*> out = bins_->add(n_bins);
@@ -225,11 +227,10 @@ void CudaBinner::bin(std::span<const FeatureCuts> cuts) {
     else
       append_edges<std::uint32_t>(cuts[f], edges);
     n_items.push_back(column.n);
-    if (column.rows != nullptr) {
+    if (columns_[f].view.sparse_rows != nullptr) {
       const std::byte* const own = edges.data() + edges_at.back();
       const double fill = columns_[f].view.fill;
-      one.fill_bin =
-          one.wide ? bin_of_fill<std::uint64_t>(one, own, fill) : bin_of_fill<std::uint32_t>(one, own, fill);
+      one.fill_bin = one.wide ? bin_of_fill<std::uint64_t>(one, own, fill) : bin_of_fill<std::uint32_t>(one, own, fill);
       sparse.push_back(one);
     }
     columns.push_back(one);
@@ -260,6 +261,7 @@ void CudaBinner::bin(std::span<const FeatureCuts> cuts) {
   device_->launch(plan.n_blocks, policy.n_threads,
                   BinKernel{plan.on_device(given.at(first), given.at(items)), given.at(columns_part), shared_bytes},
                   shared_bytes);
+  stage.end();
 }
 
 }  // namespace pygbt::device

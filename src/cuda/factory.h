@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,9 @@ struct AtomicsRate {
   double updates_per_second = 0.0;
 };
 std::vector<AtomicsRate> probe_atomics(int ordinal, std::int64_t updates_of_a_thread);
+
+// Seconds that the stages of making bins took since the last call; from now on they are timed, or not.
+std::map<std::string, double> time_stages(bool timed);
 
 std::int64_t allocated_bytes();  // in all buffers of the process
 std::int64_t waits();            // times that the process waited for a device

@@ -196,8 +196,8 @@ class Sender {
     };
     std::vector<Task> tasks;
     for (std::size_t p = 0; p < pieces_.size(); ++p) {
-      const auto rows = static_cast<std::int64_t>(
-          std::max<std::size_t>(1, device_.policy().fill_bytes / sources_[p].row_bytes));
+      const auto rows =
+          static_cast<std::int64_t>(std::max<std::size_t>(1, device_.policy().fill_bytes / sources_[p].row_bytes));
       for (std::int64_t first = 0; first < pieces_[p].n; first += rows)
         tasks.push_back({p, first, std::min(rows, pieces_[p].n - first)});
     }
@@ -252,7 +252,8 @@ bool continues(const Piece& piece, bool on_device, const Piece& next, const Colu
     const auto bytes = static_cast<std::int64_t>(item_bytes(piece.type));
     if (next.data - piece.data != static_cast<std::uintptr_t>(bytes) || std::abs(piece.row_stride) < 2 * bytes)
       return false;
-  } else if (piece.width > 1 && next.data - piece.data != static_cast<std::uintptr_t>(piece.column_stride * piece.width)) {
+  } else if (piece.width > 1 &&
+             next.data - piece.data != static_cast<std::uintptr_t>(piece.column_stride * piece.width)) {
     return false;
   }
   return true;
@@ -281,7 +282,8 @@ void KeyColumns::load(std::span<const KeyColumn> columns, std::int64_t n_rows, c
     piece.row_stride = sparse ? static_cast<std::int64_t>(item_bytes(view.type)) : view.stride;
     piece.out = at;
     piece.n = items(column, n_rows);
-    piece.out_stride = static_cast<std::int64_t>(up_to(static_cast<std::size_t>(piece.n) * key_bytes(column.kind), kAlignment));
+    piece.out_stride =
+        static_cast<std::int64_t>(up_to(static_cast<std::size_t>(piece.n) * key_bytes(column.kind), kAlignment));
     piece.width = 1;
     piece.n_bins = column.n_bins;
     piece.type = view.type;

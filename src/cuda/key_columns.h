@@ -18,8 +18,8 @@ namespace pygbt::device {
 struct LoadedColumn {
   KeyKind kind = KeyKind::narrow;
   const std::byte* keys = nullptr;  // on the device, [n] uint64 if wide, else uint32
-  const RowId* rows = nullptr;      // on the device, [n] ascending, of a sparse column; nullptr: item i is row i
-  std::int64_t n = 0;               // items
+  const RowId* rows = nullptr;  // on the device, [n] ascending, of a sparse column; nullptr: item i is row i
+  std::int64_t n = 0;  // items
 };
 
 class KeyColumns {

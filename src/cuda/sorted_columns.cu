@@ -7,7 +7,7 @@
 #include "block.h"
 #include "data/keys.h"
 #include "device.h"
-#include "sort.h"
+#include "sort_keys.h"
 
 namespace pygbt::device {
 
@@ -264,7 +264,8 @@ struct ListKernel {
       if (first[unit.column] < 0) continue;
       const SortedColumn column = columns[unit.column];
       for (std::int64_t i = unit.begin + thread(); i < unit.end; i += n_threads())
-        if (begins_value(column, i)) values[first[unit.column] + fetch_add(n_listed + unit.column, 1u)] = key_at(column, i);
+        if (begins_value(column, i))
+          values[first[unit.column] + fetch_add(n_listed + unit.column, 1u)] = key_at(column, i);
     }
   }
 };
@@ -373,7 +374,8 @@ std::vector<ValueCount> SortedColumns::sort(const KeyColumns& loaded, std::span<
     if (column.n > device_.policy().block_sort)
       sort_large(column, keys, weights, sorted_weights);
     else if (column.n > 0)
-      small.push_back({column.keys, column.rows, keys, sorted_weights, static_cast<std::int32_t>(column.n), sorted.wide});
+      small.push_back(
+          {column.keys, column.rows, keys, sorted_weights, static_cast<std::int32_t>(column.n), sorted.wide});
     keys += up_to(static_cast<std::size_t>(column.n) * KeyColumns::key_bytes(column.kind), kAlignment);
     if (weights == nullptr) continue;
     sorted_weights += column.n;

@@ -17,15 +17,15 @@ namespace pygbt::device {
 
 // Items of weight 0 count as missing; those come first. A sparse column has `fill_weight` rows more of the key `fill`.
 struct SortedColumn {
-  const std::byte* keys = nullptr;         // [n] ascending, uint64 if wide, else uint32
-  const std::int64_t* weights = nullptr;   // [n] of the item and those before it; nullptr: each weighs 1
+  const std::byte* keys = nullptr;  // [n] ascending, uint64 if wide, else uint32
+  const std::int64_t* weights = nullptr;  // [n] of the item and those before it; nullptr: each weighs 1
   std::int64_t n = 0;
   std::uint64_t fill = 0;
   std::int64_t fill_weight = 0;
   std::int64_t n_missing = 0;
-  std::int64_t weight = 0;       // of all items
+  std::int64_t weight = 0;  // of all items
   std::int64_t before_fill = 0;  // weight of the items below it
-  std::int64_t at_fill = 0;      // of those equal to it
+  std::int64_t at_fill = 0;  // of those equal to it
   bool wide = false;
 };
 
@@ -63,7 +63,7 @@ class SortedColumns {
   Buffer<std::uint32_t> weights_, sorted_weights_;  // of one column; of all, side by side
   Buffer<std::int64_t> tile_sums_, running_;
   std::vector<std::int32_t> place_;  // [loaded column] among the sorted ones, -1 = none
-  std::vector<SortedColumn> host_;   // [sorted column]
+  std::vector<SortedColumn> host_;  // [sorted column]
   std::vector<std::int64_t> distinct_;  // [sorted column] values of its items
   Parcel::Part<SortedColumn> columns_;
   Parcel::Part<std::int64_t> first_, items_;

@@ -34,7 +34,8 @@ struct GroupKernel {
         const Column column = columns[group.first + f];
         if (!column.two_byte && end == begin + 4) {
           const std::uint32_t bins = reinterpret_cast<const std::uint32_t*>(column.bins)[(first + begin) / 4];
-          for (std::int32_t i = 0; i < 4; ++i) tile[(begin + i) * group.n + f] = static_cast<Byte>(bins >> 8 * i & 255u);
+          for (std::int32_t i = 0; i < 4; ++i)
+            tile[(begin + i) * group.n + f] = static_cast<Byte>(bins >> 8 * i & 255u);
         } else {
           for (std::int32_t i = begin; i < end; ++i)
             tile[i * group.n + f] = static_cast<Byte>(bin_at(column.bins, column.two_byte, first + i));
@@ -144,8 +145,8 @@ void Table::make_groups() {
     const auto shared_bytes = static_cast<std::size_t>(tile_rows * row_bytes);
     auto* const out = reinterpret_cast<std::uint32_t*>(first + offsets[i]);
     if (group.two_byte)
-      device_.launch(blocks, n_threads,
-                     GroupKernel<std::uint16_t>{group, out, columns_.data(), n_rows_, tile_rows}, shared_bytes);
+      device_.launch(blocks, n_threads, GroupKernel<std::uint16_t>{group, out, columns_.data(), n_rows_, tile_rows},
+                     shared_bytes);
     else
       device_.launch(blocks, n_threads, GroupKernel<std::uint8_t>{group, out, columns_.data(), n_rows_, tile_rows},
                      shared_bytes);

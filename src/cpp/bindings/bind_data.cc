@@ -219,8 +219,7 @@ void bind_data(py::module_& module) {
       .def(py::init(&new_dataset), py::arg("columns"), py::arg("n_categories") = py::none(), py::kw_only(),
            py::arg("max_bin") = 256, py::arg("labels") = py::none(), py::arg("weights") = py::none(),
            py::arg("base_margin") = py::none(), py::arg("group_sizes") = py::none(), py::arg("reference") = py::none(),
-           py::arg("first_row") = 0, py::arg("n_threads") = 0, py::arg("device") = "cpu",
-           py::arg("device_ordinal") = 0)
+           py::arg("first_row") = 0, py::arg("n_threads") = 0, py::arg("device") = "cpu", py::arg("device_ordinal") = 0)
       .def_readonly("device", &Dataset::device)
       .def_readonly("device_ordinal", &Dataset::device_ordinal)
       .def("take", &take, py::arg("rows"), py::kw_only(), py::arg("labels") = py::none(),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/dataset.h"
 
+#include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -17,6 +19,7 @@
 namespace pygbt {
 namespace {
 
+constexpr std::int64_t kCheckedTogether = 1 << 16;  // labels
 constexpr std::int32_t kMostCategories = 65535;  // a code and the missing bin fit 16 bits
 
 std::string shape(std::int64_t rows, std::size_t columns) {
@@ -58,16 +61,23 @@ void check_reference(const DatasetInput& input) {
 }
 
 // [n_rows][k] floats, all finite.
-void check_finite(std::span<const float> values, std::int64_t n_rows, std::int32_t k, const std::string& name) {
+void check_finite(std::span<const float> values, std::int64_t n_rows, std::int32_t k, int n_threads,
+                  const std::string& name) {
   require(k > 0 && values.size() == static_cast<std::size_t>(n_rows) * static_cast<std::size_t>(k),
           name + " has " + std::to_string(values.size()) + " values, expected " + std::to_string(n_rows) + " rows of " +
               std::to_string(k));
-  std::size_t bad = 0;
-  std::size_t first = 0;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (!std::isfinite(values[i]) && bad++ == 0) first = i;
-  }
-  require(bad == 0, name + ": " + std::to_string(bad) +
+  std::atomic<std::int64_t> bad{0};
+  const auto n = static_cast<std::int64_t>(values.size());
+  parallel_ranges(resolve_threads(n_threads), n, kCheckedTogether, [&](std::int64_t begin, std::int64_t end, int) {
+    std::int64_t own = 0;
+    for (const float value : values.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)))
+      own += std::abs(value) <= std::numeric_limits<float>::max() ? 0 : 1;
+    bad += own;
+  });
+  if (bad == 0) return;
+  const auto first = static_cast<std::size_t>(
+      std::find_if(values.begin(), values.end(), [](float value) { return !std::isfinite(value); }) - values.begin());
+  throw InvalidArgument(name + ": " + std::to_string(bad) +
                         " value(s) are NaN or infinite (in float32), the first in row " +
                         std::to_string(first / static_cast<std::size_t>(k)) + "; drop these rows or fill them in");
 }
@@ -131,12 +141,12 @@ Dataset make_rows(const DatasetInput& input) {
   data.first_row = input.first_row;
   data.total_weight = static_cast<std::uint64_t>(input.n_rows);
   if (!input.labels.empty() || input.n_labels > 0) {
-    check_finite(input.labels, input.n_rows, input.n_labels, "label");
+    check_finite(input.labels, input.n_rows, input.n_labels, input.n_threads, "label");
     data.labels.assign(input.labels.begin(), input.labels.end());
     data.n_labels = input.n_labels;
   }
   if (!input.base_margin.empty() || input.n_margins > 0) {
-    check_finite(input.base_margin, input.n_rows, input.n_margins, "base_margin");
+    check_finite(input.base_margin, input.n_rows, input.n_margins, input.n_threads, "base_margin");
     data.base_margin.assign(input.base_margin.begin(), input.base_margin.end());
     data.n_margins = input.n_margins;
   }
@@ -170,7 +180,8 @@ Dataset make_dataset(const DatasetInput& input) {
 }
 
 Dataset take_rows(const Dataset& data, std::span<const RowId> rows, const DatasetInput& input) {
-  require(!rows.empty(), "X has 0 sample(s) " + shape(0, data.cuts->features.size()) + " while a minimum of 1 is required.");
+  require(!rows.empty(),
+          "X has 0 sample(s) " + shape(0, data.cuts->features.size()) + " while a minimum of 1 is required.");
   Dataset taken = make_rows(input);
   taken.cuts = data.cuts;
   taken.device = data.device;
@@ -198,8 +209,8 @@ void require_bins_on(const Dataset& data, const std::string& device, int ordinal
   if (data.device_bins == nullptr || (data.device == device && data.device_ordinal == ordinal)) return;
   const std::string is = where(data.device, data.device_ordinal), wanted = where(device, ordinal);
   throw InvalidArgument("the Dataset lives on device=\"" + is + "\", but device=\"" + wanted +
-                        "\" is to train on it; train with device=\"" + is + "\", or build it with Dataset(..., device=\"" +
-                        (wanted == "naive" ? "cpu" : wanted) + "\")");
+                        "\" is to train on it; train with device=\"" + is +
+                        "\", or build it with Dataset(..., device=\"" + (wanted == "naive" ? "cpu" : wanted) + "\")");
 }
 
 }  // namespace pygbt

@@ -19,8 +19,7 @@ double value_of_key(std::uint64_t key, bool wide) {
 std::int64_t fill_weight(const ColumnView& column, std::span<const std::uint32_t> weights, std::int64_t total) {
   if (column.sparse_rows == nullptr) return 0;
   if (weights.empty()) return total - column.n_stored;
-  for (std::int64_t i = 0; i < column.n_stored; ++i)
-    total -= weights[static_cast<std::size_t>(column.sparse_rows[i])];
+  for (std::int64_t i = 0; i < column.n_stored; ++i) total -= weights[static_cast<std::size_t>(column.sparse_rows[i])];
   return total;
 }
 

@@ -28,10 +28,12 @@ class Current {
   int before_ = 0;
 };
 
+#ifdef __CUDACC__
 template <class Kernel>
 __global__ void run_kernel(const __grid_constant__ Kernel kernel) {
   kernel();
 }
+#endif
 
 class Device {
  public:
@@ -57,6 +59,7 @@ class Device {
   int ordinal() const { return ordinal_; }
   cudaStream_t stream() const { return stream_; }
 
+#ifdef __CUDACC__  // the bindings are C++
   template <class Kernel>
   void launch(std::int64_t n_blocks, int n_threads, const Kernel& kernel, std::size_t shared_bytes = 0) {
     if (n_blocks == 0) return;
@@ -69,6 +72,7 @@ class Device {
         <<<static_cast<unsigned>(n_blocks), static_cast<unsigned>(n_threads), shared_bytes, stream_>>>(kernel);
     check(cudaGetLastError(), "launch");
   }
+#endif
 
  private:
   static constexpr std::size_t kUsualShared = 48 << 10;  // more must be asked for

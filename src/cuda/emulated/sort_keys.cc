@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "emulated/sort.h"
+#include "emulated/sort_keys.h"
 
 #include <algorithm>
 #include <numeric>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// emulated/sort.h says what these are. A file of its own: CUB takes long to compile.
+// emulated/sort_keys.h says what these are. A file of its own: CUB takes long to compile.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "gpu/sort.h"
+#include "gpu/sort_keys.h"
 
 #include <cub/device/device_radix_sort.cuh>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sorting on the device, borrowed: here from the standard library, on a GPU from CUB (gpu/sort.h).
+// Sorting on the device, borrowed: here from the standard library, on a GPU from CUB (gpu/sort_keys.h).
 #pragma once
 
 #include <cstddef>
