@@ -12,7 +12,7 @@ from typing import Any
 
 from . import _core
 
-__all__ = ["facts", "load_cuda", "parse", "place_of"]
+__all__ = ["facts", "home_of", "load_cuda", "parse", "place_of"]
 
 MODULE = "pygbt._cuda"
 INSTEAD = 'use device="cpu", which gives the same model'
@@ -74,6 +74,13 @@ def place_of(device: str) -> tuple[str, int]:
     if name != "cpu":
         raise ValueError(f'device must be "cpu", "cuda" or "cuda:1", got {device!r}')
     return name, 0
+
+
+def home_of(device: object) -> str | None:
+    """The device of a training if its tables are to lie there: a GPU. None: on the host."""
+    if not isinstance(device, str) or parse(device)[0] not in ("cuda", "gpu"):
+        return None
+    return device
 
 
 def facts() -> dict[str, str]:

@@ -279,7 +279,7 @@ class EstimatorBase(BaseEstimator):  # type: ignore[misc]
             "feature_groups": self.feature_groups,
             "max_bin": params.pop("max_bin", 256),
             "n_threads": params.get("n_threads", 0),
-            "device": _home(params.get("device"), X),
+            "device": None if device_arrays.view(X) is not None else devices.home_of(params.get("device")),
         }
 
         def table(rows: npt.NDArray[np.int64] | None, **kwargs: Any) -> Dataset:
@@ -402,12 +402,6 @@ def _on_host(values: Any) -> Any:
     """A copy on the host of what lies on a GPU."""
     there = device_arrays.view(values)
     return values if there is None else there.numpy()
-
-
-def _home(device: Any, X: Any) -> str | None:
-    """Where the tables of a training lie: on the GPU that it runs on."""
-    on_gpu = isinstance(device, str) and devices.parse(device)[0] in ("cuda", "gpu")
-    return device if on_gpu and device_arrays.view(X) is None else None
 
 
 def _check_weight(weight: Any, n: int, name: str) -> npt.NDArray[np.float64] | None:

@@ -15,8 +15,6 @@ namespace pygbt::device {
 
 namespace {
 
-constexpr std::size_t kAlignment = 256;  // of columns
-
 // One feature, from its keys to its bins.
 struct Binning {
   const std::byte* keys = nullptr;
@@ -158,7 +156,7 @@ std::vector<std::uint8_t*> CudaBins::add(std::span<const std::int32_t> n_bins) {
   std::size_t bytes = 0;
   for (const std::int32_t n : n_bins) {
     offsets.push_back(bytes);
-    bytes += (static_cast<std::size_t>(n_rows_) * (n > 256 ? 2 : 1) + kAlignment - 1) / kAlignment * kAlignment;
+    bytes += aligned(static_cast<std::size_t>(n_rows_) * (n > 256 ? 2 : 1));
   }
   Buffer<std::uint8_t> memory(*device_);
   std::uint8_t* const first = memory.make(bytes);

@@ -16,7 +16,6 @@ namespace pygbt::device {
 namespace {
 
 constexpr std::int32_t kPart = 32;  // columns of a piece that a thread turns into keys
-constexpr std::size_t kAlignment = 256;  // of columns
 constexpr std::size_t kPieceAlignment = 16;
 constexpr std::size_t kMostPieces = 256;  // of a chunk
 constexpr auto kCheckEvery = std::chrono::milliseconds(100);
@@ -264,7 +263,7 @@ bool continues(const Piece& piece, bool on_device, const Piece& next, const Colu
 std::size_t KeyColumns::bytes(const KeyColumn& column, std::int64_t n_rows) {
   const auto n = static_cast<std::size_t>(items(column, n_rows));
   const std::size_t rows = column.view.sparse_rows == nullptr ? 0 : n * sizeof(RowId);
-  return up_to(n * key_bytes(column.kind), kAlignment) + up_to(rows, kAlignment);
+  return aligned(n * key_bytes(column.kind)) + aligned(rows);
 }
 
 void KeyColumns::load(std::span<const KeyColumn> columns, std::int64_t n_rows, const HostSide& host) {
@@ -282,8 +281,7 @@ void KeyColumns::load(std::span<const KeyColumn> columns, std::int64_t n_rows, c
     piece.row_stride = sparse ? static_cast<std::int64_t>(item_bytes(view.type)) : view.stride;
     piece.out = at;
     piece.n = items(column, n_rows);
-    piece.out_stride =
-        static_cast<std::int64_t>(up_to(static_cast<std::size_t>(piece.n) * key_bytes(column.kind), kAlignment));
+    piece.out_stride = static_cast<std::int64_t>(aligned(static_cast<std::size_t>(piece.n) * key_bytes(column.kind)));
     piece.width = 1;
     piece.n_bins = column.n_bins;
     piece.type = view.type;
@@ -305,7 +303,7 @@ void KeyColumns::load(std::span<const KeyColumn> columns, std::int64_t n_rows, c
     piece.out = at;
     piece.type = ColumnType::i64;
     piece.target = Target::row;
-    at += up_to(static_cast<std::size_t>(piece.n) * sizeof(RowId), kAlignment);
+    at += aligned(static_cast<std::size_t>(piece.n) * sizeof(RowId));
     pieces.push_back(piece);
     on_device.push_back(false);
   }

@@ -15,6 +15,9 @@
 
 namespace pygbt::device {
 
+// Columns begin on multiples of 256 bytes.
+inline std::size_t aligned(std::size_t bytes) { return (bytes + 255) / 256 * 256; }
+
 struct LoadedColumn {
   KeyKind kind = KeyKind::narrow;
   const std::byte* keys = nullptr;  // on the device, [n] uint64 if wide, else uint32

@@ -25,10 +25,12 @@ struct Policy {
   std::size_t key_bytes = std::size_t{1} << 60;  // of keys and their sorted copies at a time, if that much is free
   double key_share = 0.6;  // of the free memory that they may take: bins and the training want the rest
   std::int64_t unit_rows = 8192;  // of a column that a block counts or bins at a time; a multiple of 4
-  std::int64_t block_sort = 2048;  // columns of at most so many items are sorted by a block each, all in one
-  // launch: a sort of its own costs a column several launches
-  std::size_t edge_bytes = 16 << 10;  // edges of a feature that a block copies to shared memory at most: more would
-  // leave no room for other blocks, and the upper steps of a search stay in L1
+  // Columns of at most so many items are sorted by a block each, all in one launch: a sort of its own costs a column
+  // several.
+  std::int64_t block_sort = 2048;
+  // Edges of a feature that a block copies to shared memory at most: more would leave no room for other blocks, and the
+  // upper steps of a search stay in L1.
+  std::size_t edge_bytes = 16 << 10;
 };
 
 // Small numbers, for tests: a table of a few hundred rows has several blocks, tiles, chunks and groups of features, and

@@ -56,7 +56,8 @@ class SortedColumns {
  private:
   void sort_large(const LoadedColumn& column, std::byte* keys, const std::uint32_t* weights,
                   std::uint32_t* out_weights);
-  void add_up(const UnitPlan& plan, const Units& units);
+  // Completes what is known of the columns and counts their values. column_ranks.cu, as are `distinct` and `values_at`.
+  void measure(const Units& units, SortedColumn* columns, std::int64_t* distinct);
 
   Device& device_;
   Buffer<std::byte> keys_, scratch_, masked_, given_, asked_;

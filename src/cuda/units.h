@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -49,6 +50,16 @@ struct Units {
     return found;
   }
 };
+
+// Blocks of a pass over n items, a thread an item at a time.
+inline std::int64_t blocks_for(const Policy& policy, std::int64_t n) {
+  return std::min(policy.n_blocks, (n + policy.n_threads - 1) / policy.n_threads);
+}
+
+// Shared memory of block_sum and block_scan.
+inline std::size_t scan_bytes(const Policy& policy) {
+  return static_cast<std::size_t>(policy.n_threads) / kLanes * sizeof(std::int64_t);
+}
 
 // The units of columns of so many items; `first` and `items` of the result are to be set to these on the device.
 struct UnitPlan {

@@ -155,7 +155,7 @@ Dataset make_rows(const DatasetInput& input) {
     require(input.weights.size() == static_cast<std::size_t>(input.n_rows),
             "weight has " + std::to_string(input.weights.size()) + " values, but X has " +
                 std::to_string(input.n_rows) + " rows");
-    FixedWeights fixed = fix_weights(input.weights);
+    FixedWeights fixed = fix_weights(input.weights, input.n_threads);
     data.weights = std::move(fixed.values);
     data.weight_unit = fixed.unit;
     data.total_weight = fixed.total;
