@@ -111,6 +111,8 @@ def device_table(array: DeviceArray) -> Table:
 
 def take_rows(X: Any, rows: npt.NDArray[np.int64]) -> Any:
     """Return the rows of a table in the given order, as a table of the same library (an array for lists)."""
+    if isinstance(X, DeviceArray):
+        return device_arrays.take_rows(X, rows)
     if hasattr(X, "tocsc") and hasattr(X, "nnz"):
         return X.tocsr()[rows]
     frame = _as_frame(X)

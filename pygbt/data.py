@@ -186,11 +186,6 @@ class Dataset:
             return other
         if self._taken is not None:
             rows = self._taken if rows is None else self._taken[rows]
-        if rows is not None and isinstance(self._X, DeviceArray):
-            raise ValueError(
-                f"X is an array on cuda:{self._X.ordinal}, of which some rows cannot be given other bins; take the "
-                "rows of it and build a Dataset of them"
-            )
         X = self._X if rows is None else take_rows(self._X, rows)
         other._build(
             X,
@@ -299,13 +294,12 @@ class Dataset:
         rows : array-like of int, or of bool, shape (n,)
             Row numbers (repeats are allowed) or a mask.
         new_edges : bool, default False
-            Find bin edges from these rows alone instead of sharing the present ones. Not of an array on a GPU.
+            Find bin edges from these rows alone instead of sharing the present ones.
 
         Raises
         ------
         ValueError
-            A row number is out of range, the Dataset has groups of rows, or new edges are asked for of an array on a
-            GPU.
+            A row number is out of range, or the Dataset has groups of rows.
         """
         chosen = np.asarray(rows)
         if chosen.dtype == np.bool_:

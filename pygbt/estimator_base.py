@@ -23,6 +23,7 @@ from .booster import Booster
 from .callbacks import Callback
 from .columns import device_table
 from .data import Dataset
+from .device_arrays import DeviceArray
 from .training import train
 
 if TYPE_CHECKING:
@@ -289,8 +290,6 @@ class EstimatorBase(BaseEstimator):  # type: ignore[misc]
             return Dataset(_take_rows(X, rows), target[rows], weight=w, base_margin=m, **kwargs)
 
         if self.early_stopping_rounds and not tables:
-            if device_arrays.view(X) is not None:
-                raise ValueError("X is an array on a GPU, of which no rows are held out; pass eval_set to stop early")
             kept, held_out = self._hold_out(target)
             ds = table(kept, **options)
             evals = [(table(held_out, reference=ds), "validation")]
@@ -421,6 +420,8 @@ def _check_weight(weight: Any, n: int, name: str) -> npt.NDArray[np.float64] | N
 
 def _take_rows(X: Any, rows: npt.NDArray[np.int64]) -> Any:
     """Some rows of an array, sparse matrix or data frame, in the given order."""
+    if isinstance(X, DeviceArray):
+        return device_arrays.take_rows(X, rows)
     if hasattr(X, "iloc"):
         return X.iloc[rows]
     if hasattr(X, "take") and _is_frame(X):

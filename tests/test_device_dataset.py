@@ -225,12 +225,17 @@ def test_rows_of_a_table(cuda: str) -> None:
             assert np.array_equal(found.weight, expected.weight)
         again = expected.subset(np.arange(0, expected.n_rows, 2))
         same(again.core, there.subset(rows).subset(np.arange(0, expected.n_rows, 2)).core)
-        same(host.subset(rows, new_edges=True).core, there.subset(rows, new_edges=True).core)
+        for source in (there, placed):
+            same(host.subset(rows, new_edges=True).core, source.subset(rows, new_edges=True).core)
     other = pygbt.Dataset(X[:100], z[:100], max_bin=9)
-    same(host.subset([5, 1, 5]).rebin(other).core, there.subset([5, 1, 5]).rebin(other).core)
-    for wrong in (lambda: placed.subset([1, 2], new_edges=True), lambda: placed.subset([1, 2]).rebin(other)):
-        with pytest.raises(ValueError, match="take the rows"):
-            wrong()
+    for source in (there, placed):
+        same(host.subset([5, 1, 5]).rebin(other).core, source.subset([5, 1, 5]).rebin(other).core)
+    for dtype in TYPES:
+        whole = cast(values("normal", 60, rng), dtype).reshape(12, 5)
+        for part in (whole, whole[::-1, 1:], whole.T):
+            view = device_arrays.view(Interface(part, whole))
+            rows = rng.integers(0, len(part), 9)
+            assert view is not None and np.array_equal(device_arrays.take_rows(view, rows).numpy(), part[rows])
 
 
 def test_evaluation_continuation_and_folds(cuda: str) -> None:
@@ -246,8 +251,9 @@ def test_evaluation_continuation_and_folds(cuda: str) -> None:
         folds = pygbt.cv(params, data, 2, nfold=3)
         results.append((first.digest(), first.evals_result, more.digest(), folds))
     assert all(result == results[0] for result in results)
-    per_fold = [pygbt.cv({"device": d}, t, 2, nfold=2, bins="per_fold") for d, t in (("cpu", host), ("cuda", there))]
-    assert per_fold[0] == per_fold[1]
+    homes_of = (("cpu", host), ("cuda", there), ("cuda", placed))
+    per_fold = [pygbt.cv({"device": d}, t, 2, nfold=2, bins="per_fold") for d, t in homes_of]
+    assert per_fold[0] == per_fold[1] == per_fold[2]
 
 
 def test_estimators(cuda: str) -> None:
@@ -255,15 +261,14 @@ def test_estimators(cuda: str) -> None:
     y = (z > 0).astype(int)
     for arguments in ({}, {"early_stopping_rounds": 2}):
         expected = pygbt.GBTClassifier(n_estimators=4, max_depth=3, **arguments).fit(X, y)
-        found = pygbt.GBTClassifier(n_estimators=4, max_depth=3, device="cuda", **arguments).fit(X, y)
-        assert found.booster_.digest() == expected.booster_.digest()
+        for table in (X, Interface(X)):
+            found = pygbt.GBTClassifier(n_estimators=4, max_depth=3, device="cuda", **arguments).fit(table, y)
+            assert found.booster_.digest() == expected.booster_.digest()
     model = pygbt.GBTRegressor(n_estimators=4, max_depth=3, device="cuda")
     model.fit(Interface(X), Interface(z), eval_set=[(Interface(X[:50].copy()), Interface(z[:50].copy()))])
     expected = pygbt.GBTRegressor(n_estimators=4, max_depth=3).fit(X, z, eval_set=[(X[:50], z[:50])])
     assert model.booster_.digest() == expected.booster_.digest() and model.evals_result_ == expected.evals_result_
     assert model.n_features_in_ == 6
-    with pytest.raises(ValueError, match="eval_set"):
-        pygbt.GBTRegressor(device="cuda", early_stopping_rounds=2).fit(Interface(X), z)
 
 
 # --- what is refused ------------------------------------------------------------------------------------------------

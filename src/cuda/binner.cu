@@ -15,7 +15,7 @@ void CudaBinner::open(std::int64_t n_rows, std::span<const std::uint32_t> weight
   weighted_ = !weights.empty();
   weights_.put(weights);
   stage.end();
-  bins_ = std::make_shared<CudaBins>(device_, n_rows);
+  bins_ = std::make_shared<CudaBins>(shared_, n_rows);
 }
 
 std::size_t CudaBinner::room(std::span<const KeyColumn> columns) const {

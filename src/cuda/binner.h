@@ -16,32 +16,38 @@
 
 namespace pygbt::device {
 
+// A device that tables share, and who uses its queue.
+struct SharedDevice {
+  explicit SharedDevice(int ordinal) : device(ordinal) {}
+  Device device;
+  std::mutex mutex;
+};
+
 class CudaBins final : public DeviceBins {
  public:
-  CudaBins(std::shared_ptr<Device> device, std::int64_t n_rows) : device_(std::move(device)), n_rows_(n_rows) {}
+  CudaBins(std::shared_ptr<SharedDevice> device, std::int64_t n_rows) : device_(std::move(device)), n_rows_(n_rows) {}
 
   // Room for the next features, each with so many bins: [feature], to be filled.
   std::vector<std::uint8_t*> add(std::span<const std::int32_t> n_bins);
 
   std::int64_t n_rows() const { return n_rows_; }
   const std::vector<Column>& columns() const { return columns_; }  // [feature], on the device
-  Device& device() const { return *device_; }
 
   void read(FeatureId feature, void* out) const override;
   DeviceBinsPtr take(std::span<const RowId> rows) const override;
 
  private:
-  std::shared_ptr<Device> device_;
+  std::shared_ptr<SharedDevice> device_;
   std::int64_t n_rows_;
   std::vector<Buffer<std::uint8_t>> memory_;
   std::vector<Column> columns_;
-  mutable std::mutex mutex_;  // of the device's queue
 };
 
 class CudaBinner final : public DeviceBinner {
  public:
   explicit CudaBinner(int ordinal)
-      : device_(std::make_shared<Device>(ordinal)),
+      : shared_(std::make_shared<SharedDevice>(ordinal)),
+        device_(&shared_->device),
         weights_(*device_),
         given_(*device_),
         keys_(*device_),
@@ -57,7 +63,8 @@ class CudaBinner final : public DeviceBinner {
   DeviceBinsPtr finish() override;
 
  private:
-  std::shared_ptr<Device> device_;
+  std::shared_ptr<SharedDevice> shared_;  // nobody else's until `finish`
+  Device* device_;
   std::int64_t n_rows_ = 0;
   bool weighted_ = false;
   Buffer<std::uint32_t> weights_;  // [row]

@@ -158,7 +158,7 @@ std::vector<std::uint8_t*> CudaBins::add(std::span<const std::int32_t> n_bins) {
     offsets.push_back(bytes);
     bytes += aligned(static_cast<std::size_t>(n_rows_) * (n > 256 ? 2 : 1));
   }
-  Buffer<std::uint8_t> memory(*device_);
+  Buffer<std::uint8_t> memory(device_->device);
   std::uint8_t* const first = memory.make(bytes);
   memory_.push_back(std::move(memory));
   std::vector<std::uint8_t*> out;
@@ -171,29 +171,30 @@ std::vector<std::uint8_t*> CudaBins::add(std::span<const std::int32_t> n_bins) {
 
 void CudaBins::read(FeatureId feature, void* out) const {
   const Column& column = columns_[static_cast<std::size_t>(feature)];
-  const std::lock_guard lock(mutex_);
-  device_->to_host(out, column.bins, static_cast<std::size_t>(n_rows_) * (column.two_byte ? 2 : 1));
+  const std::lock_guard lock(device_->mutex);
+  device_->device.to_host(out, column.bins, static_cast<std::size_t>(n_rows_) * (column.two_byte ? 2 : 1));
 }
 
 DeviceBinsPtr CudaBins::take(std::span<const RowId> rows) const {
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(device_->mutex);
   auto taken = std::make_shared<CudaBins>(device_, static_cast<std::int64_t>(rows.size()));
   std::vector<std::int32_t> n_bins;
   for (const Column& column : columns_) n_bins.push_back(column.two_byte ? 257 : 256);
   const std::vector<std::uint8_t*> out = taken->add(n_bins);
-  const UnitPlan plan(device_->policy(), std::vector<std::int64_t>(columns_.size(), taken->n_rows()));
-  Buffer<std::byte> memory(*device_);
-  Buffer<RowId> there(*device_);
+  Device& device = device_->device;
+  const UnitPlan plan(device.policy(), std::vector<std::int64_t>(columns_.size(), taken->n_rows()));
+  Buffer<std::byte> memory(device);
+  Buffer<RowId> there(device);
   Parcel given(memory);
   const auto first = given.put(plan.first);
   const auto items = given.put(plan.items);
   const auto columns = given.put(columns_);
   const auto out_part = given.put(out);
   given.send();
-  device_->launch(plan.n_blocks, device_->policy().n_threads,
-                  TakeKernel{plan.on_device(given.at(first), given.at(items)), given.at(columns), given.at(out_part),
-                             there.put(rows)});
-  device_->finish();
+  device.launch(plan.n_blocks, device.policy().n_threads,
+                TakeKernel{plan.on_device(given.at(first), given.at(items)), given.at(columns), given.at(out_part),
+                           there.put(rows)});
+  device.finish();
   return taken;
 }
 
