@@ -15,6 +15,7 @@ from . import callbacks
 from ._core import build_info
 from .booster import Booster, load
 from .cross_validation import cv
+from .custom import on_device
 from .data import Dataset
 from .device_arrays import DeviceArray
 from .errors import ModelFileError
@@ -41,6 +42,7 @@ __all__ = [
     "callbacks",
     "cv",
     "load",
+    "on_device",
     "train",
 ]
 

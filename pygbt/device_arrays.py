@@ -283,6 +283,16 @@ def like(array: DeviceArray, template: Any) -> Any:
     return array
 
 
+def handed_out(array: DeviceArray) -> Any:
+    """`array` as users get it: a cupy.ndarray if cupy is installed, else itself."""
+    if devices.MODULE != devices.CUDA_MODULE:  # the emulator's memory is no GPU's
+        return array
+    try:
+        return as_cupy(array)
+    except ImportError:
+        return array
+
+
 def as_cupy(array: DeviceArray) -> Any:
     """`array` as a cupy.ndarray on the same memory."""
     cupy = import_module("cupy")

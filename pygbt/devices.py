@@ -14,7 +14,8 @@ from . import _core
 
 __all__ = ["facts", "home_of", "load_cuda", "parse", "place_of"]
 
-MODULE = "pygbt._cuda"
+CUDA_MODULE = "pygbt._cuda"
+MODULE = CUDA_MODULE
 INSTEAD = 'use device="cpu", which gives the same model'
 
 

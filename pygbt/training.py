@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from . import _core, parameters
+from . import _core, custom, devices, parameters
 from .booster import Booster, load
 from .callbacks import (
     Callback,
@@ -21,12 +20,11 @@ from .callbacks import (
     ProgressBar,
     TrainingState,
 )
+from .custom import CustomMetric, CustomObjective
 from .data import Dataset
 
 __all__ = ["CustomMetric", "CustomObjective", "TrainingInterrupted", "train"]
 
-CustomObjective = Callable[[npt.NDArray[np.float32], Dataset], tuple[npt.ArrayLike, npt.ArrayLike]]
-CustomMetric = Callable[[npt.NDArray[np.float32], Dataset], tuple[str, float] | tuple[str, float, bool]]
 MetricLike = str | CustomMetric
 
 
@@ -69,6 +67,7 @@ class Run:
             raise ValueError("objective='custom' needs a callable: train(..., objective=function)")
         self.dataset = dataset
         self.objective = objective
+        self.ordinal = devices.parse(self.params["device"])[1]
         self.trainer = _core.Trainer(
             _core.Params(parameters.core_values(self.params)),
             dataset.core,
@@ -105,37 +104,20 @@ class Run:
         if self.objective is None:
             self.trainer.step(learning_rate)
         else:
-            grad, hess = self._custom_gradients(self.objective)
-            self.trainer.step_custom(learning_rate, grad, hess)
+            shape = (self.dataset.n_rows, self.trainer.n_outputs)
+            margins = custom.margins_for(self.objective, self.trainer, shape, self.ordinal)
+            custom.step_custom(self.trainer, learning_rate, self.objective(margins, self.dataset), shape, self.ordinal)
         scores = [(name, *self._score(metric, data, i)) for data, name, i in self.evals for metric in self.metrics]
         for name, metric_name, score, larger in scores:
             self.larger_is_better[metric_name] = larger
             self._scores_of(name, metric_name).append(score)
         self.done += 1
 
-    def _custom_gradients(self, objective: CustomObjective) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        margins = self.trainer.scores(-1)
-        shape = margins.shape
-        result = objective(margins[:, 0] if shape[1] == 1 else margins, self.dataset)
-        if not isinstance(result, tuple | list) or len(result) != 2:
-            raise ValueError("objective must return two arrays: gradient and hessian")
-        parts = []
-        for name, part in zip(("gradient", "hessian"), result, strict=True):
-            array = np.asarray(part, dtype=np.float32)
-            if array.shape != shape and not (shape[1] == 1 and array.shape == shape[:1]):
-                raise ValueError(f"objective: the {name} must have shape {shape}, got {array.shape}")
-            if not np.isfinite(array).all():
-                raise ValueError(f"objective: the {name} must be finite")
-            if name == "hessian" and (array < 0).any():
-                raise ValueError("objective: the hessian must not be negative")
-            parts.append(np.ascontiguousarray(array.reshape(shape)))
-        return parts[0], parts[1]
-
     def _score(self, metric: MetricLike, data: Dataset, i: int) -> tuple[str, float, bool]:
         if isinstance(metric, str):
             return metric, float(self.trainer.metric(metric, i)), self.larger_is_better[metric]
-        predictions = self.trainer.values(i)
-        result = metric(predictions[:, 0] if predictions.shape[1] == 1 else predictions, data)
+        predictions = custom.predictions_for(metric, self.trainer, i, data.n_rows, self.ordinal)
+        result = metric(predictions, data)
         if not isinstance(result, tuple) or len(result) not in (2, 3) or not isinstance(result[0], str):
             raise ValueError("metric must return (name, value) or (name, value, larger_is_better)")
         return result[0], float(result[1]), bool(result[2]) if len(result) == 3 else False
@@ -246,11 +228,12 @@ def train(
         Called as ``callback(state)`` after every round; True ends training. See `pygbt.callbacks`.
     objective : callable, optional
         ``objective(margins, ds) -> (gradient, hessian)`` with margins and both results of shape (n,) for one output,
-        else (n, K); without weights, which the engine applies.
+        else (n, K); without weights, which the engine applies. Marked with `on_device` it is given the margins where
+        they lie on a GPU.
     metric : str, callable or list of them, optional
         Metrics of the tables in `evals`; by default the objective's own. A callable
         ``metric(predictions, ds) -> (name, value)`` or ``(name, value, larger_is_better)`` gets values in units of the
-        label, or margins under a custom objective.
+        label, or margins under a custom objective; marked with `on_device`, on a GPU.
     early_stopping_metric : str, optional
         Name of the metric that decides, instead of the last one.
     min_delta : float, default 0

@@ -58,7 +58,10 @@ ArrayMemory::ArrayMemory(int ordinal, std::size_t n_bytes)
 
 ArrayMemory::~ArrayMemory() {
   const std::lock_guard lock(queue_mutex());
-  if (bytes_.data() != nullptr) device_.finish_all();
+  try {
+    if (bytes_.data() != nullptr) device_.finish_all();
+  } catch (...) {  // the device is in no state to use the memory
+  }
   bytes_ = Buffer<std::byte>();
 }
 

@@ -27,6 +27,8 @@ class CudaBins final : public DeviceBins {
  public:
   CudaBins(std::shared_ptr<SharedDevice> device, std::int64_t n_rows) : device_(std::move(device)), n_rows_(n_rows) {}
 
+  ~CudaBins() override;
+
   // Room for the next features, each with so many bins: [feature], to be filled.
   std::vector<std::uint8_t*> add(std::span<const std::int32_t> n_bins);
 

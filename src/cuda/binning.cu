@@ -3,6 +3,7 @@
 // sparse column does not store get the bin of its fill first.
 #include <algorithm>
 #include <bit>
+#include <exception>
 
 #include "binner.h"
 #include "data/keys.h"
@@ -150,6 +151,16 @@ std::uint32_t bin_of_fill(const Binning& column, const std::byte* edges, double 
 }
 
 }  // namespace
+
+// Trainings read the bins in queues of their own.
+CudaBins::~CudaBins() {
+  const std::lock_guard lock(device_->mutex);
+  try {
+    device_->device.finish_all();
+  } catch (const std::exception&) {  // the device has failed: nobody reads any longer
+  }
+  memory_.clear();
+}
 
 std::vector<std::uint8_t*> CudaBins::add(std::span<const std::int32_t> n_bins) {
   std::vector<std::size_t> offsets;

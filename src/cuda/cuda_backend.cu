@@ -14,6 +14,8 @@ namespace pygbt::device {
 CudaBackend::CudaBackend(int ordinal)
     : device_(ordinal),
       table_(device_),
+      training_rows_(device_, table_, scores_),
+      evaluation_sets_(device_),
       scores_(device_),
       g_(device_),
       h_(device_),

@@ -15,6 +15,8 @@
 
 #include "backend/backend.h"
 #include "buffer.h"
+#include "device_rows.h"
+#include "evaluation_sets.h"
 #include "math/quantise.h"
 #include "quantised.h"
 #include "runtime.h"
@@ -37,8 +39,14 @@ class CudaBackend final : public Backend {
   void load(const Dataset& data, std::int32_t n_targets, Communicator& comm, int n_threads) override;
   void set_scores(std::span<const float> scores) override;
   std::span<const float> scores() override;
+  DeviceScoredRows* training_rows() override { return &training_rows_; }
+  DeviceScoredRows* add_evaluation_set(const Dataset& data, std::span<const float> scores) override {
+    return evaluation_sets_.add(data, scores);
+  }
+  void add_to_evaluation_sets(const BinnedTree& tree) override { evaluation_sets_.add_tree(tree); }
   void gradients(const LossSpec& loss) override;
   void set_gradients(std::span<const float> g, std::span<const float> h) override;
+  GradientFaults set_device_gradients(const DeviceMatrix& g, const DeviceMatrix& h) override;
   LossTotals totals(std::int32_t target) override;
   RootStats begin_tree(const TreeRequest& request) override;
   void histograms(std::span<const NodeId> nodes) override;
@@ -95,6 +103,8 @@ class CudaBackend final : public Backend {
 
   mutable Device device_;
   Table table_;
+  DeviceRows training_rows_;
+  EvaluationSets evaluation_sets_;
   const Dataset* data_ = nullptr;
   std::int32_t n_targets_ = 1;
   std::int64_t n_rows_ = 0;

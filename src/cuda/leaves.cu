@@ -5,8 +5,8 @@
 #include "device.h"
 #include "math/layout.h"
 #include "math/order_key.h"
-#include "math/route.h"
 #include "math/weighted_quantile.h"
+#include "walk_rows.h"
 
 namespace pygbt::device {
 
@@ -101,35 +101,6 @@ struct AddLeafKernel {
     for (std::int64_t i = run.begin + thread(); i < run.begin + run.n; i += n_threads())
       for (std::int32_t k = 0; k < width; ++k)
         scores[row_major(rows[run.buffer][i], target + k, n_targets)] += values[row_major(run.item, k, width)];
-  }
-};
-
-// Rows outside the tree walk it.
-struct WalkKernel {
-  const RowId* rows;
-  std::int64_t n;
-  const BinnedNode* nodes;
-  const std::uint32_t* cat_bits;
-  const Column* columns;
-  const float* values;  // [leaf][width]
-  float* scores;        // [row][n_targets]
-  std::int32_t target, width, n_targets;
-
-  PYGBT_KERNEL void operator()() const {
-    for (std::int64_t i = first_row(); i < n; i += row_step()) {
-      const RowId row = rows[i];
-      std::int32_t at = 0;
-      while (nodes[at].left >= 0) {
-        const BinnedNode& node = nodes[at];
-        const Column& column = columns[node.feature];
-        const Bin bin = bin_at(column.bins, column.two_byte, row);
-        const bool left = node.cat_begin < 0 ? goes_left(bin, node.bin, node.missing_left)
-                                             : goes_left(bin, cat_bits + node.cat_begin, node.cat_words);
-        at = node.left + (left ? 0 : 1);
-      }
-      for (std::int32_t k = 0; k < width; ++k)
-        scores[row_major(row, target + k, n_targets)] += values[row_major(~nodes[at].left, k, width)];
-    }
   }
 };
 

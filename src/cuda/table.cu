@@ -66,7 +66,7 @@ Table::Table(Device& device)
       labels_(device),
       weights_(device) {}
 
-void Table::load(const Dataset& data) {
+void Table::load(const Dataset& data, bool groups) {
   n_rows_ = data.n_rows;
   bin_offset_.assign(1, 0);
   host_features_.clear();
@@ -83,7 +83,7 @@ void Table::load(const Dataset& data) {
   weighted_ = !data.weights.empty();
   weights_.put(data.weights);
   load_columns(data);
-  make_groups();
+  if (groups) make_groups();
 }
 
 void Table::load_columns(const Dataset& data) {

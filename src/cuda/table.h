@@ -40,7 +40,8 @@ class Table {
  public:
   explicit Table(Device& device);
 
-  void load(const Dataset& data);
+  // groups: whether histograms will be made of it.
+  void load(const Dataset& data, bool groups = true);
 
   std::int64_t n_rows() const { return n_rows_; }
   std::int64_t n_bins() const { return bin_offset_.back(); }

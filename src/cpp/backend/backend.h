@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "backend/scored_rows.h"
+#include "base/error.h"
 #include "base/types.h"
 #include "comm/communicator.h"
 #include "data/dataset.h"
@@ -116,9 +118,23 @@ class Backend {
   virtual void set_scores(std::span<const float> scores) = 0;
   virtual std::span<const float> scores() = 0;
 
+  // A device keeps the scores of the training rows and of evaluation sets; nullptr where the host does.
+  virtual DeviceScoredRows* training_rows() { return nullptr; }
+  // A data set that shares the bins of the training rows, and its scores [row][n_targets]. The backend's own; `data`
+  // outlives it.
+  virtual DeviceScoredRows* add_evaluation_set(const Dataset& /*data*/, std::span<const float> /*scores*/) {
+    return nullptr;
+  }
+  // Adds a tree to the scores of all evaluation sets.
+  virtual void add_to_evaluation_sets(const BinnedTree& /*tree*/) {}
+
   // Unweighted float32 gradients and hessians of every row and target, from the scores and labels, or given.
   virtual void gradients(const LossSpec& loss) = 0;
   virtual void set_gradients(std::span<const float> g, std::span<const float> h) = 0;  // [row][n_targets]
+  // The same from the memory of the backend's device, as float32. With a fault they must not be used.
+  virtual GradientFaults set_device_gradients(const DeviceMatrix& /*g*/, const DeviceMatrix& /*h*/) {
+    throw Unsupported("gradients on a GPU need device=\"cuda\"");
+  }
   virtual LossTotals totals(std::int32_t target) = 0;
 
   // Draws the rows, quantises the gradients; node 0 holds the rows drawn.

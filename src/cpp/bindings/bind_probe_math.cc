@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "backend/backend.h"
 #include "base/error.h"
 #include "base/rng.h"
 #include "boost/base_score.h"
@@ -77,6 +78,7 @@ LossSpec spec_from(const py::dict& fields) {
 // A table without features: labels (n, L) and fixed-point weights, rows [begin, end).
 Dataset label_table(const Array<float>& labels, const Weights& weights, std::int64_t begin, std::int64_t end) {
   Dataset data;
+  data.cuts = std::make_shared<Cuts>();
   data.n_rows = end - begin;
   data.first_row = begin;
   data.n_labels = static_cast<std::int32_t>(labels.shape(1));
@@ -209,9 +211,19 @@ py::array_t<float> base_score(const py::dict& loss, const Array<float>& labels, 
 }
 
 double metric(const std::string& name, const py::dict& loss, const Array<float>& margins, const Array<float>& labels,
-              const Weights& weights, int n_threads, int n_workers) {
+              const Weights& weights, int n_threads, int n_workers, const std::string& device) {
   LossSpec spec = spec_from(loss);
   spec.n_targets = static_cast<std::int32_t>(margins.shape(1));
+  if (device != "cpu") {
+    const Dataset data = label_table(labels, weights, 0, labels.shape(0));
+    const py::gil_scoped_release release;
+    const auto backend = make_backend(device);
+    auto* const rows = backend->add_evaluation_set(data, {margins.data(), static_cast<std::size_t>(margins.size())});
+    require(rows != nullptr, "device='" + device + "' keeps no scores");
+    Solo solo;
+    check_metric_labels(name, spec, data, solo);
+    return metric_value(name, spec, *rows, data, solo);
+  }
   const float* first = margins.data();
   const std::int64_t width = margins.shape(1);
   return on_workers(labels, weights, n_workers, [&](const Dataset& data, std::int64_t begin, Communicator& comm) {
@@ -248,7 +260,7 @@ void bind_probe_math(py::module_& probe) {
   probe.def("base_score", &base_score, "loss"_a, "labels"_a, "weights"_a = py::none(), "user"_a = py::none(),
             "n_classes"_a = 0, "n_threads"_a = 1, "n_workers"_a = 1);
   probe.def("metric", &metric, "name"_a, "loss"_a, "margins"_a, "labels"_a, "weights"_a = py::none(), "n_threads"_a = 1,
-            "n_workers"_a = 1);
+            "n_workers"_a = 1, "device"_a = "cpu");
   probe.def("metric_names", &metric_names);
   probe.def("metric_larger_is_better", &metric_larger_is_better);
   probe.def("default_metric", [](const py::dict& loss) { return default_metric(spec_from(loss)); });

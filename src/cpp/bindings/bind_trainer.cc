@@ -6,7 +6,9 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
@@ -41,6 +43,42 @@ bool step_custom(Trainer& trainer, double learning_rate, const py::object& gradi
   return trainer.step_custom(learning_rate, g, h);
 }
 
+// (pointer, row stride, column stride, is float64)
+pygbt::DeviceMatrix device_matrix(const py::tuple& item) {
+  pygbt::DeviceMatrix matrix;
+  const auto pointer = item[0].cast<std::uintptr_t>();
+  matrix.data = reinterpret_cast<const void*>(pointer);
+  matrix.row_stride = item[1].cast<std::int64_t>();
+  matrix.column_stride = item[2].cast<std::int64_t>();
+  matrix.is_double = item[3].cast<bool>();
+  const std::int64_t size = matrix.is_double ? 8 : 4;
+  pygbt::require(static_cast<std::int64_t>(pointer) % size == 0 && matrix.row_stride % size == 0 &&
+                     matrix.column_stride % size == 0,
+                 "objective: the arrays on the GPU are not aligned; return copies");
+  return matrix;
+}
+
+bool step_custom_device(Trainer& trainer, double learning_rate, const py::tuple& gradient, const py::tuple& hessian) {
+  const auto g = device_matrix(gradient);
+  const auto h = device_matrix(hessian);
+  const py::gil_scoped_release free;
+  return trainer.step_custom(learning_rate, g, h);
+}
+
+std::optional<std::uintptr_t> device_scores(const Trainer& trainer, std::int32_t set) {
+  pygbt::DeviceScoredRows* const rows = trainer.device_rows(set);
+  if (rows == nullptr) return std::nullopt;
+  const py::gil_scoped_release free;
+  return reinterpret_cast<std::uintptr_t>(rows->device_scores());
+}
+
+void device_values(const Trainer& trainer, std::int32_t set, std::uintptr_t out) {
+  pygbt::DeviceScoredRows* const rows = trainer.device_rows(set);
+  pygbt::require(rows != nullptr, "the rows of this set are not on a device");
+  const py::gil_scoped_release free;
+  rows->values(pygbt::link_of(trainer.loss().objective), reinterpret_cast<float*>(out));
+}
+
 // A copy (n_rows, n_outputs): the trainer goes on changing its scores.
 template <class Floats>
 py::array_t<float> as_matrix(const Trainer& trainer, const Floats& values) {
@@ -62,11 +100,17 @@ void bind_trainer(py::module_& module) {
       .def("step", &Trainer::step, py::arg("learning_rate"), free, "One iteration; False when no tree found a cut.")
       .def("step_custom", &step_custom, py::arg("learning_rate"), py::arg("gradient"), py::arg("hessian"),
            "One iteration from float32 gradients and hessians (n_rows, n_outputs).")
+      .def("step_custom_device", &step_custom_device, py::arg("learning_rate"), py::arg("gradient"), py::arg("hessian"),
+           "The same from memory of the trainer's device: (pointer, row stride, column stride, is float64) each.")
+      .def("device_scores", &device_scores, py::arg("set") = -1,
+           "Address of the margins, float32 (n_rows, n_outputs) in C order; None where they are on the host.")
+      .def("device_values", &device_values, py::arg("set"), py::arg("out"),
+           "Writes the same in units of the label to an address of the device.")
       .def(
-          "scores", [](const Trainer& trainer, std::int32_t set) { return as_matrix(trainer, trainer.scores(set)); },
+          "scores", [](Trainer& trainer, std::int32_t set) { return as_matrix(trainer, trainer.scores(set)); },
           py::arg("set") = -1, "Margins (n_rows, n_outputs): -1 training rows, else an evaluation set.")
       .def(
-          "values", [](const Trainer& trainer, std::int32_t set) { return as_matrix(trainer, trainer.values(set)); },
+          "values", [](Trainer& trainer, std::int32_t set) { return as_matrix(trainer, trainer.values(set)); },
           py::arg("set") = -1, "The same in units of the label.")
       .def("metric", &Trainer::metric, py::arg("name"), py::arg("set") = -1, free)
       .def(
@@ -76,6 +120,7 @@ void bind_trainer(py::module_& module) {
       .def("model", &Trainer::model, free, "The trees so far as an immutable model.")
       .def_property_readonly("default_metric",
                              [](const Trainer& trainer) { return pygbt::default_metric(trainer.loss()); })
+      .def_property_readonly("on_device", [](const Trainer& trainer) { return trainer.device_rows(-1) != nullptr; })
       .def_property_readonly("n_iterations", &Trainer::n_iterations)
       .def_property_readonly("n_outputs", &Trainer::n_outputs);
 }

@@ -3,39 +3,31 @@
 // workers, and weight 2 against the row twice give the same bits. Called by base scores and metrics.
 #pragma once
 
-#include <array>
-#include <bit>
 #include <cstdint>
 #include <span>
 #include <vector>
 
 #include "base/pool.h"
-#include "base/types.h"
 #include "comm/communicator.h"
+#include "math/exact_piece.h"
 
 namespace pygbt {
 
 class ExactSum {
  public:
+  ExactSum() = default;
+  explicit ExactSum(const ExactLimbs& sum) : sum_(sum) { carry(); }
+
   // Adds weight * value exactly; weight < 2^32. A value that is not finite makes the sum NaN, unless weight is 0.
   void add(double value, std::uint64_t weight) {
-    const auto bits = std::bit_cast<std::uint64_t>(value);
-    const auto exponent = static_cast<std::int32_t>((bits >> 52) & 0x7ff);
     if (weight == 0) return;
-    if (exponent == 0x7ff) {
-      ++not_finite_;
+    const ExactPiece piece = exact_piece(value, weight);
+    if (!piece.finite) {
+      ++sum_.not_finite;
       return;
     }
-    const std::uint64_t fraction = bits & 0xfffffffffffffu;
-    const std::uint64_t mantissa = exponent == 0 ? fraction : fraction | 0x10000000000000u;
-    const std::int32_t place = exponent == 0 ? 0 : exponent - 1;  // value = mantissa * 2^(place - 1074)
-    const UInt128 product = (static_cast<UInt128>(mantissa) * weight) << (place & 31);  // < 2^116
-    const std::int64_t sign = (bits >> 63) != 0 ? -1 : 1;
-    std::int64_t* limb = limbs_.data() + (place >> 5);
-    limb[0] += sign * static_cast<std::int64_t>(static_cast<std::uint32_t>(product));
-    limb[1] += sign * static_cast<std::int64_t>(static_cast<std::uint32_t>(product >> 32));
-    limb[2] += sign * static_cast<std::int64_t>(static_cast<std::uint32_t>(product >> 64));
-    limb[3] += sign * static_cast<std::int64_t>(static_cast<std::uint32_t>(product >> 96));
+    std::int64_t* const limb = sum_.limbs.data() + piece.limb;
+    for (int i = 0; i < 4; ++i) limb[i] += piece.parts[i];
     if (++pending_ == kMostPending) carry();
   }
 
@@ -44,15 +36,14 @@ class ExactSum {
 
   // The sum rounded once to nearest even; NaN if a value was not finite.
   double value() const;
+  const ExactLimbs& limbs() const { return sum_; }
 
  private:
-  static constexpr std::int32_t kLimbs = 69;             // 2^-1074 .. 2^1024, and 2^100 of headroom
   static constexpr std::int32_t kMostPending = 1 << 29;  // additions before limbs could overflow
   void carry();  // to limbs in [0, 2^32), the last one signed: one representation a value
 
-  std::array<std::int64_t, kLimbs> limbs_{};  // sum = sum of limbs[i] * 2^(32 i - 1074)
+  ExactLimbs sum_;
   std::int32_t pending_ = 0;
-  std::int64_t not_finite_ = 0;
 };
 
 // Sums of f(row, sums) over rows: each thread owns `width` sums, which are added up over threads and workers.

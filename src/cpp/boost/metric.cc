@@ -5,6 +5,8 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "boost/host_rows.h"
+#include "boost/labels.h"
 #include "boost/metric_rows.h"
 
 namespace pygbt {
@@ -74,14 +76,24 @@ void require_fit(const Metric& metric, const LossSpec& spec) {
 
 }  // namespace
 
+void check_metric_labels(const std::string& name, const LossSpec& spec, const Dataset& data, Communicator& comm) {
+  require_fit(find_metric(name), spec);
+  require(data.n_labels > 0, "label: the evaluation set has no labels");
+  check_deviance_labels(name, spec, data, comm);
+}
+
+double metric_value(const std::string& name, const LossSpec& spec, ScoredRows& rows, const Dataset& data,
+                    Communicator& comm) {
+  return find_metric(name).evaluate(MetricRows{spec, rows, data, comm});
+}
+
 double evaluate_metric(const std::string& name, const LossSpec& spec, std::span<const float> margins,
                        const Dataset& data, Communicator& comm, int n_threads) {
-  const Metric& metric = find_metric(name);
-  require_fit(metric, spec);
+  check_metric_labels(name, spec, data, comm);
   require(static_cast<std::int64_t>(margins.size()) == data.n_rows * spec.n_targets,
           "margins must hold one value for each row and target");
-  require(data.n_labels > 0, "label: the evaluation set has no labels");
-  return metric.evaluate(MetricRows{spec, margins, data, comm, n_threads});
+  HostRows rows(margins, data, comm, n_threads);
+  return metric_value(name, spec, rows, data, comm);
 }
 
 void check_metric(const std::string& name, const LossSpec& spec) { require_fit(find_metric(name), spec); }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/scored_rows.h"
 #include "comm/communicator.h"
 #include "data/dataset.h"
 #include "math/losses.h"
@@ -20,6 +21,12 @@ namespace pygbt {
 // not finite. `spec` and `data` agree (check_labels).
 double evaluate_metric(const std::string& name, const LossSpec& spec, std::span<const float> margins,
                        const Dataset& data, Communicator& comm, int n_threads);
+
+// The two halves of it, for scores wherever they lie. The first throws InvalidArgument for labels that the metric
+// cannot read; it need be called once a data set.
+void check_metric_labels(const std::string& name, const LossSpec& spec, const Dataset& data, Communicator& comm);
+double metric_value(const std::string& name, const LossSpec& spec, ScoredRows& rows, const Dataset& data,
+                    Communicator& comm);
 
 // Throws InvalidArgument if there is no such metric or it has no meaning for the objective.
 void check_metric(const std::string& name, const LossSpec& spec);

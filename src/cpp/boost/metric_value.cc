@@ -1,94 +1,70 @@
 // SPDX-License-Identifier: Apache-2.0
-// Metrics of predicted values against labels of the same unit.
+// Metrics of predicted values against labels of the same unit, and the means that all families share.
 #include <cmath>
-#include <limits>
+#include <vector>
 
+#include "boost/labels.h"
 #include "boost/metric_rows.h"
 
 namespace pygbt {
-namespace {
 
-// Weighted mean over all cells of f(value, label, target), the objective's link applied to the margins.
-template <class F>
-double mean_over_values(const MetricRows& rows, F&& f) {
-  const Link link = link_of(rows.spec.objective);
-  if (link != Link::kSoftmax) {
-    return mean_over_cells(rows, [&](double z, double y, std::int32_t k) { return f(link_value(link, z), y, k); });
-  }
-  const std::int32_t k_targets = rows.n_targets();
-  const double mean = weighted_mean(rows, [&](std::int64_t row) {
-    thread_local std::vector<float> values;
-    values.assign(rows.margins_of(row), rows.margins_of(row) + k_targets);
-    apply_link(link, values.data(), k_targets);
-    double sum = 0.0;
-    for (std::int32_t k = 0; k < k_targets; ++k) {
-      sum += f(static_cast<double>(values[static_cast<std::size_t>(k)]), rows.label(row, k), k);
-    }
-    return sum;
-  });
-  return mean / k_targets;
+RowShape MetricRows::shape() const {
+  return {spec.n_targets, data.n_labels, has_class_ids(spec, data), link_of(spec.objective)};
 }
 
-}  // namespace
-
-double metric_rmse(const MetricRows& rows) {
-  return std::sqrt(mean_over_values(rows, [](double v, double y, std::int32_t) { return (v - y) * (v - y); }));
+MetricTermSpec MetricRows::term(MetricTerm kind) const {
+  MetricTermSpec term;
+  term.term = kind;
+  term.shape = shape();
+  term.tweedie_power = spec.tweedie_power;
+  term.levels = spec.quantile_alpha;
+  return term;
 }
 
-double metric_mae(const MetricRows& rows) {
-  return mean_over_values(rows, [](double v, double y, std::int32_t) { return std::fabs(v - y); });
+double MetricRows::sum(const MetricTermSpec& term) const {
+  ExactSum sum(rows.sum(term));
+  sum.allreduce(comm);
+  return sum.value();
 }
 
-// |v - y| / max(|y|, 2^-52), as scikit-learn: a label 0 makes it huge rather than infinite.
-double metric_mape(const MetricRows& rows) {
-  return mean_over_values(rows, [](double v, double y, std::int32_t) {
-    return std::fabs(v - y) / std::fmax(std::fabs(y), std::numeric_limits<double>::epsilon());
-  });
+double MetricRows::total_weight() const {
+  auto total = static_cast<std::int64_t>(data.total_weight);
+  comm.allreduce_sum({&total, 1});
+  return static_cast<double>(total);
 }
+
+double weighted_mean(const MetricRows& rows, MetricTerm term) {
+  return rows.sum(rows.term(term)) / rows.total_weight();
+}
+
+double mean_over_cells(const MetricRows& rows, MetricTerm term) { return weighted_mean(rows, term) / rows.n_targets(); }
+
+double metric_rmse(const MetricRows& rows) { return std::sqrt(mean_over_cells(rows, MetricTerm::kSquare)); }
+
+double metric_mae(const MetricRows& rows) { return mean_over_cells(rows, MetricTerm::kAbsolute); }
+
+double metric_mape(const MetricRows& rows) { return mean_over_cells(rows, MetricTerm::kRelative); }
 
 // Pinball loss of each level, mean over levels; one level serves all targets.
-double metric_quantile(const MetricRows& rows) {
-  const auto& levels = rows.spec.quantile_alpha;
-  const bool shared = levels.size() != static_cast<std::size_t>(rows.n_targets());
-  return mean_over_values(rows, [&](double v, double y, std::int32_t k) {
-    const double alpha = levels[shared ? 0 : static_cast<std::size_t>(k)];
-    return v >= y ? (1.0 - alpha) * (v - y) : alpha * (y - v);
-  });
-}
+double metric_quantile(const MetricRows& rows) { return mean_over_cells(rows, MetricTerm::kPinball); }
 
 // 1 - sum (v - y)^2 / sum (y - mean y)^2 of each target, mean over targets. A constant label gives 1 when every
 // value hits it and else 0, as scikit-learn.
 double metric_r2(const MetricRows& rows) {
-  const Dataset& data = rows.data;
-  const auto k_targets = static_cast<std::size_t>(rows.n_targets());
-  const Link link = link_of(rows.spec.objective);
-  const auto label_sums =
-      exact_sums(data.n_rows, rows.n_targets() + 1, rows.comm, rows.n_threads, [&](std::int64_t row, ExactSum* sum) {
-        for (std::int32_t k = 0; k < rows.n_targets(); ++k) sum[k].add(rows.label(row, k), data.weight(row));
-        sum[k_targets].add(1.0, data.weight(row));
-      });
-  std::vector<double> means(k_targets);
-  for (std::size_t k = 0; k < k_targets; ++k) means[k] = label_sums[k].value() / label_sums[k_targets].value();
-  const auto squares =
-      exact_sums(data.n_rows, 2 * rows.n_targets(), rows.comm, rows.n_threads, [&](std::int64_t row, ExactSum* sum) {
-        thread_local std::vector<float> values;
-        values.assign(rows.margins_of(row), rows.margins_of(row) + k_targets);
-        if (link == Link::kSoftmax) apply_link(link, values.data(), rows.n_targets());
-        for (std::size_t k = 0; k < k_targets; ++k) {
-          const double y = rows.label(row, static_cast<std::int32_t>(k));
-          const double residual = link_value(link, static_cast<double>(values[k])) - y;
-          sum[2 * k].add(residual * residual, data.weight(row));
-          sum[2 * k + 1].add((y - means[k]) * (y - means[k]), data.weight(row));
-        }
-      });
+  const double weight = rows.total_weight();
   double total = 0.0;
-  for (std::size_t k = 0; k < k_targets; ++k) {
-    const double residual = squares[2 * k].value();
-    const double spread = squares[2 * k + 1].value();
+  for (std::int32_t k = 0; k < rows.n_targets(); ++k) {
+    MetricTermSpec term = rows.term(MetricTerm::kLabel);
+    term.target = k;
+    term.mean = rows.sum(term) / weight;
+    term.term = MetricTerm::kResidual;
+    const double residual = rows.sum(term);
     if (residual != residual) return residual;
+    term.term = MetricTerm::kSpread;
+    const double spread = rows.sum(term);
     total += spread > 0.0 ? 1.0 - residual / spread : (residual == 0.0 ? 1.0 : 0.0);
   }
-  return total / static_cast<double>(k_targets);
+  return total / static_cast<double>(rows.n_targets());
 }
 
 }  // namespace pygbt

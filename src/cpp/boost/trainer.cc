@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "boost/base_score.h"
+#include "boost/host_rows.h"
 #include "boost/labels.h"
 #include "boost/metric.h"
 #include "math/links.h"
@@ -58,12 +59,15 @@ Trainer::Trainer(Params params, DatasetPtr data, const Model* init, std::shared_
   }
   backend_ = make_backend(std::string(to_string(params_.device)), params_.device_ordinal);
   backend_->load(*data_, loss_.n_targets, *comm_, params_.n_threads);
-  backend_->set_scores(start_scores(trees_.empty() ? *data_ : *with_host_columns(data_)));
+  backend_->set_scores(start_scores(data_));
+  train_.data = data_;
+  train_.device = backend_->training_rows();
   grower_ = std::make_unique<Grower>(params_, *data_->cuts);
 }
 
 // Base score or base margin, then every tree in order, in float32: what n iterations in one run leave behind.
-std::vector<float> Trainer::start_scores(const Dataset& data) const {
+std::vector<float> Trainer::start_scores(const DatasetPtr& table) const {
+  const Dataset& data = *table;
   const auto n_outputs = static_cast<std::size_t>(loss_.n_targets);
   const std::size_t cells = static_cast<std::size_t>(data.n_rows) * n_outputs;
   std::vector<float> scores(cells);
@@ -74,8 +78,10 @@ std::vector<float> Trainer::start_scores(const Dataset& data) const {
   } else {
     for (std::size_t i = 0; i < cells; ++i) scores[i] = base_score_[i % n_outputs];
   }
+  if (trees_.empty()) return scores;
+  const DatasetPtr here = with_host_columns(table);
   for (const TreePtr& tree : trees_)
-    add_tree_scores(to_bins(tree->tree, *data.cuts), data, scores, loss_.n_targets, params_.n_threads);
+    add_tree_scores(to_bins(tree->tree, *data.cuts), *here, scores, loss_.n_targets, params_.n_threads);
   return scores;
 }
 
@@ -83,9 +89,10 @@ std::int32_t Trainer::add_valid(DatasetPtr data) {
   require(data->cuts == data_->cuts,
           "an evaluation set must share the edges of the training set: build it with reference=");
   check_labels(loss_, *data);
-  data = with_host_columns(std::move(data));  // its rows are walked here
+  require_bins_on(*data, std::string(to_string(params_.device)), params_.device_ordinal);
   EvaluationSet valid;
-  valid.scores = start_scores(*data);
+  valid.scores = start_scores(data);
+  valid.device = backend_->add_evaluation_set(*data, valid.scores);
   valid.data = std::move(data);
   valids_.push_back(std::move(valid));
   return static_cast<std::int32_t>(valids_.size()) - 1;
@@ -135,9 +142,12 @@ bool Trainer::add_trees(double learning_rate) {
     backend_->add_scores(tree.tree, tree.leaf_nodes);
     grown.push_back(std::move(tree));
   }
-  for (const GrownTree& tree : grown)
+  for (const GrownTree& tree : grown) {
+    backend_->add_to_evaluation_sets(tree.tree);
     for (EvaluationSet& valid : valids_)
-      add_tree_scores(tree.tree, *valid.data, valid.scores, loss_.n_targets, params_.n_threads);
+      if (valid.device == nullptr)
+        add_tree_scores(tree.tree, *valid.data, valid.scores, loss_.n_targets, params_.n_threads);
+  }
   trees_.insert(trees_.end(), trees.begin(), trees.end());
   return found;
 }
@@ -157,15 +167,26 @@ bool Trainer::step_custom(double learning_rate, std::span<const float> g, std::s
   return add_trees(learning_rate);
 }
 
-std::span<const float> Trainer::scores(std::int32_t set) const {
-  return set < 0 ? backend_->scores() : std::span<const float>(valids_.at(static_cast<std::size_t>(set)).scores);
+bool Trainer::step_custom(double learning_rate, const DeviceMatrix& g, const DeviceMatrix& h) {
+  const GradientFaults faults = backend_->set_device_gradients(g, h);
+  require(!faults.gradient_not_finite, "objective: the gradient must be finite");
+  require(!faults.hessian_not_finite, "objective: the hessian must be finite");
+  require(!faults.hessian_negative, "objective: the hessian must not be negative");
+  return add_trees(learning_rate);
 }
 
-const Dataset& Trainer::dataset(std::int32_t set) const {
-  return set < 0 ? *data_ : *valids_.at(static_cast<std::size_t>(set)).data;
+DeviceScoredRows* Trainer::device_rows(std::int32_t set) const {
+  return set < 0 ? train_.device : valids_.at(static_cast<std::size_t>(set)).device;
 }
 
-std::vector<float> Trainer::values(std::int32_t set) const {
+std::span<const float> Trainer::scores(std::int32_t set) {
+  if (set < 0) return backend_->scores();
+  EvaluationSet& valid = set_at(set);
+  if (valid.device != nullptr) valid.device->scores(valid.scores);
+  return valid.scores;
+}
+
+std::vector<float> Trainer::values(std::int32_t set) {
   const auto margins = scores(set);
   std::vector<float> values(margins.begin(), margins.end());
   const Link link = link_of(loss_.objective);
@@ -175,7 +196,12 @@ std::vector<float> Trainer::values(std::int32_t set) const {
 }
 
 double Trainer::metric(const std::string& name, std::int32_t set) {
-  return evaluate_metric(name, loss_, scores(set), dataset(set), *comm_, params_.n_threads);
+  EvaluationSet& of = set_at(set);
+  if (!of.known_metrics.contains(name)) check_metric_labels(name, loss_, *of.data, *comm_);
+  of.known_metrics.insert(name);
+  if (of.device != nullptr) return metric_value(name, loss_, *of.device, *of.data, *comm_);
+  HostRows rows(scores(set), *of.data, *comm_, params_.n_threads);
+  return metric_value(name, loss_, rows, *of.data, *comm_);
 }
 
 Model Trainer::model() const {

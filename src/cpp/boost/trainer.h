@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -34,11 +35,15 @@ class Trainer {
   bool step(double learning_rate);
   // The same with given gradients and hessians [row][n_outputs], unweighted; finite, hessians >= 0.
   bool step_custom(double learning_rate, std::span<const float> g, std::span<const float> h);
+  // ... where they lie in the memory of the backend's device.
+  bool step_custom(double learning_rate, const DeviceMatrix& g, const DeviceMatrix& h);
 
   // Margins [row][n_outputs] of the training rows (-1) or an evaluation set.
-  std::span<const float> scores(std::int32_t set) const;
+  std::span<const float> scores(std::int32_t set);
   // The same as values: the link of the objective applied.
-  std::vector<float> values(std::int32_t set) const;
+  std::vector<float> values(std::int32_t set);
+  // Its rows where they are on a device, else nullptr.
+  DeviceScoredRows* device_rows(std::int32_t set) const;
   double metric(const std::string& name, std::int32_t set);
   Model model() const;
 
@@ -50,14 +55,17 @@ class Trainer {
   struct EvaluationSet {
     DatasetPtr data;
     std::vector<float> scores;
+    DeviceScoredRows* device = nullptr;   // of the backend: it keeps the scores, and these are a copy
+    std::set<std::string> known_metrics;  // whose labels have been checked
   };
-  std::vector<float> start_scores(const Dataset& data) const;
-  const Dataset& dataset(std::int32_t set) const;
+  std::vector<float> start_scores(const DatasetPtr& table) const;
+  EvaluationSet& set_at(std::int32_t set) { return set < 0 ? train_ : valids_.at(static_cast<std::size_t>(set)); }
   bool wide_needed(std::int32_t first_target, std::int32_t width);
   bool add_trees(double learning_rate);
 
   Params params_;
   DatasetPtr data_;
+  EvaluationSet train_;  // the backend keeps its scores
   std::shared_ptr<Communicator> comm_;
   LossSpec loss_;
   std::vector<float> base_score_;

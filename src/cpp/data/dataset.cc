@@ -208,9 +208,9 @@ std::shared_ptr<const Dataset> with_host_columns(std::shared_ptr<const Dataset> 
 void require_bins_on(const Dataset& data, const std::string& device, int ordinal) {
   if (data.device_bins == nullptr || (data.device == device && data.device_ordinal == ordinal)) return;
   const std::string is = where(data.device, data.device_ordinal), wanted = where(device, ordinal);
-  throw InvalidArgument("the Dataset lives on device=\"" + is + "\", but device=\"" + wanted +
-                        "\" is to train on it; train with device=\"" + is +
-                        "\", or build it with Dataset(..., device=\"" + (wanted == "naive" ? "cpu" : wanted) + "\")");
+  throw InvalidArgument("the Dataset lives on device=\"" + is + "\", where a training on device=\"" + wanted +
+                        "\" cannot read it; train with device=\"" + is + "\", or build it with Dataset(..., device=\"" +
+                        (wanted == "naive" ? "cpu" : wanted) + "\")");
 }
 
 }  // namespace pygbt

@@ -80,7 +80,7 @@ PYGBT_HD void softmax_gradient(const float* scores, const float* labels, bool so
 
 // Cross entropy -sum q log p of one row in float64, for tests and the metric mlogloss.
 template <class Score>
-double softmax_loss(const Score* scores, const float* labels, bool soft, std::int32_t k_classes) {
+PYGBT_HD double softmax_loss(const Score* scores, const float* labels, bool soft, std::int32_t k_classes) {
   std::int32_t top = 0;
   for (std::int32_t k = 1; k < k_classes; ++k) top = scores[k] > scores[top] ? k : top;
   const double shift = static_cast<double>(scores[top]);

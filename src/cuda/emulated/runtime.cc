@@ -5,7 +5,9 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <numeric>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "out_of_memory.h"
@@ -56,6 +58,18 @@ void Device::to_host(void* to, const void* from, std::size_t bytes) { std::memcp
 std::size_t Device::free_bytes() const { return memory_bytes() - std::min(memory_bytes(), in_use.load()); }
 void Device::copy(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
 void Device::fill(void* to, int byte, std::size_t bytes) { std::memset(to, byte, bytes); }
+
+bool Device::sort_pairs(std::uint32_t* keys, std::uint32_t* spare_keys, std::uint64_t* values,
+                        std::uint64_t* spare_values, std::int64_t n) {
+  std::vector<std::int64_t> order(static_cast<std::size_t>(n));
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [=](std::int64_t a, std::int64_t b) { return keys[a] < keys[b]; });
+  for (std::int64_t i = 0; i < n; ++i) {
+    spare_keys[i] = keys[order[static_cast<std::size_t>(i)]];
+    spare_values[i] = values[order[static_cast<std::size_t>(i)]];
+  }
+  return true;
+}
 
 int n_devices() { return 1; }
 int ordinal_of(const void*) { return 0; }

@@ -31,6 +31,10 @@ class Device {
   void copy(void* to, const void* from, std::size_t bytes);  // both on the device
   void fill(void* to, int byte, std::size_t bytes);
 
+  // Ascending by key. The spare arrays hold the result where it returns true, the first ones where not.
+  bool sort_pairs(std::uint32_t* keys, std::uint32_t* spare_keys, std::uint64_t* values, std::uint64_t* spare_values,
+                  std::int64_t n);
+
   void finish() {}      // returns when the queue is empty
   void finish_all() {}  // ... and those of everybody else on this device
 

@@ -52,6 +52,9 @@ class Device {
   void copy(void* to, const void* from, std::size_t bytes);
   void fill(void* to, int byte, std::size_t bytes);
 
+  bool sort_pairs(std::uint32_t* keys, std::uint32_t* spare_keys, std::uint64_t* values, std::uint64_t* spare_values,
+                  std::int64_t n);
+
   void finish();
   void finish_all();
   std::size_t free_bytes() const;
