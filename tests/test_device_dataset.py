@@ -343,7 +343,15 @@ def test_memory_that_runs_out(cuda: str, module: Any, monkeypatch: pytest.Monkey
     held.clear()
     monkeypatch.undo()
     small = X[:100]
-    same(pygbt.Dataset(small).core, pygbt.Dataset(small, device="cuda").core)
+    there = pygbt.Dataset(small, device="cuda")
+    same(pygbt.Dataset(small).core, there.core)
+    if cuda == "emulated":
+        monkeypatch.setenv("PYGBT_EMULATED_MIB", "0")
+        for fails in (lambda: there.subset([1, 2]), lambda: there.subset([1, 2], new_edges=True)):
+            with pytest.raises(MemoryError, match="out of memory"):
+                fails()
+        monkeypatch.undo()
+    same(pygbt.Dataset(small).subset([1, 2]).core, there.subset([1, 2]).core)
 
 
 def test_an_interrupted_load(cuda: str, module: Any) -> None:

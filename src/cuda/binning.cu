@@ -187,8 +187,8 @@ void CudaBins::read(FeatureId feature, void* out) const {
 }
 
 DeviceBinsPtr CudaBins::take(std::span<const RowId> rows) const {
-  const std::lock_guard lock(device_->mutex);
   auto taken = std::make_shared<CudaBins>(device_, static_cast<std::int64_t>(rows.size()));
+  const std::lock_guard lock(device_->mutex);  // released before `taken` goes, which locks it, too
   std::vector<std::int32_t> n_bins;
   for (const Column& column : columns_) n_bins.push_back(column.two_byte ? 257 : 256);
   const std::vector<std::uint8_t*> out = taken->add(n_bins);
