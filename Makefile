@@ -102,7 +102,7 @@ build/gpu/.installed: $(SOURCES)
 
 gpu-test: build/gpu/.installed
 	$(GPU_PY) -P -c 'from pygbt import devices; print(devices.load_cuda().devices())'
-	$(GPU_PY) -P -m pytest -m gpu tests/test_cuda.py
+	$(GPU_PY) -P -m pytest -m gpu tests/test_cuda.py tests/test_device_dataset.py
 	! $(GPU_PY) -P -c 'import hypothesis' || PYGBT_TEST_CUDA=1 $(GPU_PY) -P -m pytest tests/test_backend_seam.py tests/test_cut_search.py
 	! $(GPU_PY) -P -c 'import hypothesis' || $(GPU_PY) -P -m pytest -m gpu tests/test_device_predict.py
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 Column = Any
-Columns = npt.NDArray[Any] | Sequence[Column]
+Columns = npt.NDArray[Any] | Sequence[Column] | tuple[Any, ...]
 
 probe: ModuleType
 
@@ -37,6 +37,8 @@ class Dataset:
     cuts: Cuts
     has_weights: bool
     weight_unit: float
+    device: str
+    device_ordinal: int
     def __init__(
         self,
         columns: Columns,
@@ -50,7 +52,17 @@ class Dataset:
         reference: Dataset | Cuts | None = None,
         first_row: int = 0,
         n_threads: int = 0,
+        device: str = "cpu",
+        device_ordinal: int = 0,
     ) -> None: ...
+    def take(
+        self,
+        rows: npt.NDArray[np.uint32],
+        *,
+        labels: npt.NDArray[np.float32] | None = None,
+        weights: npt.NDArray[np.float64] | None = None,
+        base_margin: npt.NDArray[np.float32] | None = None,
+    ) -> Dataset: ...
     def bins(self, by_column: bool = False) -> npt.NDArray[np.uint16]: ...
     def sparse_blocks(self) -> list[list[int]]: ...
     def slots(self) -> list[list[int]]: ...

@@ -166,7 +166,8 @@ def _train(options: argparse.Namespace) -> int:
 
     begin = time.perf_counter()
     n_threads = int(params.get("n_threads", 0))
-    ds = Dataset(problem.X, problem.y, weight=problem.weight, max_bin=max_bin, n_threads=n_threads)
+    home = devices.home_of(params.get("device"))
+    ds = Dataset(problem.X, problem.y, weight=problem.weight, max_bin=max_bin, n_threads=n_threads, device=home)
     evals = [(ds, "train")]
     if valid is not None:
         evals.append((Dataset(valid.X, valid.y, weight=valid.weight, reference=ds, n_threads=n_threads), "valid"))

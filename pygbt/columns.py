@@ -14,7 +14,10 @@ import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Column", "Table", "is_missing", "numbers_of", "read_table", "take_rows"]
+from . import device_arrays
+from .device_arrays import DeviceArray
+
+__all__ = ["Column", "Table", "device_table", "is_missing", "numbers_of", "read_table", "take_rows"]
 
 Numbers = npt.NDArray[Any]
 
@@ -61,7 +64,7 @@ class Table:
     n_columns: int
     names: list[str] | None
     columns: Callable[[Sequence[int]], Iterator[Column]]
-    matrix: Numbers | None = None
+    matrix: Numbers | DeviceArray | None = None
 
 
 def read_table(X: Any) -> Table:
@@ -80,8 +83,36 @@ def read_table(X: Any) -> Table:
     return _array_table(X)
 
 
+def device_table(array: DeviceArray) -> Table:
+    """View a matrix on a device, which stays there.
+
+    Raises
+    ------
+    ValueError
+        It is not two-dimensional, of a type that the engine does not read, or a column is asked for as categories.
+    """
+    if array.ndim != 2:
+        raise ValueError(f"X: expected a 2D array, got a {array.ndim}D array on a device instead.\n{_RESHAPE}")
+    if array.dtype.kind not in "biuf" or (array.dtype.kind == "f" and array.dtype.itemsize not in (4, 8)):
+        raise ValueError(
+            f"X has dtype {array.dtype}, which is not read on a device; convert it to float32, float64 or integers"
+        )
+
+    def columns(wanted: Sequence[int]) -> Iterator[Column]:
+        if len(wanted) > 0:
+            raise ValueError(
+                f"X is an array on cuda:{array.ordinal}, whose columns are numbers; pass it from the host for "
+                "categorical columns: as numpy or a data frame, with device='cuda'"
+            )
+        return iter(())
+
+    return Table(array.shape[0], array.shape[1], None, columns, array)
+
+
 def take_rows(X: Any, rows: npt.NDArray[np.int64]) -> Any:
     """Return the rows of a table in the given order, as a table of the same library (an array for lists)."""
+    if isinstance(X, DeviceArray):
+        return device_arrays.take_rows(X, rows)
     if hasattr(X, "tocsc") and hasattr(X, "nnz"):
         return X.tocsr()[rows]
     frame = _as_frame(X)
@@ -238,13 +269,17 @@ def _as_array(value: Any, name: str) -> Numbers:
 
 
 def numbers_of(value: Any, name: str) -> Numbers:
-    """Read labels, weights or margins: a numeric array of any shape from an array, list, series or frame.
+    """Read labels, weights or margins: a numeric array of any shape from an array, list, series or frame; one that lies
+    on a device is copied to the host.
 
     Raises
     ------
     ValueError
         Text or objects stand in it. Missing values become NaN, for the caller to refuse.
     """
+    there = device_arrays.view(value)
+    if there is not None:
+        value = there.numpy()
     native = None if isinstance(value, np.ndarray | list | tuple) else value
     wrapped = None if native is None else nw.from_native(native, eager_only=True, allow_series=True, pass_through=True)
     if isinstance(wrapped, nw.Series | nw.DataFrame):

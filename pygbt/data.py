@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from . import _core
-from .columns import Table, numbers_of, read_table, take_rows
+from . import _core, device_arrays, devices
+from .columns import Table, device_table, numbers_of, read_table, take_rows
+from .device_arrays import DeviceArray
 from .schema import Features, Schema
 
 if TYPE_CHECKING:
@@ -27,9 +28,11 @@ class Dataset:
     X : array, sparse matrix or data frame, shape (n, n_features)
         numpy (float32, float64, integers, bool, in any order, without a copy), list of rows, pandas, polars, pyarrow,
         or scipy sparse. NaN and nulls are missing values; infinities are ordinary extremes; integers beyond 2**53 are
-        rounded to float64. Referenced, not copied: do not change it while the Dataset is used.
+        rounded to float64. Referenced, not copied: do not change it while the Dataset is used. An array of numbers on
+        a GPU (cupy, torch, jax, `DeviceArray`) is read where it lies.
     y : array-like, shape (n,) or (n, K), optional
-        Labels: numbers, class numbers 0 .. K-1, or a column per target or class. Held as float32.
+        Labels: numbers, class numbers 0 .. K-1, or a column per target or class. Held as float32. Labels, weights and
+        margins may be arrays on a GPU; they are copied to the host, which checks them and finds base scores.
     weight : array-like, shape (n,), optional
         Row weights >= 0. Weight 2 is exactly the same as the row twice.
     group : sequence of int, optional
@@ -52,6 +55,10 @@ class Dataset:
         Named groups of columns that are sampled together or at their own rate and reported as one.
     sparse_missing : bool, default False
         Entries that a sparse matrix does not store are missing values instead of zeros.
+    device : str, optional
+        Where edges and bins are found and stay: ``"cpu"``, or ``"cuda"`` (``"cuda:1"``: the second GPU) to train there.
+        By default where `X` lies if that is a GPU, else where `reference` lies, else the host. It never changes a
+        model.
     n_threads : int, default 0
         Threads for binning; 0 = all that the process may use. Never changes a result.
 
@@ -66,13 +73,15 @@ class Dataset:
     ------
     ValueError, TypeError
         The message names the argument.
+    NotImplementedError
+        This build or machine has no such device.
     MemoryError
         The bins do not fit.
 
     Notes
     -----
-    Edges are exact weighted quantiles of all values, found by counting; they depend on the values and their weights
-    only, not on the order of rows or the number of threads.
+    Edges are exact weighted quantiles of all values, found by counting or sorting; they depend on the values and their
+    weights only, not on the order of rows, the number of threads or the device.
     """
 
     def __init__(
@@ -90,10 +99,13 @@ class Dataset:
         feature_groups: Mapping[str, Features] | None = None,
         sparse_missing: bool = False,
         n_threads: int = 0,
+        device: str | None = None,
     ) -> None:
         max_bin = _integer(max_bin, "max_bin", 2, 65_536)
         n_threads = _integer(n_threads, "n_threads", 0, 1 << 20)
-        table = read_table(X)
+        there = device_arrays.view(X)
+        self._place = _place_of(device, there, reference)
+        table = read_table(X) if there is None else device_table(there)
         cuts: _core.Cuts | None = None
         if reference is None:
             self.schema = Schema.infer(
@@ -115,7 +127,7 @@ class Dataset:
         self._n_threads = n_threads
         n = table.n_rows
         self._build(
-            X,
+            X if there is None else there,
             table,
             cuts,
             label=None if y is None else _matrix(y, "label", n),
@@ -138,9 +150,13 @@ class Dataset:
         owner: str,
     ) -> None:
         self._X = X
+        self._taken: npt.NDArray[np.int64] | None = None
         self._label, self._weight, self._group, self._base_margin = label, weight, group, base_margin
+        columns = self.schema.encode_table(table, owner=owner)
+        if isinstance(columns, DeviceArray):
+            columns = ("device", columns.pointer, columns.dtype, columns.shape, columns.strides)
         self.core = _core.Dataset(
-            self.schema.encode_table(table, owner=owner),
+            columns,
             self.schema.n_categories,
             max_bin=self._max_bin,
             labels=label,
@@ -149,22 +165,36 @@ class Dataset:
             group_sizes=group,
             reference=cuts,
             n_threads=self._n_threads,
+            device=self._place[0],
+            device_ordinal=self._place[1],
         )
 
     def _rows(self, rows: npt.NDArray[np.int64] | None, schema: Schema, cuts: _core.Cuts | None) -> Dataset:
         """These rows (or all) read by a schema, in the given bins (or in new ones)."""
         other = object.__new__(Dataset)
         other.schema, other._max_bin, other._n_threads = schema, self._max_bin, self._n_threads
-        X = self._X if rows is None else take_rows(self._X, rows)
+        other._place = self._place
         index = slice(None) if rows is None else rows
+        label = None if self._label is None else np.ascontiguousarray(self._label[index])
+        weight = None if self._weight is None else np.ascontiguousarray(self._weight[index])
+        base_margin = None if self._base_margin is None else np.ascontiguousarray(self._base_margin[index])
+        if rows is not None and self._place[0] != "cpu" and cuts is self.core.cuts and schema == self.schema:
+            other._X = self._X
+            other._taken = rows if self._taken is None else self._taken[rows]
+            other._label, other._weight, other._group, other._base_margin = label, weight, self._group, base_margin
+            other.core = self.core.take(rows.astype(np.uint32), labels=label, weights=weight, base_margin=base_margin)
+            return other
+        if self._taken is not None:
+            rows = self._taken if rows is None else self._taken[rows]
+        X = self._X if rows is None else take_rows(self._X, rows)
         other._build(
             X,
-            read_table(X),
+            device_table(X) if isinstance(X, DeviceArray) else read_table(X),
             cuts,
-            label=None if self._label is None else np.ascontiguousarray(self._label[index]),
-            weight=None if self._weight is None else np.ascontiguousarray(self._weight[index]),
+            label=label,
+            weight=weight,
             group=self._group,
-            base_margin=None if self._base_margin is None else np.ascontiguousarray(self._base_margin[index]),
+            base_margin=base_margin,
             owner="the reference",
         )
         return other
@@ -183,6 +213,12 @@ class Dataset:
     def shape(self) -> tuple[int, int]:
         """(n_rows, n_features)."""
         return self.n_rows, self.n_features
+
+    @property
+    def device(self) -> str:
+        """Where the bins lie: ``"cpu"``, or ``"cuda:0"`` and so on."""
+        name, ordinal = self._place
+        return name if name == "cpu" else f"{name}:{ordinal}"
 
     @property
     def max_bin(self) -> int:
@@ -233,6 +269,8 @@ class Dataset:
             parts.append(f"{self._label.shape[1]} label column(s)")
         if self._weight is not None:
             parts.append("weighted")
+        if self.device != "cpu":
+            parts.append(f"on {self.device}")
         return f"Dataset({', '.join(parts)})"
 
     def rebin(self, reference: Dataset | Booster) -> Dataset:
@@ -284,6 +322,21 @@ def _binning_of(reference: Dataset | Booster) -> tuple[Schema, _core.Cuts]:
     if not isinstance(schema, Schema) or model is None:
         raise TypeError(f"reference must be a Dataset or a Booster, got {type(reference).__name__}")
     return schema, model.cuts
+
+
+def _place_of(device: str | None, there: DeviceArray | None, reference: Dataset | Booster | None) -> tuple[str, int]:
+    """Name and number of the device that the bins are to lie on."""
+    if device is not None:
+        place = devices.place_of(device)
+        if there is not None and place != ("cuda", there.ordinal):
+            raise ValueError(
+                f"device={device!r}, but X is an array on cuda:{there.ordinal}; leave device alone, or copy X to where "
+                "the Dataset is to lie"
+            )
+        return place
+    if there is not None:
+        return devices.place_of(f"cuda:{there.ordinal}")
+    return reference._place if isinstance(reference, Dataset) else ("cpu", 0)
 
 
 def _integer(value: Any, name: str, least: int, most: int) -> int:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from . import devices
 
-__all__ = ["DeviceArray", "empty", "like", "put", "view"]
+__all__ = ["DeviceArray", "empty", "like", "put", "take_rows", "view"]
 
 CUDA, CUDA_MANAGED = 2, 13  # device types of DLPack
 _CODES = {"i": 0, "u": 1, "f": 2, "c": 5, "b": 6}  # of DLPack, by kind of dtype
@@ -255,6 +255,15 @@ def put(x: npt.ArrayLike, device: str | int = 0) -> DeviceArray:
     array = empty(values.shape, values.dtype, device)
     devices.load_cuda().to_device(array.ordinal, array.pointer, np.ascontiguousarray(values))
     return array
+
+
+def take_rows(array: DeviceArray, rows: npt.NDArray[np.int64]) -> DeviceArray:
+    """Some rows of a matrix of machine numbers, in the given order, as an array of its own; `rows` lie in it."""
+    taken = empty((len(rows), array.shape[1]), array.dtype, array.ordinal)
+    devices.load_cuda().take_rows(
+        array.ordinal, array.pointer, array.strides, array.shape[1], array.dtype.itemsize, rows, taken.pointer
+    )
+    return taken
 
 
 def like(array: DeviceArray, template: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import _core
 
-__all__ = ["facts", "load_cuda", "parse"]
+__all__ = ["facts", "home_of", "load_cuda", "parse", "place_of"]
 
 CUDA_MODULE = "pygbt._cuda"
 MODULE = CUDA_MODULE
@@ -54,6 +54,34 @@ def load_cuda() -> Any:
         raise NotImplementedError(f'device="cuda": this machine has no CUDA device; {INSTEAD}')
     _core.set_device("cuda", module.makers)
     return module
+
+
+def place_of(device: str) -> tuple[str, int]:
+    """Where bins are to lie: ``("cpu", 0)``, or ``("cuda", number)`` once the module is loaded.
+
+    Raises
+    ------
+    ValueError, TypeError
+        It is no such device.
+    NotImplementedError
+        This build has no CUDA backend, or the machine no device for it.
+    """
+    if not isinstance(device, str):
+        raise TypeError(f'device must be "cpu", "cuda" or "cuda:1", got {device!r}')
+    name, ordinal = parse(device)
+    if name in ("cuda", "gpu"):
+        load_cuda()
+        return "cuda", ordinal
+    if name != "cpu":
+        raise ValueError(f'device must be "cpu", "cuda" or "cuda:1", got {device!r}')
+    return name, 0
+
+
+def home_of(device: object) -> str | None:
+    """The device of a training if its tables are to lie there: a GPU. None: on the host."""
+    if not isinstance(device, str) or parse(device)[0] not in ("cuda", "gpu"):
+        return None
+    return device
 
 
 def facts() -> dict[str, str]:

@@ -17,9 +17,11 @@ try:
 except ImportError as error:
     raise ImportError("the estimators of pygbt need scikit-learn >= 1.6: pip install 'pygbt[sklearn]'") from error
 
+from . import device_arrays, devices
 from ._params import PARAMETERS
 from .booster import Booster
 from .callbacks import Callback
+from .columns import device_table
 from .data import Dataset
 from .device_arrays import DeviceArray, like, view
 from .device_predict import check_matrix
@@ -192,7 +194,16 @@ class EstimatorBase(BaseEstimator):  # type: ignore[misc]
         return params
 
     def _check_X(self, X: Any, *, reset: bool) -> Any:
-        """A frame as it is, anything else as a numeric array or CSR / CSC matrix; sets or checks the column names."""
+        """A frame or an array on a GPU as it is, anything else as a numeric array or CSR / CSC matrix; sets or checks
+        the column names.
+        """
+        there = device_arrays.view(X)
+        if there is not None:
+            table = device_table(there)  # refuses what is no matrix of numbers
+            validate_data(self, np.empty((0, table.n_columns)), reset=reset, skip_check_array=True)
+            if reset:
+                self._fitted_on_frame = False
+            return there
         if _is_frame(X):
             X = validate_data(self, X, reset=reset, skip_check_array=True)
             if reset:
@@ -231,7 +242,8 @@ class EstimatorBase(BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : array, sparse matrix or data frame, shape (n, n_features)
-            NaN is a missing value. Entries that a sparse matrix does not hold are zeros.
+            NaN is a missing value. Entries that a sparse matrix does not hold are zeros. An array on a GPU (cupy,
+            torch, jax) is read where it lies, with `device` that GPU.
         y : array-like, shape (n,), or (n, K) for a regressor of K targets
         sample_weight : array-like, shape (n,), optional
             Weight 2 is the same as the row twice, weight 0 the same as leaving it out.
@@ -252,6 +264,7 @@ class EstimatorBase(BaseEstimator):  # type: ignore[misc]
         """
         if y is None:
             raise ValueError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
+        y, sample_weight, base_margin = (_on_host(values) for values in (y, sample_weight, base_margin))
         X = self._check_X(X, reset=True)
         target = self._encode_y(y, fitting=True)
         n = len(target)
@@ -268,6 +281,7 @@ class EstimatorBase(BaseEstimator):  # type: ignore[misc]
             "feature_groups": self.feature_groups,
             "max_bin": params.pop("max_bin", 256),
             "n_threads": params.get("n_threads", 0),
+            "device": None if device_arrays.view(X) is not None else devices.home_of(params.get("device")),
         }
 
         def table(rows: npt.NDArray[np.int64] | None, **kwargs: Any) -> Dataset:
@@ -310,10 +324,10 @@ class EstimatorBase(BaseEstimator):  # type: ignore[misc]
             if not isinstance(pair, tuple | list) or len(pair) != 2:
                 raise ValueError("eval_set must be a list of (X, y) pairs")
             X = self._check_X(pair[0], reset=False)
-            y = self._encode_y(pair[1], fitting=False)
+            y = self._encode_y(_on_host(pair[1]), fitting=False)
             if X.shape[0] != len(y):
                 raise ValueError(f"eval_set[{i}]: X and y must have the same number of rows")
-            weight = None if weights is None else weights[i]
+            weight = None if weights is None else _on_host(weights[i])
             tables.append((X, y, _check_weight(weight, len(y), f"eval_sample_weight[{i}]")))
         return tables
 
@@ -397,6 +411,12 @@ class EstimatorBase(BaseEstimator):  # type: ignore[misc]
         return self.booster_.evals_result
 
 
+def _on_host(values: Any) -> Any:
+    """A copy on the host of what lies on a GPU."""
+    there = device_arrays.view(values)
+    return values if there is None else there.numpy()
+
+
 def _check_weight(weight: Any, n: int, name: str) -> npt.NDArray[np.float64] | None:
     if weight is None:
         return None
@@ -414,6 +434,8 @@ def _check_weight(weight: Any, n: int, name: str) -> npt.NDArray[np.float64] | N
 
 def _take_rows(X: Any, rows: npt.NDArray[np.int64]) -> Any:
     """Some rows of an array, sparse matrix or data frame, in the given order."""
+    if isinstance(X, DeviceArray):
+        return device_arrays.take_rows(X, rows)
     if hasattr(X, "iloc"):
         return X.iloc[rows]
     if hasattr(X, "take") and _is_frame(X):

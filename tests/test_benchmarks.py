@@ -19,7 +19,7 @@ import pytest
 from emulator import EMULATED, as_cuda
 
 import pygbt
-from pygbt import _core
+from pygbt import _core, devices
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 if not BENCHMARKS.is_dir():  # a source distribution leaves them out
@@ -33,6 +33,7 @@ import cuda_digests  # noqa: E402
 import digests  # noqa: E402
 import engines  # noqa: E402
 import gpu_predict  # noqa: E402
+import gpu_bins  # noqa: E402
 import prediction  # noqa: E402
 import roofline  # noqa: E402
 import scaling  # noqa: E402
@@ -117,6 +118,14 @@ def test_one_row_is_a_row_of_many(name: str) -> None:
     function = engine.one_row(model)
     found = [np.ravel(function(row.copy()))[-1] for row in split.X_test[:20]]  # the last: the class 1
     np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.skipif(EMULATED is None, reason="this build has no emulator")
+def test_bins_on_a_gpu_by_the_emulator() -> None:
+    with as_cuda():
+        rows = gpu_bins.measure(devices.load_cuda(), 300, 1)
+    assert len(rows) == 5 and all(len(row["seconds"]) == 1 for row in rows)
+    assert all({"keys", "sort", "bins"} <= row["stages"].keys() for row in rows[:4])
 
 
 def test_gpu_comparison_and_digests_by_the_emulator() -> None:

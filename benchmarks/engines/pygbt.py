@@ -25,8 +25,7 @@ class Pygbt:
 
     def bins(self, X: Any, y: np.ndarray, recipe: Recipe) -> pygbt.Dataset:
         device = str(self.more.get("device", "cpu"))
-        on_gpu = {"device": device} if device.startswith("cuda") else {}
-        return pygbt.Dataset(X, y, n_threads=recipe.n_threads, **on_gpu)
+        return pygbt.Dataset(X, y, n_threads=recipe.n_threads, device=device if device.startswith("cuda") else None)
 
     def tune(self, bins: pygbt.Dataset, recipe: Recipe) -> None:
         pass

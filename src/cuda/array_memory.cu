@@ -5,8 +5,11 @@
 #include <memory>
 #include <mutex>
 
+#include "block.h"
 #include "buffer.h"
+#include "device.h"
 #include "runtime.h"
+#include "units.h"
 
 namespace pygbt::device {
 
@@ -24,6 +27,27 @@ Device& array_device(int ordinal) {
   if (device == nullptr) device = std::make_unique<Device>(ordinal);
   return *device;
 }
+
+Device& locked_device(int ordinal) {
+  const std::lock_guard lock(queue_mutex());
+  return array_device(ordinal);
+}
+
+template <class Item>
+struct TakeRowsKernel {
+  MatrixView from;
+  const std::int64_t* rows;
+  std::int64_t n_rows;
+  Item* to;  // [row][column]
+
+  PYGBT_KERNEL void operator()() const {
+    for (std::int64_t at = first_row(); at < n_rows * from.n_columns; at += row_step()) {
+      const std::int64_t row = rows[at / from.n_columns], column = at % from.n_columns;
+      to[at] = *reinterpret_cast<const Item*>(static_cast<const char*>(from.data) + row * from.row_stride +
+                                              column * from.column_stride);
+    }
+  }
+};
 
 }  // namespace
 
@@ -68,6 +92,32 @@ void copy_on_device(int ordinal, void* to, const void* from, std::size_t n_bytes
   const std::lock_guard lock(queue_mutex());
   Device& device = array_device(ordinal);
   device.copy(to, from, n_bytes);
+  device.finish();
+}
+
+void take_rows(int ordinal, const MatrixView& from, std::span<const std::int64_t> rows, void* to) {
+  const std::lock_guard lock(queue_mutex());
+  Device& device = array_device(ordinal);
+  Buffer<std::int64_t> there(device);
+  there.put(rows);
+  const auto n_rows = static_cast<std::int64_t>(rows.size());
+  const auto run = [&]<class Item>(Item) {
+    device.launch(blocks_for(device.policy(), n_rows * from.n_columns), device.policy().n_threads,
+                  TakeRowsKernel<Item>{from, there.data(), n_rows, static_cast<Item*>(to)});
+  };
+  switch (from.item_bytes) {
+    case 1:
+      run(std::uint8_t{});
+      break;
+    case 2:
+      run(std::uint16_t{});
+      break;
+    case 4:
+      run(std::uint32_t{});
+      break;
+    default:
+      run(std::uint64_t{});
+  }
   device.finish();
 }
 

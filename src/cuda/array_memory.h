@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 
 namespace pygbt::device {
 
@@ -40,5 +41,16 @@ void copy_on_device(int ordinal, void* to, const void* from, std::size_t n_bytes
 int ordinal_of(const void* memory);
 void wait_for_stream(int ordinal, std::uintptr_t stream);
 void wait_for_all(int ordinal);
+
+// A matrix on the device; strides in bytes.
+struct MatrixView {
+  const void* data = nullptr;
+  std::int64_t row_stride = 0;
+  std::int64_t column_stride = 0;
+  std::int32_t n_columns = 0;
+  std::int32_t item_bytes = 0;  // 1, 2, 4 or 8, to which all is aligned
+};
+// Some rows of it in C order.
+void take_rows(int ordinal, const MatrixView& from, std::span<const std::int64_t> rows, void* to);
 
 }  // namespace pygbt::device

@@ -37,7 +37,8 @@ py::dict build_info() {
 PYBIND11_MODULE(PYGBT_CUDA_MODULE, module, py::mod_gil_not_used()) {
   module.doc() = "The CUDA backend of pygbt. Internal: ask for it by device=\"cuda\".";
   py::register_local_exception_translator(translate);
-  static const pygbt::DeviceModule makers{&pygbt::device::make_cuda_backend, &pygbt::device::make_cuda_walker};
+  static const pygbt::DeviceModule makers{&pygbt::device::make_cuda_backend, &pygbt::device::make_cuda_walker,
+                                          &pygbt::device::make_cuda_binner};
   module.attr("makers") = py::capsule(&makers, "pygbt.DeviceModule " PYGBT_VERSION);
   module.def("n_devices", &pygbt::device::n_devices, "Devices of this machine.");
   module.def("devices", &pygbt::device::device_names, "Names of the devices of this machine, by ordinal.");
@@ -52,6 +53,8 @@ PYBIND11_MODULE(PYGBT_CUDA_MODULE, module, py::mod_gil_not_used()) {
       },
       py::arg("ordinal") = 0, py::arg("n") = 4096,
       "(kind, skewed, updates a second) of additions to histogram cells in shared memory; for benchmarks.");
+  module.def("time_stages", &pygbt::device::time_stages, py::arg("timed"),
+             "Seconds of the stages of making bins since the last call; from now on they are timed, or not.");
   module.def("waits", &pygbt::device::waits, "Times that this process waited for results of a device.");
   module.def("build_info", &build_info, "Compiler, and the architectures it compiled for.");
   bind_arrays(module);

@@ -5,7 +5,9 @@
 #include <pybind11/stl.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "array_memory.h"
@@ -34,6 +36,14 @@ void to_device(int ordinal, std::uintptr_t to, const py::array& from) {
   const auto n_bytes = static_cast<std::size_t>(from.nbytes());
   const py::gil_scoped_release free;
   pygbt::device::copy_to_device(ordinal, address(to), values, n_bytes);
+}
+
+void take_rows(int ordinal, std::uintptr_t from, std::pair<std::int64_t, std::int64_t> strides, std::int32_t n_columns,
+               std::int32_t item_bytes, const py::array_t<std::int64_t, py::array::c_style>& rows, std::uintptr_t to) {
+  const std::span<const std::int64_t> taken(rows.data(), static_cast<std::size_t>(rows.size()));
+  const py::gil_scoped_release free;
+  pygbt::device::take_rows(ordinal, {address(from), strides.first, strides.second, n_columns, item_bytes}, taken,
+                           address(to));
 }
 
 py::tuple read_dlpack(const py::capsule& capsule) {
@@ -78,6 +88,8 @@ void bind_arrays(py::module_& module) {
         pygbt::device::copy_on_device(ordinal, address(to), address(from), n_bytes);
       },
       py::arg("ordinal"), py::arg("to"), py::arg("pointer"), py::arg("n_bytes"), free);
+  module.def("take_rows", &take_rows, py::arg("ordinal"), py::arg("pointer"), py::arg("strides"), py::arg("n_columns"),
+             py::arg("item_bytes"), py::arg("rows"), py::arg("to"), "Some rows of a matrix, in C order.");
   module.def(
       "ordinal_of", [](std::uintptr_t pointer) { return pygbt::device::ordinal_of(address(pointer)); },
       py::arg("pointer"), free, "The device whose memory this is; ValueError where it is none's.");

@@ -31,6 +31,20 @@ struct Policy {
   std::size_t tree_bytes = 16 << 10;      // of the trees that a block lays in shared memory at a time, at least
   std::size_t threshold_bytes = 32 << 10; // of a forest that they are searched in shared memory for, at most
   std::size_t chunk_bytes = 8 << 20;      // of a table and its predictions on the way, two such: 0.2 ms of a bus
+
+  // A table on its way to bins (binner.h).
+  // Of pinned memory at a time, two such: 0.16 ms at 50 GB/s, many times what a launch and a wait cost, and little to pin.
+  std::size_t upload_bytes = 8 << 20;
+  std::size_t fill_bytes = 256 << 10;  // of it that a thread of the host fills at a time
+  std::size_t key_bytes = std::size_t{1} << 60;  // of keys and their sorted copies at a time, if that much is free
+  double key_share = 0.6;  // of the free memory that they may take: bins and the training want the rest
+  std::int64_t unit_rows = 8192;  // of a column that a block counts or bins at a time; a multiple of 4
+  // Columns of at most so many items are sorted by a block each, all in one launch: a sort of its own costs a column
+  // several.
+  std::int64_t block_sort = 2048;
+  // Edges of a feature that a block copies to shared memory at most: more would leave no room for other blocks, and the
+  // upper steps of a search stay in L1.
+  std::size_t edge_bytes = 16 << 10;
 };
 
 // Threads of a block at most: what a kernel says, or the usual number.
@@ -64,6 +78,12 @@ inline void make_small(Policy& policy) {
   policy.tree_bytes = 1 << 10;
   policy.threshold_bytes = 256;
   policy.chunk_bytes = 12 << 10;
+  policy.upload_bytes = 2 << 10;
+  policy.fill_bytes = 256;
+  policy.key_bytes = 24 << 10;
+  policy.unit_rows = 160;
+  policy.block_sort = 100;
+  policy.edge_bytes = 256;
 }
 
 }  // namespace pygbt::device

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "binner.h"
 #include "block.h"
 #include "device.h"
 
@@ -70,6 +71,10 @@ void Table::load(const Dataset& data, bool groups) {
 }
 
 void Table::load_columns(const Dataset& data) {
+  if (data.device_bins != nullptr) {  // found here: they stay where they are
+    columns_.put(static_cast<const CudaBins&>(*data.device_bins).columns());
+    return;
+  }
   std::vector<Column> columns;
   std::vector<std::int64_t> offsets;
   std::int64_t bytes = 0;

@@ -214,14 +214,18 @@ std::unique_ptr<Backend> make_naive_backend();
 // else.
 std::unique_ptr<Backend> make_backend(const std::string& device, int ordinal = 0);
 
-// What the module of a device hands over: makers of its two seams, each for the caller to own.
+// What the module of a device hands over: makers of its seams, each for the caller to own.
+class DeviceBinner;
 class Walker;
 struct DeviceModule {
   Backend* (*make_backend)(int ordinal);
   Walker* (*make_walker)(int ordinal);
+  DeviceBinner* (*make_binner)(int ordinal);
 };
-// From now on make_backend and make_walker use it for the device.
+// From now on make_backend, make_walker and make_binner use it for the device.
 void set_device_module(const std::string& device, const DeviceModule& module);
+// Finds edges and bins on a device whose module has been loaded (data/device_bins.h).
+std::unique_ptr<DeviceBinner> make_binner(const std::string& device, int ordinal);
 
 // Adds a tree to the scores of a data set that shares the tree's bins, float32 [row][n_targets].
 void add_tree_scores(const BinnedTree& tree, const Dataset& data, std::span<float> scores, std::int32_t n_targets,

@@ -6,6 +6,7 @@
 #include "backend/backend.h"
 #include "backend/walker.h"
 #include "base/error.h"
+#include "data/device_bins.h"
 
 namespace pygbt {
 
@@ -44,6 +45,10 @@ std::unique_ptr<Backend> make_backend(const std::string& device, int ordinal) {
 
 std::unique_ptr<Walker> make_walker(const std::string& device, int ordinal) {
   return std::unique_ptr<Walker>(module_of(device).make_walker(ordinal));
+}
+
+std::unique_ptr<DeviceBinner> make_binner(const std::string& device, int ordinal) {
+  return std::unique_ptr<DeviceBinner>(module_of(device).make_binner(ordinal));
 }
 
 }  // namespace pygbt

@@ -5,10 +5,12 @@
 
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -125,12 +127,39 @@ inline ColumnView tuple_view(const py::tuple& item, std::size_t column, RawColum
                         ": expected (\"sparse\", values, rows, fill, n_rows) or (\"codes\", int32 codes)");
 }
 
+// ("device", address of element (0, 0), dtype, (n_rows, n_columns), strides in bytes): a matrix on a device, whose owner
+// the caller keeps.
+inline RawColumns device_columns(const py::tuple& item) {
+  RawColumns out;
+  ColumnView view;
+  view.type = column_type(py::cast<py::dtype>(item[2]), "X");
+  view.on_device = true;
+  const auto shape = py::cast<std::pair<std::int64_t, std::int64_t>>(item[3]);
+  const auto strides = py::cast<std::pair<std::int64_t, std::int64_t>>(item[4]);
+  const auto first = py::cast<std::uintptr_t>(item[1]);
+  const auto bytes = static_cast<std::int64_t>(py::cast<py::dtype>(item[2]).itemsize());
+  if (first % static_cast<std::uintptr_t>(bytes) != 0 || strides.first % bytes != 0 || strides.second % bytes != 0)
+    throw InvalidArgument("X: the elements of an array on a device must be aligned to their size; copy it first");
+  view.stride = strides.first;
+  out.n_rows = shape.first;
+  for (std::int64_t j = 0; j < shape.second; ++j) {
+    view.data = reinterpret_cast<const char*>(first + static_cast<std::uintptr_t>(j * strides.second));
+    out.views.push_back(view);
+  }
+  return out;
+}
+
 }  // namespace detail
 
-// A 2-D array of numbers (any order and strides), or a list with one item a column: a 1-D array, ("codes", int32) or
-// ("sparse", values, rows, fill, n_rows).
+// A 2-D array of numbers (any order and strides), a matrix on a device (see above), or a list with one item a column: a
+// 1-D array, ("codes", int32) or ("sparse", values, rows, fill, n_rows).
 inline RawColumns read_columns(const py::object& columns) {
   RawColumns out;
+  if (py::isinstance<py::tuple>(columns)) {
+    const auto item = py::cast<py::tuple>(columns);
+    if (item.size() == 5 && py::isinstance<py::str>(item[0]) && py::cast<std::string>(item[0]) == "device")
+      return detail::device_columns(item);
+  }
   if (py::isinstance<py::array>(columns)) {
     const auto array = py::cast<py::array>(columns);
     if (array.ndim() != 2) throw InvalidArgument("X must be two-dimensional");

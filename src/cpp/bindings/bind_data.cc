@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/backend.h"
 #include "base/error.h"
 #include "bindings/arrays.h"
 #include "data/cuts.h"
@@ -37,31 +38,67 @@ CutsPtr reference_cuts(const py::object& reference) {
   return std::const_pointer_cast<const Cuts>(py::cast<std::shared_ptr<Cuts>>(reference));
 }
 
+// Lets Ctrl-C end what runs without the GIL.
+void check_signals() {
+  const py::gil_scoped_acquire acquire;
+  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+}
+
+void read_rows(DatasetInput& input, const py::object& labels, const py::object& weights,
+               const py::object& base_margin) {
+  input.labels = read_span<float>(labels, "label");
+  input.n_labels = width_of(labels, "label");
+  input.weights = read_span<double>(weights, "weight");
+  input.base_margin = read_span<float>(base_margin, "base_margin");
+  input.n_margins = width_of(base_margin, "base_margin");
+}
+
 std::shared_ptr<Dataset> new_dataset(const py::object& columns, const py::object& n_categories, std::int32_t max_bin,
                                      const py::object& labels, const py::object& weights, const py::object& base_margin,
                                      const py::object& group_sizes, const py::object& reference, std::int64_t first_row,
-                                     int n_threads) {
+                                     int n_threads, const std::string& device, int device_ordinal) {
   RawColumns raw = read_columns(columns);  // holds the arrays while building
   DatasetInput input;
   input.n_rows = raw.n_rows;
   input.columns = std::move(raw.views);
   if (!n_categories.is_none()) input.n_categories = py::cast<std::vector<std::int32_t>>(n_categories);
   input.max_bin = max_bin;
-  input.labels = read_span<float>(labels, "label");
-  input.n_labels = width_of(labels, "label");
-  input.weights = read_span<double>(weights, "weight");
-  input.base_margin = read_span<float>(base_margin, "base_margin");
-  input.n_margins = width_of(base_margin, "base_margin");
+  read_rows(input, labels, weights, base_margin);
   input.group_sizes = read_span<std::int64_t>(group_sizes, "group");
   input.reference = reference_cuts(reference);
   input.first_row = first_row;
   input.n_threads = n_threads;
   const py::gil_scoped_release release;
+  std::unique_ptr<DeviceBinner> binner;
+  if (device != "cpu") {
+    binner = make_binner(device, device_ordinal);
+    input.binner = binner.get();
+    input.device = device;
+    input.device_ordinal = device_ordinal;
+    input.check = check_signals;
+  } else {
+    for (const ColumnView& column : input.columns)
+      require(!column.on_device, "X lies on a device: build the Dataset there");
+  }
   return std::make_shared<Dataset>(make_dataset(input));
 }
 
-// (n_rows, n_features), from the row-major blocks or from the columns.
-py::array_t<std::uint16_t> bins(const Dataset& data, bool by_column) {
+std::shared_ptr<Dataset> take(const Dataset& data, const py::object& rows, const py::object& labels,
+                              const py::object& weights, const py::object& base_margin) {
+  DatasetInput input;
+  const auto taken = read_span<RowId>(rows, "rows");
+  input.n_rows = static_cast<std::int64_t>(taken.size());
+  read_rows(input, labels, weights, base_margin);
+  for (const RowId row : taken) require(row < data.n_rows, "rows must lie in the table");
+  const py::gil_scoped_release release;
+  return std::make_shared<Dataset>(take_rows(data, taken, input));
+}
+
+// (n_rows, n_features), from the row-major blocks or from the columns; a device has columns.
+py::array_t<std::uint16_t> bins(const std::shared_ptr<Dataset>& table, bool by_column) {
+  const auto on_host = with_host_columns(table);
+  const Dataset& data = *on_host;
+  by_column = by_column || table->device_bins != nullptr;
   const std::int64_t n = data.n_rows;
   const std::int64_t m = data.n_features();
   std::vector<std::uint16_t> out(static_cast<std::size_t>(n * m));
@@ -182,7 +219,12 @@ void bind_data(py::module_& module) {
       .def(py::init(&new_dataset), py::arg("columns"), py::arg("n_categories") = py::none(), py::kw_only(),
            py::arg("max_bin") = 256, py::arg("labels") = py::none(), py::arg("weights") = py::none(),
            py::arg("base_margin") = py::none(), py::arg("group_sizes") = py::none(), py::arg("reference") = py::none(),
-           py::arg("first_row") = 0, py::arg("n_threads") = 0)
+           py::arg("first_row") = 0, py::arg("n_threads") = 0, py::arg("device") = "cpu", py::arg("device_ordinal") = 0)
+      .def_readonly("device", &Dataset::device)
+      .def_readonly("device_ordinal", &Dataset::device_ordinal)
+      .def("take", &take, py::arg("rows"), py::kw_only(), py::arg("labels") = py::none(),
+           py::arg("weights") = py::none(), py::arg("base_margin") = py::none(),
+           "Rows of a table that lives on a device, in the same bins.")
       .def_readonly("n_rows", &Dataset::n_rows)
       .def_property_readonly("n_features", &Dataset::n_features)
       .def_readonly("n_labels", &Dataset::n_labels)

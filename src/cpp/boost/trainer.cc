@@ -46,6 +46,7 @@ Trainer::Trainer(Params params, DatasetPtr data, const Model* init, std::shared_
   validate(params_);
   validate_features(params_, data_->n_features());
   require(data_->n_labels > 0 || params_.objective == Objective::kCustom, "the training Dataset has no label");
+  require_bins_on(*data_, std::string(to_string(params_.device)), params_.device_ordinal);
   loss_ = resolve_labels(loss_of(params_), params_.n_classes, *data_, *comm_);
   if (params_.multi_strategy == MultiStrategy::kVectorLeaf) tree_width_ = loss_.n_targets;
   trees_per_iteration_ = loss_.n_targets / tree_width_;
@@ -58,7 +59,7 @@ Trainer::Trainer(Params params, DatasetPtr data, const Model* init, std::shared_
   }
   backend_ = make_backend(std::string(to_string(params_.device)), params_.device_ordinal);
   backend_->load(*data_, loss_.n_targets, *comm_, params_.n_threads);
-  backend_->set_scores(start_scores(*data_));
+  backend_->set_scores(start_scores(data_));
   train_.data = data_;
   train_.device = backend_->training_rows();
   grower_ = std::make_unique<Grower>(params_, *data_->cuts);
@@ -67,7 +68,8 @@ Trainer::Trainer(Params params, DatasetPtr data, const Model* init, std::shared_
 }
 
 // Base score or base margin, then every tree in order, in float32: what n iterations in one run leave behind.
-std::vector<float> Trainer::start_scores(const Dataset& data) const {
+std::vector<float> Trainer::start_scores(const DatasetPtr& table) const {
+  const Dataset& data = *table;
   const auto n_outputs = static_cast<std::size_t>(loss_.n_targets);
   const std::size_t cells = static_cast<std::size_t>(data.n_rows) * n_outputs;
   std::vector<float> scores(cells);
@@ -78,8 +80,10 @@ std::vector<float> Trainer::start_scores(const Dataset& data) const {
   } else {
     for (std::size_t i = 0; i < cells; ++i) scores[i] = base_score_[i % n_outputs];
   }
+  if (trees_.empty()) return scores;
+  const DatasetPtr here = with_host_columns(table);
   for (const TreePtr& tree : trees_)
-    add_tree_scores(to_bins(tree->tree, *data.cuts), data, scores, loss_.n_targets, params_.n_threads);
+    add_tree_scores(to_bins(tree->tree, *data.cuts), *here, scores, loss_.n_targets, params_.n_threads);
   return scores;
 }
 
@@ -87,8 +91,9 @@ std::int32_t Trainer::add_valid(DatasetPtr data) {
   require(data->cuts == data_->cuts,
           "an evaluation set must share the edges of the training set: build it with reference=");
   check_labels(loss_, *data);
+  require_bins_on(*data, std::string(to_string(params_.device)), params_.device_ordinal);
   EvaluationSet valid;
-  valid.scores = start_scores(*data);
+  valid.scores = start_scores(data);
   valid.device = backend_->add_evaluation_set(*data, valid.scores);
   valid.data = std::move(data);
   valids_.push_back(std::move(valid));

@@ -60,7 +60,7 @@ class Trainer {
     DeviceScoredRows* device = nullptr;   // of the backend: it keeps the scores, and these are a copy
     std::set<std::string> known_metrics;  // whose labels have been checked
   };
-  std::vector<float> start_scores(const Dataset& data) const;
+  std::vector<float> start_scores(const DatasetPtr& table) const;
   EvaluationSet& set_at(std::int32_t set) { return set < 0 ? train_ : valids_.at(static_cast<std::size_t>(set)); }
   bool wide_needed(std::int32_t first_target, std::int32_t width);
   // A tree of an iteration to come.

@@ -14,6 +14,7 @@ enum class ColumnType : std::uint8_t { f32, f64, i8, i16, i32, i64, u8, u16, u32
 struct ColumnView {
   ColumnType type = ColumnType::f32;
   bool categorical = false;            // values are category codes (i32), negative = missing
+  bool on_device = false;              // `data` is an address on the device that bins it; dense, aligned to its type
   const char* data = nullptr;          // dense: first element; sparse: first stored value (contiguous)
   std::int64_t stride = 0;             // dense: bytes from row to row (may be negative or 0)
   // Sparse columns: ascending row indices of the stored values; every other row holds `fill` (0 or NaN).

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/dataset.h"
 
+#include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -10,12 +12,14 @@
 #include "comm/communicator.h"
 #include "data/binning.h"
 #include "data/blocks.h"
+#include "data/device_edges.h"
 #include "data/edges.h"
 #include "data/weights.h"
 
 namespace pygbt {
 namespace {
 
+constexpr std::int64_t kCheckedTogether = 1 << 16;  // labels
 constexpr std::int32_t kMostCategories = 65535;  // a code and the missing bin fit 16 bits
 
 std::string shape(std::int64_t rows, std::size_t columns) {
@@ -57,16 +61,23 @@ void check_reference(const DatasetInput& input) {
 }
 
 // [n_rows][k] floats, all finite.
-void check_finite(std::span<const float> values, std::int64_t n_rows, std::int32_t k, const std::string& name) {
+void check_finite(std::span<const float> values, std::int64_t n_rows, std::int32_t k, int n_threads,
+                  const std::string& name) {
   require(k > 0 && values.size() == static_cast<std::size_t>(n_rows) * static_cast<std::size_t>(k),
           name + " has " + std::to_string(values.size()) + " values, expected " + std::to_string(n_rows) + " rows of " +
               std::to_string(k));
-  std::size_t bad = 0;
-  std::size_t first = 0;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (!std::isfinite(values[i]) && bad++ == 0) first = i;
-  }
-  require(bad == 0, name + ": " + std::to_string(bad) +
+  std::atomic<std::int64_t> bad{0};
+  const auto n = static_cast<std::int64_t>(values.size());
+  parallel_ranges(resolve_threads(n_threads), n, kCheckedTogether, [&](std::int64_t begin, std::int64_t end, int) {
+    std::int64_t own = 0;
+    for (const float value : values.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)))
+      own += std::abs(value) <= std::numeric_limits<float>::max() ? 0 : 1;
+    bad += own;
+  });
+  if (bad == 0) return;
+  const auto first = static_cast<std::size_t>(
+      std::find_if(values.begin(), values.end(), [](float value) { return !std::isfinite(value); }) - values.begin());
+  throw InvalidArgument(name + ": " + std::to_string(bad) +
                         " value(s) are NaN or infinite (in float32), the first in row " +
                         std::to_string(first / static_cast<std::size_t>(k)) + "; drop these rows or fill them in");
 }
@@ -86,7 +97,7 @@ std::vector<std::int64_t> group_offsets(const DatasetInput& input) {
   return begin;
 }
 
-CutsPtr find_cuts(const DatasetInput& input, std::span<const std::uint32_t> weights) {
+std::shared_ptr<Cuts> categorical_cuts(const DatasetInput& input) {
   auto cuts = std::make_shared<Cuts>();
   cuts->features.resize(input.columns.size());
   for (std::size_t f = 0; f < input.columns.size(); ++f) {
@@ -94,26 +105,48 @@ CutsPtr find_cuts(const DatasetInput& input, std::span<const std::uint32_t> weig
     cuts->features[f].categorical = true;
     cuts->features[f].n_bins = input.n_categories[f] + 1;
   }
-  Solo solo;
-  find_edges(input.columns, input.n_rows, weights, input.max_bin, solo, input.n_threads, cuts->features);
   return cuts;
 }
 
-}  // namespace
+// Edges and bins, here.
+void bin_here(const DatasetInput& input, Dataset& data) {
+  if (input.reference == nullptr) {
+    auto cuts = categorical_cuts(input);
+    Solo solo;
+    find_edges(input.columns, input.n_rows, data.weights, input.max_bin, solo, input.n_threads, cuts->features);
+    data.cuts = std::move(cuts);
+  }
+  fill_columns(input.columns, input.n_threads, data);
+  fill_blocks(input.n_threads, data);
+}
 
-Dataset make_dataset(const DatasetInput& input) {
-  check_table(input);
+void bin_there(const DatasetInput& input, Dataset& data) {
+  data.device = input.device;
+  data.device_ordinal = input.device_ordinal;
+  const bool find = input.reference == nullptr;
+  auto cuts = find ? categorical_cuts(input) : std::make_shared<Cuts>(*input.reference);
+  data.device_bins = bin_on_device(*input.binner, input.columns, input.n_rows, data.weights, input.max_bin, find,
+                                   input.n_threads, input.check, cuts->features);
+  if (find) data.cuts = std::move(cuts);
+}
+
+std::string where(const std::string& device, int ordinal) {
+  return device == "cpu" || device == "naive" ? device : device + ":" + std::to_string(ordinal);
+}
+
+// All but the bins.
+Dataset make_rows(const DatasetInput& input) {
   Dataset data;
   data.n_rows = input.n_rows;
   data.first_row = input.first_row;
   data.total_weight = static_cast<std::uint64_t>(input.n_rows);
   if (!input.labels.empty() || input.n_labels > 0) {
-    check_finite(input.labels, input.n_rows, input.n_labels, "label");
+    check_finite(input.labels, input.n_rows, input.n_labels, input.n_threads, "label");
     data.labels.assign(input.labels.begin(), input.labels.end());
     data.n_labels = input.n_labels;
   }
   if (!input.base_margin.empty() || input.n_margins > 0) {
-    check_finite(input.base_margin, input.n_rows, input.n_margins, "base_margin");
+    check_finite(input.base_margin, input.n_rows, input.n_margins, input.n_threads, "base_margin");
     data.base_margin.assign(input.base_margin.begin(), input.base_margin.end());
     data.n_margins = input.n_margins;
   }
@@ -122,20 +155,62 @@ Dataset make_dataset(const DatasetInput& input) {
     require(input.weights.size() == static_cast<std::size_t>(input.n_rows),
             "weight has " + std::to_string(input.weights.size()) + " values, but X has " +
                 std::to_string(input.n_rows) + " rows");
-    FixedWeights fixed = fix_weights(input.weights);
+    FixedWeights fixed = fix_weights(input.weights, input.n_threads);
     data.weights = std::move(fixed.values);
     data.weight_unit = fixed.unit;
     data.total_weight = fixed.total;
   }
+  return data;
+}
+
+}  // namespace
+
+Dataset make_dataset(const DatasetInput& input) {
+  check_table(input);
+  Dataset data = make_rows(input);
   if (input.reference != nullptr) {
     check_reference(input);
     data.cuts = input.reference;
-  } else {
-    data.cuts = find_cuts(input, data.weights);
   }
-  fill_columns(input.columns, input.n_threads, data);
-  fill_blocks(input.n_threads, data);
+  if (input.binner == nullptr)
+    bin_here(input, data);
+  else
+    bin_there(input, data);
   return data;
+}
+
+Dataset take_rows(const Dataset& data, std::span<const RowId> rows, const DatasetInput& input) {
+  require(!rows.empty(),
+          "X has 0 sample(s) " + shape(0, data.cuts->features.size()) + " while a minimum of 1 is required.");
+  Dataset taken = make_rows(input);
+  taken.cuts = data.cuts;
+  taken.device = data.device;
+  taken.device_ordinal = data.device_ordinal;
+  taken.device_bins = data.device_bins->take(rows);
+  return taken;
+}
+
+std::shared_ptr<const Dataset> with_host_columns(std::shared_ptr<const Dataset> data) {
+  if (data->device_bins == nullptr) return data;
+  auto copy = std::make_shared<Dataset>(*data);
+  copy->device_bins = nullptr;
+  copy->device = "cpu";
+  copy->device_ordinal = 0;
+  for (FeatureId f = 0; f < data->n_features(); ++f) {
+    const bool two_byte = data->cuts->features[static_cast<std::size_t>(f)].n_bins > 256;
+    copy->column_two_byte.push_back(two_byte);
+    auto& column = copy->columns.emplace_back(static_cast<std::size_t>(data->n_rows) * (two_byte ? 2 : 1));
+    data->device_bins->read(f, column.data());
+  }
+  return copy;
+}
+
+void require_bins_on(const Dataset& data, const std::string& device, int ordinal) {
+  if (data.device_bins == nullptr || (data.device == device && data.device_ordinal == ordinal)) return;
+  const std::string is = where(data.device, data.device_ordinal), wanted = where(device, ordinal);
+  throw InvalidArgument("the Dataset lives on device=\"" + is + "\", where a training on device=\"" + wanted +
+                        "\" cannot read it; train with device=\"" + is + "\", or build it with Dataset(..., device=\"" +
+                        (wanted == "naive" ? "cpu" : wanted) + "\")");
 }
 
 }  // namespace pygbt

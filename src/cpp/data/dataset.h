@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // The training table: bins in two layouts, labels, weights, margins, groups. Validated once, then immutable.
-// Built by make_dataset; read by backends, metrics and the boosting loop.
+// Built by make_dataset; read by backends, metrics and the boosting loop. Bins that a device found stay there.
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/huge_pages.h"
 #include "base/types.h"
 #include "data/column.h"
 #include "data/cuts.h"
+#include "data/device_bins.h"
 #include "data/slots.h"
 #include "data/sparse_block.h"
 
@@ -34,6 +38,10 @@ class Dataset {
   std::vector<SparseBlock> sparse_blocks;
   std::vector<HugeVector<std::uint8_t>> columns;  // [feature] -> [row] uint8 or uint16
   std::vector<bool> column_two_byte;  // [feature]
+  // Of a table that lives on a device: its bins, in place of blocks, sparse blocks and columns.
+  DeviceBinsPtr device_bins;
+  std::string device = "cpu";  // where the bins are
+  int device_ordinal = 0;
 
   std::int32_t n_labels = 0;  // columns of `labels`
   std::vector<float> labels;  // [row][n_labels]
@@ -69,10 +77,25 @@ struct DatasetInput {
   CutsPtr reference;  // share these edges instead of finding new ones
   std::int64_t first_row = 0;
   int n_threads = 0;
+  DeviceBinner* binner = nullptr;  // finds edges and bins on its device, where they stay; nullptr: here
+  std::string device = "cpu";      // of the binner
+  int device_ordinal = 0;
+  std::function<void()> check;  // called now and then while a binner loads; may throw to end it
 };
 
 // Throws InvalidArgument naming the argument: NaN or infinite labels, margins; negative, NaN, infinite or all-zero
 // weights; group sizes that do not add up; column count differing from the reference; empty data.
 Dataset make_dataset(const DatasetInput& input);
+
+// Some rows, with labels, weights and margins as given, of a table that lives on a device: same cuts, same device.
+// `rows` lie in the table; the input's columns and binner are not used.
+Dataset take_rows(const Dataset& data, std::span<const RowId> rows, const DatasetInput& input);
+
+// The same table with its bins column by column on the host (no blocks), for what walks them there; itself if it has
+// them.
+std::shared_ptr<const Dataset> with_host_columns(std::shared_ptr<const Dataset> data);
+
+// Throws InvalidArgument, with the remedy, where the bins live on another device than the one that is to read them.
+void require_bins_on(const Dataset& data, const std::string& device, int ordinal);
 
 }  // namespace pygbt

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <limits>
 
+#include "base/host_device.h"
 #include "data/column.h"
 
 namespace pygbt {
@@ -23,14 +24,14 @@ inline constexpr int kKeyBits = std::numeric_limits<Key>::digits;
 
 inline constexpr std::uint32_t kMissingKey = 0;
 
-inline std::uint32_t key_of(float value) {
+PYGBT_HD std::uint32_t key_of(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value + 0.0f);  // + 0.0 turns -0.0 into +0.0
   const auto sign = static_cast<std::uint32_t>(static_cast<std::int32_t>(bits) >> 31);
   const std::uint32_t key = bits ^ (sign | 0x80000000u);
   return value == value ? key : 0u;
 }
 
-inline std::uint64_t key_of(double value) {
+PYGBT_HD std::uint64_t key_of(double value) {
   const auto bits = std::bit_cast<std::uint64_t>(value + 0.0);
   const auto sign = static_cast<std::uint64_t>(static_cast<std::int64_t>(bits) >> 63);
   const std::uint64_t key = bits ^ (sign | 0x8000000000000000u);
@@ -47,7 +48,7 @@ inline double value_of(std::uint64_t key) {
 
 // The key of a double read as the column's training type: rounded to float32 first for 32-bit keys.
 template <ValueKey Key>
-Key key_as(double value) {
+PYGBT_HD Key key_as(double value) {
   if constexpr (sizeof(Key) == 4) return key_of(static_cast<float>(value));
   return static_cast<Key>(key_of(value));
 }
@@ -62,7 +63,7 @@ T load(const char* from) {
 }
 
 template <ValueKey Key, class T>
-Key key_from(T value) {
+PYGBT_HD Key key_from(T value) {
   if constexpr (sizeof(Key) == 4 && std::same_as<T, float>) {
     return key_of(value);
   } else {
@@ -89,7 +90,7 @@ void keys_of(const char* first, std::int64_t stride, std::int64_t n, Key* out) {
 
 // Calls visit(T{}) with the C++ type of the column's elements; bool is read as uint8 holding 0 or 1.
 template <class Visit>
-void visit_type(ColumnType type, Visit&& visit) {
+PYGBT_HD void visit_type(ColumnType type, Visit&& visit) {
   switch (type) {
     case ColumnType::f32:
       return visit(float{});

@@ -16,6 +16,6 @@ struct FixedWeights {
 };
 
 // Throws InvalidArgument for negative, NaN, infinite and all-zero weights.
-FixedWeights fix_weights(std::span<const double> weights);
+FixedWeights fix_weights(std::span<const double> weights, int n_threads);
 
 }  // namespace pygbt

@@ -55,6 +55,7 @@ void Device::release(void* memory) noexcept {
 }
 void Device::to_device(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
 void Device::to_host(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
+std::size_t Device::free_bytes() const { return memory_bytes() - std::min(memory_bytes(), in_use.load()); }
 void Device::copy(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
 void* Device::allocate_host(std::size_t bytes) {
   void* const memory = std::malloc(bytes + 1);

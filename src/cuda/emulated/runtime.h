@@ -65,6 +65,8 @@ class Device {
   void finish() {}      // returns when the queue is empty
   void finish_all() {}  // ... and those of everybody else on this device
 
+  std::size_t free_bytes() const;
+
   template <class Kernel>
   void launch(std::int64_t n_blocks, int n_threads, const Kernel& kernel, std::size_t shared_bytes = 0) {
     if (n_blocks == 0) return;

@@ -225,6 +225,19 @@ void Device::finish() {
   staged_ = 0;
 }
 
+// What the driver keeps of freed memory is free, too.
+std::size_t Device::free_bytes() const {
+  const Current current(ordinal_);
+  std::size_t free = 0, total = 0;
+  check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+  cudaMemPool_t pool;
+  check(cudaDeviceGetDefaultMemPool(&pool, ordinal_), "cudaDeviceGetDefaultMemPool");
+  std::uint64_t reserved = 0, used = 0;
+  check(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrReservedMemCurrent, &reserved), "cudaMemPoolGetAttribute");
+  check(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrUsedMemCurrent, &used), "cudaMemPoolGetAttribute");
+  return free + static_cast<std::size_t>(reserved - std::min(reserved, used));
+}
+
 void Device::finish_all() {
   wait_for_all(ordinal_);
   staged_ = 0;

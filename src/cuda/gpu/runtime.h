@@ -116,6 +116,10 @@ class Device {
 
   void finish();
   void finish_all();
+  std::size_t free_bytes() const;
+
+  int ordinal() const { return ordinal_; }
+  cudaStream_t stream() const { return stream_; }
 
 #ifdef __CUDACC__  // the bindings are C++
   template <class Kernel>
