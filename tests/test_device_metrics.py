@@ -125,6 +125,15 @@ def test_labels_of_one_class_and_soft_ones(cuda: str) -> None:
     assert_same(SPECS["softmax"], z, np.zeros((300, 1), np.float32), None, cuda)
 
 
+def test_many_classes(cuda: str) -> None:
+    """More than the emulator's scratch memory has room for in all blocks at once."""
+    rng = np.random.default_rng(7)
+    k = 700
+    z, y = rng.normal(size=(150, k)).astype(np.float32), rng.integers(0, k, (150, 1)).astype(np.float32)
+    for name in ("mlogloss", "rmse", "mae"):
+        assert outcome(name, SPECS["softmax"], z, y, None, cuda) == outcome(name, SPECS["softmax"], z, y, None, "cpu")
+
+
 def test_refusals_are_those_of_the_host(cuda: str) -> None:
     z = np.zeros((300, 1), np.float32)
     y = np.arange(300, dtype=np.float32)[:, None]
