@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from cuda_cases import CONFIGS, TABLES, dataset, labels, signal
 from emulator import EMULATED, as_cuda
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pygbt
@@ -161,6 +161,7 @@ def test_values_of_every_size(cuda: str) -> None:
     assert_same(SPECS["logistic"], zeros, np.array([[1], [0], [1], [0]], np.float32), None, cuda)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_any_metric(data: st.DataObject) -> None:
     if EMULATED is None:
