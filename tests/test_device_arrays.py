@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from emulator import EMULATED, as_cuda
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pygbt
@@ -234,6 +234,7 @@ def test_memory_that_runs_out(cuda: str, monkeypatch: pytest.MonkeyPatch) -> Non
     assert device_arrays.put([1, 2]).numpy().tolist() == [1, 2]
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_any_slice(data: st.DataObject) -> None:
     if EMULATED is None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from cuda_cases import CONFIGS, TABLES, dataset, labels, signal
 from emulator import EMULATED, as_cuda
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pygbt
@@ -125,6 +125,15 @@ def test_labels_of_one_class_and_soft_ones(cuda: str) -> None:
     assert_same(SPECS["softmax"], z, np.zeros((300, 1), np.float32), None, cuda)
 
 
+def test_many_classes(cuda: str) -> None:
+    """More than the emulator's scratch memory has room for in all blocks at once."""
+    rng = np.random.default_rng(7)
+    k = 700
+    z, y = rng.normal(size=(150, k)).astype(np.float32), rng.integers(0, k, (150, 1)).astype(np.float32)
+    for name in ("mlogloss", "rmse", "mae"):
+        assert outcome(name, SPECS["softmax"], z, y, None, cuda) == outcome(name, SPECS["softmax"], z, y, None, "cpu")
+
+
 def test_refusals_are_those_of_the_host(cuda: str) -> None:
     z = np.zeros((300, 1), np.float32)
     y = np.arange(300, dtype=np.float32)[:, None]
@@ -152,6 +161,7 @@ def test_values_of_every_size(cuda: str) -> None:
     assert_same(SPECS["logistic"], zeros, np.array([[1], [0], [1], [0]], np.float32), None, cuda)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_any_metric(data: st.DataObject) -> None:
     if EMULATED is None:

@@ -29,7 +29,7 @@ struct ValueKernel {
 
 RowsView DeviceRows::view(std::int32_t n_labels, bool reads_softmax, Buffer<float>& softmax) const {
   RowsView rows{scores_.data(), table_.labels(), table_.weights(), nullptr, n_rows(), n_targets(), n_labels};
-  if (reads_softmax) rows.softmax = softmax.make(n_blocks() * device_.policy().n_threads * n_targets());
+  if (reads_softmax) rows.softmax = softmax.make(n_blocks(true) * device_.policy().n_threads * n_targets());
   return rows;
 }
 

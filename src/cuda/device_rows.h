@@ -53,15 +53,19 @@ class DeviceRows final : public DeviceScoredRows {
   std::int32_t n_targets() const {
     return static_cast<std::int32_t>(static_cast<std::int64_t>(scores_.size()) / table_.n_rows());
   }
-  std::int64_t n_blocks() const {
+  // With a row's values in each thread: no more blocks than there is scratch memory for.
+  std::int64_t n_blocks(bool reads_softmax) const {
     const Policy& policy = device_.policy();
-    return std::min(policy.n_blocks, (n_rows() + policy.n_threads - 1) / policy.n_threads);
+    const std::int64_t blocks = std::min(policy.n_blocks, (n_rows() + policy.n_threads - 1) / policy.n_threads);
+    const auto bytes = static_cast<std::int64_t>(sizeof(float)) * policy.n_threads * n_targets();
+    const std::int64_t most = std::max<std::int64_t>(1, static_cast<std::int64_t>(policy.scratch_bytes) / bytes);
+    return reads_softmax ? std::min(blocks, most) : blocks;
   }
   // softmax: memory for the values of a row in each thread.
   RowsView view(std::int32_t n_labels, bool reads_softmax, Buffer<float>& softmax) const;
   template <class Kernel>
-  void launch(const Kernel& kernel, std::size_t shared_bytes = 0) {
-    device_.launch(n_blocks(), device_.policy().n_threads, kernel, shared_bytes);
+  void launch(const Kernel& kernel, bool reads_softmax = false, std::size_t shared_bytes = 0) {
+    device_.launch(n_blocks(reads_softmax), device_.policy().n_threads, kernel, shared_bytes);
   }
 
   Device& device_;

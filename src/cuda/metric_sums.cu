@@ -39,7 +39,8 @@ ExactLimbs DeviceRows::sum(const MetricTermSpec& spec) {
   const double* const given = spec.term == MetricTerm::kPinball ? levels.put(spec.levels) : nullptr;
   out.make_zero(LimbSums::kWords);
   visit_term(spec, given, [&]<class Term>(const Term& term) {
-    launch(SumKernel<Term>{term, rows, out.data()}, LimbSums::shared_bytes(device_.policy().n_threads));
+    launch(SumKernel<Term>{term, rows, out.data()}, rows.softmax != nullptr,
+           LimbSums::shared_bytes(device_.policy().n_threads));
   });
   const std::vector<std::int64_t> words = out.get();
   ExactLimbs sum;

@@ -175,8 +175,10 @@ RankSums DeviceRows::rank_sums(const RowShape& shape, std::int32_t target, RankC
   found.make_zero(1);
   keys.make(n);
   packed.make(n);
-  launch(KeyKernel{shape, view(shape.n_labels, shape.link == Link::kSoftmax, softmax), target, keys.data(),
-                   packed.data(), found.data()->flags});
+  const bool reads_softmax = shape.link == Link::kSoftmax;
+  launch(KeyKernel{shape, view(shape.n_labels, reads_softmax, softmax), target, keys.data(), packed.data(),
+                   found.data()->flags},
+         reads_softmax);
   spare_keys.make(n);
   spare_packed.make(n);
   if (device_.sort_pairs(keys.data(), spare_keys.data(), packed.data(), spare_packed.data(), n)) {
@@ -193,7 +195,7 @@ RankSums DeviceRows::rank_sums(const RowShape& shape, std::int32_t target, RankC
   device_.launch(1, policy.n_threads, TileScanKernel{tiles.data(), n_tiles, &found.data()->all}, scan_bytes);
   device_.launch(n_tiles, policy.n_threads,
                  RunningSumKernel{packed.data(), tiles.data(), n, policy.tile_rows, through.data()}, scan_bytes);
-  launch(GroupKernel{keys.data(), through.data(), &found.data()->all, n, curve, found.data()->words},
+  launch(GroupKernel{keys.data(), through.data(), &found.data()->all, n, curve, found.data()->words}, false,
          LimbSums::shared_bytes(policy.n_threads));
   const Found back = found.get()[0];
   RankSums sums;
