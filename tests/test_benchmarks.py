@@ -32,8 +32,8 @@ import compare_gpu  # noqa: E402
 import cuda_digests  # noqa: E402
 import digests  # noqa: E402
 import engines  # noqa: E402
-import gpu_predict  # noqa: E402
 import gpu_bins  # noqa: E402
+import gpu_predict  # noqa: E402
 import prediction  # noqa: E402
 import roofline  # noqa: E402
 import scaling  # noqa: E402
