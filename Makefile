@@ -13,7 +13,7 @@ SOURCES := $(shell find src pygbt cmake -name '*.cc' -o -name '*.h' -o -name '*.
 CPP_FILES := $(shell find src tests/cpp -name '*.cc' -o -name '*.h' -o -name '*.inc' -o -name '*.cu')
 INSTALL := $(PY) -m pip install --quiet --no-build-isolation -C build-dir=$(BUILD)
 
-.PHONY: bench bench-engine demo test test-all lint format sanitize gpu-test gpu-bench gpu-predict clean
+.PHONY: bench bench-engine demo test test-all lint format sanitize gpu-test gpu-bench gpu-check gpu-predict clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/pygbt demo
@@ -100,15 +100,31 @@ build/gpu/.installed: $(SOURCES)
 	  -C build-dir=build/gpu/package -C cmake.define.PYGBT_CUDA=ON -C cmake.define.PYGBT_CUDA_ARCHITECTURES=native .
 	touch $@
 
+# Several processes share the GPU where pytest-xdist is installed, but for the tests that fill its memory. Those of
+# GPU_LAWS and GPU_SEAM want hypothesis, and are left out where it is not installed.
+GPU_PYTEST = $(GPU_PY) -P -m pytest -q
+GPU_WORKERS = $$($(GPU_PY) -P -c 'import xdist; print("-n 8")' 2>/dev/null)
+GPU_FILES := tests/test_cuda.py tests/test_device_dataset.py tests/test_on_device.py
+GPU_LAWS := tests/test_device_arrays.py tests/test_device_metrics.py tests/test_device_predict.py
+GPU_SEAM := tests/test_backend_seam.py tests/test_cut_search.py
 gpu-test: build/gpu/.installed
 	$(GPU_PY) -P -c 'from pygbt import devices; print(devices.load_cuda().devices())'
-	$(GPU_PY) -P -m pytest -m gpu tests/test_cuda.py tests/test_device_dataset.py
-	! $(GPU_PY) -P -c 'import hypothesis' || PYGBT_TEST_CUDA=1 $(GPU_PY) -P -m pytest tests/test_backend_seam.py tests/test_cut_search.py
-	! $(GPU_PY) -P -c 'import hypothesis' || $(GPU_PY) -P -m pytest -m gpu tests/test_device_predict.py
+	$(GPU_PYTEST) $(GPU_WORKERS) -m gpu -k "not runs_out" $(GPU_FILES)
+	$(GPU_PYTEST) -m gpu -k runs_out $(GPU_FILES)
+	! $(GPU_PY) -P -c 'import hypothesis' || $(GPU_PYTEST) $(GPU_WORKERS) -m gpu -k "not runs_out" $(GPU_LAWS)
+	! $(GPU_PY) -P -c 'import hypothesis' || $(GPU_PYTEST) -m gpu -k runs_out $(GPU_LAWS)
+	! $(GPU_PY) -P -c 'import hypothesis' || PYGBT_TEST_CUDA=1 $(GPU_PYTEST) $(GPU_WORKERS) $(GPU_SEAM)
 
-# Written to benchmarks/results/gpu-<name>.json, XGBoost beside pygbt where it is installed. BENCH narrows it.
+# Written to benchmarks/results/gpu-*-<name>.json, XGBoost beside pygbt where it is installed. BENCH narrows the training.
 gpu-bench: build/gpu/.installed
 	cd benchmarks && $(abspath $(GPU_PY)) compare_gpu.py $(BENCH)
+	cd benchmarks && $(abspath $(GPU_PY)) gpu_bins.py --save
+
+# What only a GPU can show: digests by size, compute-sanitizer, leaks, Ctrl-C; docs/results/cuda.md.
+gpu-check: build/gpu/.installed
+	cd benchmarks && $(abspath $(GPU_PY)) cuda_digests.py
+	cd benchmarks && $(abspath $(GPU_PY)) cuda_checks.py
+	cd benchmarks && $(abspath $(GPU_PY)) cuda_digests.py --report
 
 gpu-predict: build/gpu/.installed
 	cd benchmarks && $(abspath $(GPU_PY)) gpu_predict.py $(BENCH)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """pygbt on a GPU beside pygbt on the CPU and XGBoost on the same GPU: in turn, written to results/gpu-<name>.json.
 
-    python compare_gpu.py                                     all shapes; from numpy, and from cupy where it is installed
+    python compare_gpu.py                                       all shapes, from numpy and, if there is cupy, from it
     python compare_gpu.py --shapes A --repeats 5
     python compare_gpu.py --shapes A --share 0.001 --emulated   the tests' emulator; nothing is written
 

@@ -32,8 +32,8 @@ from pygbt import devices
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
+import cuda_cases  # noqa: E402
 from cuda_cases import CONFIGS, dataset, fit  # noqa: E402
-from cuda_cases import signal as small_table
 
 TOOLS = ("memcheck", "racecheck", "initcheck")
 SANITIZED_TABLES = ("dense", "categories")
@@ -161,11 +161,11 @@ def small_suite() -> int:
             data = dataset(table, name, 300)
             expected = fit(params, data, "cpu", 2)
             found = fit(params, data, "cuda", 2)
-            X, _ = small_table(100, 1)
+            X, _ = cuda_cases.signal(100, 1)
             n += 1
             differ += found.digest() != expected.digest()
             differ += found.predict(X, device="cuda").tobytes() != expected.predict(X).tobytes()
-    X, z = small_table(500, 2)
+    X, z = cuda_cases.signal(500, 2)
     for more in ({}, {"max_bin": 600}):
         found = fit(CONFIGS["huber"], pygbt.Dataset(X, z, device="cuda", **more), "cuda", 2)
         n += 1

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import machine
@@ -76,16 +77,64 @@ def page() -> str:
     lines += ["", "| training | " + " | ".join(TABLES) + " |", "|---" * (len(TABLES) + 1) + "|"]
     for case in CONFIGS:
         lines.append(f"| {case} | " + " | ".join(cell(found, case, table) for table in TABLES) + " |")
-    lines += ["", "## On a GPU", "", "| what | result |", "|---|---|"]
-    for what in (
-        "compute-sanitizer memcheck, racecheck, initcheck",
-        "digests at 10 to 10,000,000 rows",
-        "1,000,000 x 28, depth 6: array to model against XGBoost 3.4.1 on the same GPU",
-        "10,000,000 x 28, depth 8: the same",
-        "shared-memory atomics: 32 and 64 bits, returning and not, random and skewed bins",
-    ):
-        lines.append(f"| {what} | {NOT_YET} |")
+    lines += ["", "## On a GPU", "", *on_gpu()]
     return "\n".join(lines) + "\n"
+
+
+def on_gpu() -> list[str]:
+    """What cuda_checks.py and compare_gpu.py have found, a table a GPU."""
+    checks = [machine.load(path.stem) for path in sorted(machine.RESULTS.glob("cuda-checks-*.json"))]
+    speeds = {
+        result["gpu"]: result
+        for path in sorted(machine.RESULTS.glob("gpu-*.json"))
+        if "training" in (result := machine.load(path.stem))
+    }
+    if not checks:
+        return [f"{NOT_YET}: `make gpu-test`, `make gpu-check` and `make gpu-bench` do on a machine that has one."]
+    lines = []
+    for result in checks:
+        lines += [f"**{result['device']}**, {result['date']}, {result['build']['compiler']}.", ""]
+        lines += ["| what | result |", "|---|---|"]
+        for tool, run in result.get("sanitizer", {}).items():
+            found = f"{'; '.join(run['summary'])} ({run['trainings']} trainings, {run['differ']} differ from the CPU's)"
+            lines.append(f"| compute-sanitizer {run['version']} {tool} | {found} |")
+        for n, digests in result["sizes"].items():
+            kinds = ", ".join(f"{kind} {same(*pair)}" for kind, pair in digests.items())
+            lines.append(f"| digests at {int(n):,} x 28 | {kinds} |")
+        lines.append(f"| device memory kept after {result['trainings']} trainings | {result['kept_bytes']} bytes |")
+        stopped = result["interrupted"]
+        lines.append(
+            f"| Ctrl-C | heard after {stopped['seconds']} s, {stopped['rounds']} rounds kept, "
+            f"the next training is {'right' if stopped['equal'] else '**wrong**'} |"
+        )
+        lines += [*speed_rows(speeds[result["device"]]), ""] if result["device"] in speeds else [""]
+    return lines[:-1]
+
+
+def same(cpu: str, cuda: str) -> str:
+    return f"equal `{cpu[:8]}`" if cpu == cuda else "**differ**"
+
+
+def speed_rows(result: dict[str, Any]) -> list[str]:
+    """Array to model of pygbt and of the fastest way of XGBoost on the same GPU, seconds."""
+    rows = []
+    for row in result["training"].values():
+        best = {
+            name: median([b + t for b, t in zip(times["bins"], times["train"], strict=True)])
+            for name, times in row["engines"].items()
+        }
+        for source in ("", ", from cupy"):
+            ours = best.get("pygbt cuda" + source)
+            theirs = [t for name, t in best.items() if name.startswith("xgboost") and ("cupy" in name) == bool(source)]
+            if ours is None or not theirs:
+                continue
+            ratio = min(theirs) / ours
+            text = f"{ours:.3f} s against {min(theirs):.3f} s: {ratio:.1f} times as fast"
+            rows.append(f"| {row['title']}, array to model{source}, against XGBoost | {text} |")
+    for kind in result["atomics"]:
+        rate = f"{kind['updates_per_second'] / 1e9:,.0f} G updates/s"
+        rows.append(f"| shared memory: {kind['kind']}, {kind['bins']} bins | {rate} |")
+    return rows
 
 
 def cell(found: list[dict[str, Any]], case: str, table: str) -> str:

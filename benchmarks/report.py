@@ -233,20 +233,51 @@ def prediction_section(results: dict[str, Any]) -> list[str]:
 
 
 def gpu_section(results: Sequence[dict[str, Any]]) -> list[str]:
-    """Training on GPUs, each with its machine; or that there is none yet. Times: median of the runs."""
+    """Training, bins and prediction on GPUs, each with its machine; or that there is none yet. Medians of the runs."""
     lines = ["## On a GPU", ""]
-    if not results:
+    if not any("training" in result for result in results):
         wanted = "1,000,000 x 28, depth 6, and 10,000,000 x 28, depth 8, against XGBoost on the same GPU"
         return [*lines, f"Not yet measured: {wanted}. `make gpu-bench` does on a machine that has one.", ""]
     for result in results:
         lines += [f"**{result['gpu']}**, {machine.describe(result['machine'])}", ""]
-        lines += ["| shape | engine | to bins | training | array to model |", "|---|---|--:|--:|--:|"]
-        for row in result["training"].values():
-            for engine, times in row["engines"].items():
-                both = statistics.median([b + t for b, t in zip(times["bins"], times["train"], strict=True)])
-                cells = f"{statistics.median(times['bins']):.3f} | {statistics.median(times['train']):.3f} | {both:.3f}"
-                lines.append(f"| {row['title']} | {engine} | {cells} |")
-        lines.append("")
+        if "training" in result:
+            lines += [*gpu_training(result["training"]), ""]
+        if "bins" in result:
+            lines += [*gpu_bins(result["bins"]), ""]
+        if "prediction" in result:
+            lines += [*gpu_prediction(result["prediction"]), ""]
+    return lines
+
+
+def gpu_training(training: dict[str, Any]) -> list[str]:
+    lines = ["Seconds. Loss: of held-out rows.", "", "| shape | engine | to bins | training | array to model | loss |"]
+    lines.append("|---|---|--:|--:|--:|--:|")
+    for row in training.values():
+        for engine, times in row["engines"].items():
+            both = statistics.median([b + t for b, t in zip(times["bins"], times["train"], strict=True)])
+            cells = f"{statistics.median(times['bins']):.3f} | {statistics.median(times['train']):.3f} | {both:.3f}"
+            lines.append(f"| {row['title']} | {engine} | {cells} | {times['loss']:.5f} |")
+    return lines
+
+
+def gpu_bins(rows: Sequence[dict[str, Any]]) -> list[str]:
+    lines = [
+        "From an array to a Dataset on the GPU, 28 columns of float32.",
+        "",
+        "| rows | from | ms |",
+        "|--:|---|--:|",
+    ]
+    return lines + [f"| {r['rows']:,} | {r['way']} | {1e3 * statistics.median(r['seconds']):.1f} |" for r in rows]
+
+
+def gpu_prediction(forests: dict[str, Any]) -> list[str]:
+    lines = ["Prediction, milliseconds: from arrays of the host, and from arrays on the GPU to arrays there.", ""]
+    ways = list(next(iter(next(iter(forests.values()))["rows"].values())))
+    lines += ["| forest | rows | " + " | ".join(ways) + " |", "|---|--:" + "|--:" * len(ways) + "|"]
+    for forest in forests.values():
+        for n, times in forest["rows"].items():
+            cells = " | ".join(f"{1e3 * statistics.median(times[way]):.3f}" for way in ways)
+            lines.append(f"| {forest['title']} | {int(n):,} | {cells} |")
     return lines
 
 

@@ -28,11 +28,6 @@ Device& array_device(int ordinal) {
   return *device;
 }
 
-Device& locked_device(int ordinal) {
-  const std::lock_guard lock(queue_mutex());
-  return array_device(ordinal);
-}
-
 template <class Item>
 struct TakeRowsKernel {
   MatrixView from;

@@ -70,7 +70,8 @@ struct FreeGil {
 void bind_arrays(py::module_& module) {
   const auto free = py::call_guard<py::gil_scoped_release>();
   py::class_<ArrayMemory, std::unique_ptr<ArrayMemory, FreeGil>>(
-      module, "Memory", "Bytes of a device, given back when everything queued there is done.")
+      module, "Memory", "Bytes of a device, given back when everything queued there is done.",
+      py::module_local())  // a process may load the tests' module, too
       .def(py::init([](int ordinal, std::size_t n_bytes) {
              const py::gil_scoped_release without;
              return std::unique_ptr<ArrayMemory, FreeGil>(new ArrayMemory(ordinal, n_bytes));

@@ -7,9 +7,27 @@
 
 #include "backend/kernels.h"
 #include "base/error.h"
+#include "block.h"
+#include "device.h"
 #include "math/quantise.h"
 
 namespace pygbt::device {
+
+namespace {
+
+struct FillRowsKernel {
+  const float* of_target;
+  float* scores;  // [row][n_targets]
+  std::int64_t n_rows;
+  std::int32_t n_targets;
+
+  PYGBT_KERNEL void operator()() const {
+    for (std::int64_t at = first_row(); at < n_rows * n_targets; at += row_step())
+      scores[at] = of_target[at % n_targets];
+  }
+};
+
+}  // namespace
 
 CudaBackend::CudaBackend(int ordinal)
     : device_(ordinal),
@@ -68,6 +86,11 @@ std::int64_t CudaBackend::blocks_for(std::int64_t n) const {
 void CudaBackend::set_scores(std::span<const float> scores) {
   require(scores.size() == scores_.size(), "scores must have one value per row and target");
   scores_.put(scores);
+}
+
+void CudaBackend::start_scores(std::span<const float> of_target) {
+  Buffer<float> there(device_);
+  launch_rows(n_rows_ * n_targets_, FillRowsKernel{there.put(of_target), scores_.data(), n_rows_, n_targets_});
 }
 
 std::span<const float> CudaBackend::scores() {

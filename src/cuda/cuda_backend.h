@@ -39,6 +39,7 @@ class CudaBackend final : public Backend {
 
   void load(const Dataset& data, std::int32_t n_targets, Communicator& comm, int n_threads) override;
   void set_scores(std::span<const float> scores) override;
+  void start_scores(std::span<const float> of_target) override;
   std::span<const float> scores() override;
   DeviceScoredRows* training_rows() override { return &training_rows_; }
   DeviceScoredRows* add_evaluation_set(const Dataset& data, std::span<const float> scores) override {

@@ -137,7 +137,8 @@ void CudaBackend::make_growth(const TreeOrder& order) {
   records.leaf_units = part(static_cast<double*>(nullptr), std::int64_t{2} * width);
   records.stride = static_cast<std::int64_t>(record.size());
   growth.capacity = std::clamp<std::int64_t>(device_.policy().record_bytes / records.stride, 1, kMostRecords);
-  records.first = growth.record_memory.make(static_cast<std::size_t>(growth.capacity * records.stride));
+  // Records are fetched whole, whatever a tree leaves of its room.
+  records.first = growth.record_memory.make_zero(static_cast<std::size_t>(growth.capacity * records.stride));
   growth.lists.clear();
   growth.recordings.clear();
 }

@@ -4,6 +4,8 @@
 // formula. Sums are integers over the rows of all workers (the Communicator adds them up).
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -144,6 +146,7 @@ class Backend {
 
   // Scores (margins) of the training rows, float32 [row][n_targets].
   virtual void set_scores(std::span<const float> scores) = 0;
+  virtual void start_scores(std::span<const float> of_target) = 0;  // the same for every row, [n_targets]
   virtual std::span<const float> scores() = 0;
 
   // A device keeps the scores of the training rows and of evaluation sets; nullptr where the host does.
@@ -207,6 +210,16 @@ class Backend {
   // For tests and sums: rows of a node in their present order.
   virtual std::vector<RowId> rows_of(NodeId node) const = 0;
 };
+
+// Scores [row][n_targets] that are the same for every row.
+inline void fill_rows(std::span<const float> of_target, std::span<float> scores) {
+  if (of_target.size() == 1) {
+    std::fill(scores.begin(), scores.end(), of_target[0]);
+    return;
+  }
+  for (std::size_t at = 0; at < scores.size(); at += of_target.size())
+    std::copy(of_target.begin(), of_target.end(), scores.begin() + static_cast<std::ptrdiff_t>(at));
+}
 
 std::unique_ptr<Backend> make_cpu_backend();
 std::unique_ptr<Backend> make_naive_backend();

@@ -56,6 +56,11 @@ void CpuBackend::set_scores(std::span<const float> scores) {
   std::copy(scores.begin(), scores.end(), scores_.begin());
 }
 
+void CpuBackend::start_scores(std::span<const float> of_target) {
+  pending_.values.clear();
+  fill_rows(of_target, scores_);
+}
+
 std::span<const float> CpuBackend::scores() {
   finish_pending();
   return scores_;

@@ -24,6 +24,7 @@ class NaiveBackend final : public Backend {
 
   void load(const Dataset& data, std::int32_t n_targets, Communicator& comm, int n_threads) override;
   void set_scores(std::span<const float> scores) override;
+  void start_scores(std::span<const float> of_target) override;
   std::span<const float> scores() override { return scores_; }
   void gradients(const LossSpec& loss) override;
   void set_gradients(std::span<const float> g, std::span<const float> h) override;

@@ -135,22 +135,32 @@ std::int32_t count_targets(const LossSpec& spec, std::int32_t n_classes, const D
   }
 }
 
-// Weighted rows with a positive label and with a label below 1, for each target, over all workers.
+// Among the weighted rows of all workers, for each target: labels that are positive, and such as are below 1, as far as
+// the objective needs them.
 void check_presence(const LossSpec& spec, const Dataset& data, Communicator& comm) {
   const auto k_targets = static_cast<std::size_t>(spec.n_targets);
   const bool ids = has_class_ids(spec, data);
   const auto n_columns = static_cast<std::size_t>(data.n_labels);
+  if (!ids && spec.objective != Objective::kSoftmax && spec.objective != Objective::kLogistic &&
+      link_of(spec.objective) != Link::kExp)
+    return;
   std::vector<std::int64_t> positive(ids ? k_targets : n_columns), below_one(positive.size());
-  for (std::int64_t row = 0; row < data.n_rows; ++row) {
+  std::size_t wanted = positive.size() + (ids ? 0 : n_columns);  // not seen yet
+  const auto see = [&](std::int64_t& seen, bool here) {
+    if (!here || seen != 0) return;
+    seen = 1;
+    --wanted;
+  };
+  for (std::int64_t row = 0; row < data.n_rows && wanted > 0; ++row) {
     if (data.weight(row) == 0) continue;
     const float* labels = data.labels.data() + row * data.n_labels;
     if (ids) {
-      ++positive[static_cast<std::size_t>(labels[0])];
+      see(positive[static_cast<std::size_t>(labels[0])], true);
       continue;
     }
     for (std::size_t k = 0; k < n_columns; ++k) {
-      positive[k] += labels[k] > 0.0f ? 1 : 0;
-      below_one[k] += labels[k] < 1.0f ? 1 : 0;
+      see(positive[k], labels[k] > 0.0f);
+      see(below_one[k], labels[k] < 1.0f);
     }
   }
   comm.allreduce_sum(positive);

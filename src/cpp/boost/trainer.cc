@@ -59,7 +59,10 @@ Trainer::Trainer(Params params, DatasetPtr data, const Model* init, std::shared_
   }
   backend_ = make_backend(std::string(to_string(params_.device)), params_.device_ordinal);
   backend_->load(*data_, loss_.n_targets, *comm_, params_.n_threads);
-  backend_->set_scores(start_scores(data_));
+  if (data_->n_margins == 0 && trees_.empty())
+    backend_->start_scores(base_score_);
+  else
+    backend_->set_scores(start_scores(data_));
   train_.data = data_;
   train_.device = backend_->training_rows();
   grower_ = std::make_unique<Grower>(params_, *data_->cuts);
@@ -78,7 +81,7 @@ std::vector<float> Trainer::start_scores(const DatasetPtr& table) const {
                                                    " columns, the model has " + std::to_string(n_outputs) + " outputs");
     std::copy(data.base_margin.begin(), data.base_margin.end(), scores.begin());
   } else {
-    for (std::size_t i = 0; i < cells; ++i) scores[i] = base_score_[i % n_outputs];
+    fill_rows(base_score_, scores);
   }
   if (trees_.empty()) return scores;
   const DatasetPtr here = with_host_columns(table);
@@ -206,8 +209,7 @@ bool Trainer::add_trees(std::span<const double> learning_rates, Gradients&& grad
   for (const BinnedTree& tree : grown) {
     backend_->add_to_evaluation_sets(tree);
     for (EvaluationSet& valid : valids_)
-      if (valid.device == nullptr)
-        add_tree_scores(tree, *valid.data, valid.scores, loss_.n_targets, params_.n_threads);
+      if (valid.device == nullptr) add_tree_scores(tree, *valid.data, valid.scores, loss_.n_targets, params_.n_threads);
   }
   trees_.insert(trees_.end(), trees.begin(), trees.end());
   return found;

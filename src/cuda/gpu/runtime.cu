@@ -15,7 +15,9 @@ namespace pygbt::device {
 
 namespace {
 
-constexpr std::uint64_t kKeptMemory = std::uint64_t{1} << 28;  // freed memory that the driver keeps for us
+// Freed memory that the driver keeps for us: a table of some million rows, at most a 32nd of the device. What it gives
+// back must be mapped again.
+constexpr std::uint64_t kKeptMemory = std::uint64_t{1} << 31, kKeptShare = 32;
 
 struct NothingKernel {
   PYGBT_KERNEL void operator()() const {}
@@ -70,7 +72,7 @@ Device::Device(int ordinal) : ordinal_(ordinal) {
   if (std::getenv("PYGBT_CUDA_SMALL") != nullptr) make_small(policy_);
   cudaMemPool_t pool;
   check(cudaDeviceGetDefaultMemPool(&pool, ordinal), "cudaDeviceGetDefaultMemPool");
-  std::uint64_t keep = kKeptMemory;
+  std::uint64_t keep = std::min(kKeptMemory, std::uint64_t{properties.totalGlobalMem} / kKeptShare);
   check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep), "cudaMemPoolSetAttribute");
   check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
   const cudaError_t status = cudaMallocHost(reinterpret_cast<void**>(&staging_), kStaging);
