@@ -19,6 +19,7 @@ from . import devices
 __all__ = ["DeviceArray", "empty", "like", "put", "take_rows", "view"]
 
 CUDA, CUDA_MANAGED = 2, 13  # device types of DLPack
+LEGACY_STREAM = 1  # waits for all ordinary ones, and they for it
 _CODES = {"i": 0, "u": 1, "f": 2, "c": 5, "b": 6}  # of DLPack, by kind of dtype
 _KINDS = {code: kind for kind, code in _CODES.items()}
 
@@ -185,6 +186,8 @@ def view(x: Any) -> DeviceArray | None:
         return x
     if isinstance(x, np.ndarray | np.generic | str | bytes | int | float | list | tuple | dict):
         return None
+    if callable(ready := getattr(x, "block_until_ready", None)):  # jax: its work may not even be queued yet
+        ready()
     interface = getattr(x, "__cuda_array_interface__", None)
     if interface is not None:
         return _view_interface(x, interface)
@@ -205,8 +208,8 @@ def _view_interface(x: Any, interface: dict[str, Any]) -> DeviceArray:
     ordinal = module.ordinal_of(pointer) if n > 0 else 0
     if n > 0 and interface.get("version", 0) < 3:  # says nothing of its stream
         module.wait_for_all(ordinal)
-    elif n > 0 and interface.get("stream") is not None:
-        module.wait_for_stream(ordinal, int(interface["stream"]))
+    elif n > 0:  # numba names no stream, but leaves a copy from the host on the legacy default one
+        module.wait_for_stream(ordinal, int(interface.get("stream") or LEGACY_STREAM))
     return DeviceArray(pointer, shape, dtype, strides=interface.get("strides"), ordinal=ordinal, owner=x)
 
 
@@ -214,10 +217,10 @@ def _view_dlpack(x: Any, ordinal: int) -> DeviceArray:
     module = devices.load_cuda()
     # The producer makes the legacy default stream wait for its work, and we for that stream.
     try:
-        capsule = x.__dlpack__(stream=1, max_version=(1, 0))
+        capsule = x.__dlpack__(stream=LEGACY_STREAM, max_version=(1, 0))
     except TypeError:  # older than the keyword
-        capsule = x.__dlpack__(stream=1)
-    module.wait_for_stream(ordinal, 1)
+        capsule = x.__dlpack__(stream=LEGACY_STREAM)
+    module.wait_for_stream(ordinal, LEGACY_STREAM)
     pointer, _, ordinal, shape, strides, code, bits, lanes = module.read_dlpack(capsule)
     if code not in _KINDS or lanes != 1 or bits % 8:
         raise TypeError(f"{type(x).__name__}: NumPy has no such elements (DLPack type {code} of {bits} bits)")

@@ -133,7 +133,7 @@ def test_streams_are_waited_for(cuda: str, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(devices, "load_cuda", Recorder)
     for changes in ({"stream": 1}, {"stream": 2}, {"stream": None}, {"version": 2}):
         device_arrays.view(Interface(array, **changes))
-    assert waits == [("stream", 1), ("stream", 2), ("all", 0)]
+    assert waits == [("stream", 1), ("stream", 2), ("stream", 1), ("all", 0)]
 
 
 def test_what_is_not_on_a_device(monkeypatch: pytest.MonkeyPatch) -> None:

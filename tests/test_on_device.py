@@ -255,7 +255,7 @@ def test_an_objective_in_cupy() -> None:
     def objective(margins: Any, ds: pygbt.Dataset) -> Any:
         assert isinstance(margins, cupy.ndarray)
         residual = margins - y
-        return cupy.clip(residual, -1, 1), cupy.broadcast_to(cupy.float32(1), margins.shape)
+        return cupy.clip(residual, -1, 1), cupy.broadcast_to(cupy.ones(1, cupy.float32), margins.shape)
 
     def same(margins: np.ndarray, ds: pygbt.Dataset) -> Arrays:
         return np.clip(margins - ds.label, -1, 1), np.ones_like(margins)

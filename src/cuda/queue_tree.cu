@@ -110,6 +110,10 @@ void CudaBackend::make_growth(const TreeOrder& order) {
   carve(counted);
   Carver carver(growth.memory.make(counted.size()));
   carve(carver);
+  // Copied whole: leaves have no bins, and structs have gaps.
+  device_.fill(growth.grown.nodes, 0, static_cast<std::size_t>(bounds.nodes) * sizeof(BinnedNode));
+  if (tree.n_words > 0)
+    device_.fill(growth.grown.bins, 0, static_cast<std::size_t>(bounds.nodes * tree.n_words) * sizeof(std::uint32_t));
   if (order.rules.monotone.empty()) tree.ranges = nullptr;
   if (!order.request.count_rows) tree.count_arena = nullptr;
   tree.monotone = order.rules.monotone.empty() ? nullptr : growth.monotone.put(order.rules.monotone);
