@@ -5,6 +5,7 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "backend/kernels.h"
 #include "block.h"
 #include "cuda_backend.h"
 #include "device.h"
@@ -125,6 +126,12 @@ void CudaBackend::make_growth(const TreeOrder& order) {
   tree.tile_size = tile_pieces();
   tree.histogram_size = histogram_pieces();
   tree.leaf_size = leaf_piece_size();
+
+  // Recorded launches keep the addresses of what they use: none of it may move when a tree needs more.
+  const std::int64_t gradient = order.guessed ? sizeof(WideGradient) : gradient_bytes();
+  gradients_[0].make(n_rows_ * width * gradient);
+  if (in_order_) gradients_[1].make(n_rows_ * gradient);
+  search_.judged.make(n_queries * table_.n_features());
 
   Carver record(nullptr);
   record.take<TreeRecords::Head>(1);
