@@ -93,10 +93,10 @@ $(VENV)/.bench: $(VENV)/.tools $(SOURCES)
 
 # On a machine with an NVIDIA GPU, nvcc, and a Python that has pybind11, scikit-build-core, cmake, ninja, numpy, narwhals,
 # safetensors, scipy and pytest: nothing is fetched. PYTHON names that Python.
-GPU_PY := build/gpu/venv/bin/python
+GPU_PYTHON = $(abspath $(shell command -v $(PYTHON)))
+GPU_PY = PYTHONPATH=$(abspath build/gpu/site)$${PYTHONPATH:+:$$PYTHONPATH} $(GPU_PYTHON)
 build/gpu/.installed: $(SOURCES)
-	test -x $(GPU_PY) || $(PYTHON) -m venv --system-site-packages build/gpu/venv
-	$(GPU_PY) -m pip install --quiet --no-build-isolation --no-deps --no-index --force-reinstall \
+	$(GPU_PYTHON) -m pip install --quiet --no-build-isolation --no-deps --no-index --upgrade --target build/gpu/site \
 	  -C build-dir=build/gpu/package -C cmake.define.PYGBT_CUDA=ON -C cmake.define.PYGBT_CUDA_ARCHITECTURES=native .
 	touch $@
 
@@ -117,17 +117,17 @@ gpu-test: build/gpu/.installed
 
 # Written to benchmarks/results/gpu-*-<name>.json, XGBoost beside pygbt where it is installed. BENCH narrows the training.
 gpu-bench: build/gpu/.installed
-	cd benchmarks && $(abspath $(GPU_PY)) compare_gpu.py $(BENCH)
-	cd benchmarks && $(abspath $(GPU_PY)) gpu_bins.py --save
+	cd benchmarks && $(GPU_PY) compare_gpu.py $(BENCH)
+	cd benchmarks && $(GPU_PY) gpu_bins.py --save
 
 # What only a GPU can show: digests by size, compute-sanitizer, leaks, Ctrl-C; docs/results/cuda.md.
 gpu-check: build/gpu/.installed
-	cd benchmarks && $(abspath $(GPU_PY)) cuda_digests.py
-	cd benchmarks && $(abspath $(GPU_PY)) cuda_checks.py
-	cd benchmarks && $(abspath $(GPU_PY)) cuda_digests.py --report
+	cd benchmarks && $(GPU_PY) cuda_digests.py
+	cd benchmarks && $(GPU_PY) cuda_checks.py
+	cd benchmarks && $(GPU_PY) cuda_digests.py --report
 
 gpu-predict: build/gpu/.installed
-	cd benchmarks && $(abspath $(GPU_PY)) gpu_predict.py $(BENCH)
+	cd benchmarks && $(GPU_PY) gpu_predict.py $(BENCH)
 
 clean:
 	rm -rf build $(VENV)/.demo $(VENV)/.test $(VENV)/.bench
