@@ -6,9 +6,11 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from emulator import EMULATED, as_cuda
 
 import pygbt
 from pygbt import _core, devices
@@ -53,6 +55,25 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("needs the real data sets in ../shared/data, which are not here")
     if item.get_closest_marker("gpu") and not cuda_devices():
         pytest.skip(f"needs a CUDA device: {devices.facts()}")
+
+
+GPUS = [pytest.param(name, marks=pytest.mark.gpu) for name in ("gpu", "gpu, small blocks")]
+
+
+@pytest.fixture(params=["emulated", *GPUS])
+def cuda(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """What device="cuda" means: "emulated" or "gpu". Small blocks: a few hundred rows have several of everything."""
+    if request.param != "emulated":
+        if request.param != "gpu":
+            monkeypatch.setenv("PYGBT_CUDA_SMALL", "1")
+        devices.load_cuda()
+        yield "gpu"
+        return
+    if EMULATED is None:
+        pytest.skip("this build has no emulator")
+    with as_cuda():
+        devices.load_cuda()
+        yield "emulated"
 
 
 @pytest.fixture(scope="session")

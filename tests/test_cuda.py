@@ -7,31 +7,13 @@ The operations one by one are held against the naive backend in test_backend_sea
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from cuda_cases import CONFIGS, TABLES, dataset, fit, signal
-from emulator import EMULATED, as_cuda
 
 import pygbt
 from pygbt import devices, parameters, training
-
-GPUS = [pytest.param(name, marks=pytest.mark.gpu) for name in ("gpu", "gpu, small blocks")]
-
-
-@pytest.fixture(params=["emulated", *GPUS])
-def cuda(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """What device="cuda" means. Small blocks: tables of a few hundred rows have several of everything."""
-    if request.param != "emulated":
-        if request.param != "gpu":
-            monkeypatch.setenv("PYGBT_CUDA_SMALL", "1")
-        yield "gpu"
-        return
-    if EMULATED is None:
-        pytest.skip("this build has no emulator")
-    with as_cuda():
-        yield "emulated"
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import ctypes
 import gc
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,17 +17,6 @@ import pygbt
 from pygbt import device_arrays, devices
 
 DTYPES = ["float32", "float64", "float16", "int8", "int16", "int32", "int64", "uint8", "uint32", "bool", "complex64"]
-
-
-@pytest.fixture(params=["emulated", pytest.param("gpu", marks=pytest.mark.gpu)])
-def cuda(request: pytest.FixtureRequest) -> Iterator[str]:
-    if request.param == "gpu":
-        yield "gpu"
-        return
-    if EMULATED is None:
-        pytest.skip("this build has no emulator")
-    with as_cuda():
-        yield "emulated"
 
 
 class Interface:

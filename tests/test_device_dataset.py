@@ -14,34 +14,16 @@ import itertools
 import os
 import signal as signals
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 from cuda_cases import CONFIGS, labels, signal
 from device_columns import KINDS, MAX_BINS, TYPES, Array, Interface, cast, check, same, values
-from emulator import EMULATED, as_cuda
 from scipy import sparse
 
 import pygbt
 from pygbt import device_arrays, devices
-
-GPUS = [pytest.param(name, marks=pytest.mark.gpu) for name in ("gpu", "gpu, small blocks")]
-
-
-@pytest.fixture(params=["emulated", *GPUS])
-def cuda(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """What device="cuda" means."""
-    if request.param != "emulated":
-        if request.param != "gpu":
-            monkeypatch.setenv("PYGBT_CUDA_SMALL", "1")
-        yield "gpu"
-        return
-    if EMULATED is None:
-        pytest.skip("this build has no emulator")
-    with as_cuda():
-        yield "emulated"
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,22 +18,12 @@ from pygbt import devices
 from pygbt._core import probe
 
 Spec = dict[str, Any]
-GPUS = [pytest.param(name, marks=pytest.mark.gpu) for name in ("gpu", "gpu, small blocks")]
 
 
-@pytest.fixture(params=["emulated", *GPUS])
-def cuda(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The name of the device for the probe; device="cuda" means it, too."""
-    if request.param != "emulated":
-        if request.param != "gpu":
-            monkeypatch.setenv("PYGBT_CUDA_SMALL", "1")
-        devices.load_cuda()
-        yield "cuda"
-        return
-    if EMULATED is None:
-        pytest.skip("this build has no emulator")
-    with as_cuda():
-        yield "emulated"
+@pytest.fixture
+def cuda(cuda: str) -> str:
+    """The name of the device for the probe."""
+    return "cuda" if cuda == "gpu" else cuda
 
 
 SPECS: dict[str, Spec] = {

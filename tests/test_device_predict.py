@@ -10,7 +10,6 @@ import functools
 import gc
 import math
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -27,23 +26,6 @@ import pygbt
 from pygbt import _core, device_arrays, devices
 
 PATHS = ["auto", "perfect", "packed", "trees", "raw"]
-GPUS = [pytest.param(name, marks=pytest.mark.gpu) for name in ("gpu", "gpu, small blocks")]
-
-
-@pytest.fixture(params=["emulated", *GPUS])
-def cuda(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """What device="cuda" means."""
-    if request.param != "emulated":
-        if request.param != "gpu":
-            monkeypatch.setenv("PYGBT_CUDA_SMALL", "1")
-        devices.load_cuda()
-        yield request.param
-        return
-    if EMULATED is None:
-        pytest.skip("this build has no emulator")
-    with as_cuda():
-        devices.load_cuda()
-        yield "emulated"
 
 
 def model_of(made: RandomModel) -> _core.Model:

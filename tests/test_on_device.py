@@ -4,29 +4,17 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from cuda_cases import signal
-from emulator import EMULATED, as_cuda
 
 import pygbt
 from pygbt import device_arrays, devices
 
 Arrays = tuple[np.ndarray, np.ndarray]
-
-
-@pytest.fixture(params=["emulated", pytest.param("gpu", marks=pytest.mark.gpu)])
-def cuda(request: pytest.FixtureRequest) -> Iterator[str]:
-    if request.param == "gpu":
-        yield "gpu"
-        return
-    if EMULATED is None:
-        pytest.skip("this build has no emulator")
-    with as_cuda():
-        yield "emulated"
 
 
 def table(k: int, n: int = 500) -> pygbt.Dataset:
