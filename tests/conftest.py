@@ -57,6 +57,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(f"needs a CUDA device: {devices.facts()}")
 
 
+@pytest.fixture(autouse=True)
+def _real_cuda_afterwards() -> Iterator[None]:
+    """Set up first, so undone last, after whatever put another module in its place."""
+    yield
+    devices.MODULE = devices.CUDA_MODULE
+
+
 GPUS = [pytest.param(name, marks=pytest.mark.gpu) for name in ("gpu", "gpu, small blocks")]
 
 
