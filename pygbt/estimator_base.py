@@ -3,25 +3,22 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-try:
-    from sklearn.base import BaseEstimator, is_classifier
-    from sklearn.utils import check_array, check_random_state
-    from sklearn.utils.validation import check_is_fitted, validate_data
-except ImportError as error:
-    raise ImportError("the estimators of pygbt need scikit-learn >= 1.6: pip install 'pygbt[sklearn]'") from error
+from .table_estimator import TableEstimator, check_weight, on_host, seed_of, take_rows  # first: says what is missing
+
+# isort: split
+from sklearn.base import is_classifier
+from sklearn.utils.validation import check_is_fitted
 
 from . import device_arrays, devices
 from ._params import PARAMETERS
 from .booster import Booster
 from .callbacks import Callback
-from .columns import device_table
 from .data import Dataset
 from .device_arrays import DeviceArray, like, view
 from .device_predict import check_matrix
@@ -62,12 +59,7 @@ def parameter_docs() -> str:
     return "\n    ".join(lines + _OWN_TEXT.splitlines())
 
 
-def _is_frame(X: Any) -> bool:
-    """Whether `X` is a data frame (pandas, polars, pyarrow) rather than an array."""
-    return hasattr(X, "columns") or hasattr(X, "column_names")
-
-
-class EstimatorBase(BaseEstimator):  # type: ignore[misc]
+class EstimatorBase(TableEstimator):
     def __init__(
         self,
         *,
@@ -161,14 +153,6 @@ class EstimatorBase(BaseEstimator):  # type: ignore[misc]
 
     # --- the contract -----------------------------------------------------------------------------------------------
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.input_tags.allow_nan = True
-        tags.input_tags.categorical = True
-        tags.target_tags.required = True
-        return tags
-
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "booster_")
 
@@ -186,42 +170,11 @@ class EstimatorBase(BaseEstimator):  # type: ignore[misc]
         params.pop("objective")
         if not callable(self.objective):
             params["objective"] = self._objective_name()
-        state = params.get("seed")
-        if isinstance(state, np.random.RandomState | np.random.Generator) or hasattr(state, "randint"):
-            params["seed"] = int(check_random_state(state).randint(np.iinfo(np.int32).max))
+        if "seed" in params:
+            params["seed"] = seed_of(params["seed"])
         if isinstance(params.get("n_threads"), int) and params["n_threads"] < 0:
             params["n_threads"] = 0
         return params
-
-    def _check_X(self, X: Any, *, reset: bool) -> Any:
-        """A frame or an array on a GPU as it is, anything else as a numeric array or CSR / CSC matrix; sets or checks
-        the column names.
-        """
-        there = device_arrays.view(X)
-        if there is not None:
-            table = device_table(there)  # refuses what is no matrix of numbers
-            validate_data(self, np.empty((0, table.n_columns)), reset=reset, skip_check_array=True)
-            if reset:
-                self._fitted_on_frame = False
-            return there
-        if _is_frame(X):
-            X = validate_data(self, X, reset=reset, skip_check_array=True)
-            if reset:
-                self._fitted_on_frame = True
-            elif not self._fitted_on_frame:
-                X = X.to_numpy() if hasattr(X, "to_numpy") else np.column_stack([c.to_numpy() for c in X.columns])
-            return X
-        if reset:
-            self._fitted_on_frame = False
-        return validate_data(
-            self,
-            X,
-            reset=reset,
-            accept_sparse=("csr", "csc"),
-            accept_large_sparse=True,
-            ensure_all_finite=False,
-            dtype="numeric",
-        )
 
     # --- fitting ----------------------------------------------------------------------------------------------------
 
@@ -262,15 +215,14 @@ class EstimatorBase(BaseEstimator):  # type: ignore[misc]
         -------
         self
         """
-        if y is None:
-            raise ValueError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
-        y, sample_weight, base_margin = (_on_host(values) for values in (y, sample_weight, base_margin))
+        self._require_y(y)
+        y, sample_weight, base_margin = (on_host(values) for values in (y, sample_weight, base_margin))
         X = self._check_X(X, reset=True)
         target = self._encode_y(y, fitting=True)
         n = len(target)
         if X.shape[0] != n:
             raise ValueError(f"X and y must have the same number of rows, got {X.shape[0]} and {n}")
-        weight = _check_weight(sample_weight, n, "sample_weight")
+        weight = check_weight(sample_weight, n, "sample_weight")
         self._check_target(target, weight)
         margin = None if base_margin is None else np.asarray(base_margin)
         tables = self._eval_tables(eval_set, eval_sample_weight)
@@ -288,7 +240,7 @@ class EstimatorBase(BaseEstimator):  # type: ignore[misc]
             if rows is None:
                 return Dataset(X, target, weight=weight, base_margin=margin, **kwargs)
             w, m = (None if a is None else a[rows] for a in (weight, margin))
-            return Dataset(_take_rows(X, rows), target[rows], weight=w, base_margin=m, **kwargs)
+            return Dataset(take_rows(X, rows), target[rows], weight=w, base_margin=m, **kwargs)
 
         if self.early_stopping_rounds and not tables:
             kept, held_out = self._hold_out(target)
@@ -324,11 +276,11 @@ class EstimatorBase(BaseEstimator):  # type: ignore[misc]
             if not isinstance(pair, tuple | list) or len(pair) != 2:
                 raise ValueError("eval_set must be a list of (X, y) pairs")
             X = self._check_X(pair[0], reset=False)
-            y = self._encode_y(_on_host(pair[1]), fitting=False)
+            y = self._encode_y(on_host(pair[1]), fitting=False)
             if X.shape[0] != len(y):
                 raise ValueError(f"eval_set[{i}]: X and y must have the same number of rows")
-            weight = None if weights is None else _on_host(weights[i])
-            tables.append((X, y, _check_weight(weight, len(y), f"eval_sample_weight[{i}]")))
+            weight = None if weights is None else on_host(weights[i])
+            tables.append((X, y, check_weight(weight, len(y), f"eval_sample_weight[{i}]")))
         return tables
 
     def _hold_out(self, target: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -409,35 +361,3 @@ class EstimatorBase(BaseEstimator):  # type: ignore[misc]
         """``evals_result_[table][metric][round]``."""
         check_is_fitted(self)
         return self.booster_.evals_result
-
-
-def _on_host(values: Any) -> Any:
-    """A copy on the host of what lies on a GPU."""
-    there = device_arrays.view(values)
-    return values if there is None else there.numpy()
-
-
-def _check_weight(weight: Any, n: int, name: str) -> npt.NDArray[np.float64] | None:
-    if weight is None:
-        return None
-    if isinstance(weight, numbers.Real):
-        weight = np.full(n, weight, dtype=np.float64)
-    checked: npt.NDArray[np.float64] = check_array(weight, ensure_2d=False, dtype=np.float64, input_name=name)
-    if checked.shape != (n,):
-        raise ValueError(f"{name} must have shape ({n},), got {checked.shape}")
-    if (checked < 0).any():
-        raise ValueError(f"{name} must not be negative")
-    if not (checked > 0).any():
-        raise ValueError(f"{name} must contain at least one non-zero number; all weights are zero")
-    return checked
-
-
-def _take_rows(X: Any, rows: npt.NDArray[np.int64]) -> Any:
-    """Some rows of an array, sparse matrix or data frame, in the given order."""
-    if isinstance(X, DeviceArray):
-        return device_arrays.take_rows(X, rows)
-    if hasattr(X, "iloc"):
-        return X.iloc[rows]
-    if hasattr(X, "take") and _is_frame(X):
-        return X.take(rows)
-    return X[rows]

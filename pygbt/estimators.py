@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -12,18 +11,16 @@ import numpy.typing as npt
 from . import device_predict
 from .device_arrays import like, view
 from .estimator_base import EstimatorBase, parameter_docs  # first: it says what to install where scikit-learn is not
+from .table_estimator import ClassLabels, NumberTargets
 
 # isort: split
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.exceptions import DataConversionWarning
-from sklearn.utils import assert_all_finite, check_array
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 __all__ = ["GBTClassifier", "GBTRegressor"]
 
 
-class GBTRegressor(RegressorMixin, EstimatorBase):  # type: ignore[misc]
+class GBTRegressor(RegressorMixin, NumberTargets, EstimatorBase):  # type: ignore[misc]
     __doc__ = f"""Gradient boosted trees for one or several numeric targets.
 
     ``objective="auto"`` is squared_error. Rows with NaN targets are refused; NaN in `X` is a missing value.
@@ -42,26 +39,8 @@ class GBTRegressor(RegressorMixin, EstimatorBase):  # type: ignore[misc]
         Rounds used, and the course of early stopping.
     """
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
-
     def _objective_name(self) -> str:
         return "squared_error" if self.objective == "auto" else str(self.objective)
-
-    def _encode_y(self, y: Any, *, fitting: bool) -> npt.NDArray[np.float64]:
-        target: npt.NDArray[np.float64] = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-        if target.ndim == 2 and target.shape[1] == 1:
-            if fitting:
-                warnings.warn(
-                    "A column-vector y was passed when a 1d array was expected. Please change the shape of y to "
-                    "(n_samples,), for example using ravel().",
-                    DataConversionWarning,
-                    stacklevel=3,
-                )
-            target = target[:, 0]
-        return target
 
     def predict(self, X: Any, *, base_margin: Any = None, iteration_range: tuple[int, int | None] | None = None) -> Any:
         """Predicted targets, in units of `y`.
@@ -85,7 +64,7 @@ class GBTRegressor(RegressorMixin, EstimatorBase):  # type: ignore[misc]
         return self._predict(X, "value", base_margin, iteration_range)
 
 
-class GBTClassifier(ClassifierMixin, EstimatorBase):  # type: ignore[misc]
+class GBTClassifier(ClassifierMixin, ClassLabels, EstimatorBase):  # type: ignore[misc]
     __doc__ = f"""Gradient boosted trees for two or more classes with labels of any type.
 
     ``objective="auto"`` is logistic for two classes and softmax for more.
@@ -117,26 +96,6 @@ class GBTClassifier(ClassifierMixin, EstimatorBase):  # type: ignore[misc]
         if len(self.classes_) > 2 or self._objective_name() in ("softmax", "one_vs_rest"):
             params["n_classes"] = len(self.classes_)
         return params
-
-    def _encode_y(self, y: Any, *, fitting: bool) -> npt.NDArray[np.float64]:
-        labels = column_or_1d(y, warn=fitting)
-        if labels.dtype.kind in "fc":
-            assert_all_finite(labels, input_name="y")
-        if fitting:
-            check_classification_targets(labels)
-            self.classes_ = np.unique(labels)
-            self.n_classes_ = len(self.classes_)
-        codes: npt.NDArray[np.int64] = np.searchsorted(self.classes_, labels)
-        known = self.classes_[np.minimum(codes, len(self.classes_) - 1)] == labels
-        if not np.all(known):
-            raise ValueError(f"eval_set: y holds labels that are not in classes_: {np.unique(labels[~known])[:5]}")
-        return codes.astype(np.float64)
-
-    def _check_target(self, target: npt.NDArray[Any], weight: npt.NDArray[np.float64] | None) -> None:
-        if len(self.classes_) < 2:
-            raise ValueError(f"y holds one class only, {self.classes_[0]!r}; a classifier needs at least two classes")
-        if weight is not None and len(np.unique(target[weight > 0])) < 2:
-            raise ValueError("sample_weight leaves one class only; a classifier needs at least two classes")
 
     def decision_function(
         self, X: Any, *, base_margin: Any = None, iteration_range: tuple[int, int | None] | None = None

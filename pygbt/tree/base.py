@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the estimators of single trees share: reading tables, predicting, looking at the tree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+
+from ..table_estimator import ClassLabels, NumberTargets, TableEstimator, check_weight  # first: says what is missing
+
+# isort: split
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.utils.validation import check_is_fitted
+
+from .. import _core
+from ..columns import read_table
+from ..data import Dataset
+from ..schema import Schema
+from .decision_tree import DecisionTree
+
+__all__ = ["TreeClassifier", "TreeEstimator", "TreeRegressor", "read_training_table", "threads"]
+
+Floats = npt.NDArray[np.float64]
+
+
+def threads(n_jobs: int | None) -> int:
+    """Threads of the engine for scikit-learn's ``n_jobs``: None and -1 are all."""
+    return 0 if n_jobs is None or n_jobs < 0 else int(n_jobs)
+
+
+def read_training_table(X: Any, categorical_features: Any, n_jobs: int | None) -> tuple[Schema, Any]:
+    """Schema and `_core.CodedTable` of a table (exact) or of a `Dataset` (over its bins)."""
+    if isinstance(X, Dataset):
+        return X.schema, _core.CodedTable.of_bins(X.core)
+    table = read_table(X)
+    schema = Schema.infer(table, categorical_features=categorical_features)
+    return schema, _core.CodedTable(schema.encode_table(table), schema.n_categories, threads(n_jobs))
+
+
+class TreeEstimator(TableEstimator):
+    """Base of the estimators of one tree. A subclass has `categorical_features` and `n_jobs` among its parameters, and
+    defines `_grow`.
+    """
+
+    tree_: DecisionTree
+    categorical_features: Any
+    n_jobs: int | None
+
+    def _grow(self, table: Any, response: Any) -> Any:
+        """The `_core.DecisionTree` of a `_core.CodedTable` and a `_core.Response`."""
+        raise NotImplementedError
+
+    def _response(self, y: Any, weight: Floats | None) -> Any:
+        raise NotImplementedError
+
+    def _classes(self) -> npt.NDArray[Any] | None:
+        return None
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        """Grow the tree.
+
+        Parameters
+        ----------
+        X : array, sparse matrix, data frame or Dataset, shape (n, n_features)
+            NaN is a missing value. A `Dataset` is searched over its bins.
+        y : array-like, shape (n,), or (n, K) for a regressor of K targets
+        sample_weight : array-like, shape (n,), optional
+            Weight 2 is the same as the row twice, weight 0 the same as leaving it out.
+
+        Returns
+        -------
+        self
+        """
+        self._require_y(y)
+        if not isinstance(X, Dataset):
+            X = self._check_X(X, reset=True)
+        else:
+            self.n_features_in_ = X.n_features
+            self._fitted_on_frame = X.schema.named
+        target = self._encode_y(y, fitting=True)
+        schema, table = read_training_table(X, self.categorical_features, self.n_jobs)
+        if table.n_rows != len(target):
+            raise ValueError(f"X and y must have the same number of rows, got {table.n_rows} and {len(target)}")
+        weight = check_weight(sample_weight, len(target), "sample_weight")
+        core = self._grow(table, self._response(target, weight))
+        self.tree_ = DecisionTree(core, schema, table.wide, self._classes())
+        return self
+
+    def _rows(self, X: Any) -> Any:
+        check_is_fitted(self)
+        return self._check_X(X, reset=False)
+
+    def apply(self, X: Any) -> npt.NDArray[np.int32]:
+        """The node that answers for each row, shape (n,)."""
+        return self.tree_.leaves(self._rows(X), threads(self.n_jobs))
+
+    def decision_path(self, X: Any) -> Any:
+        """CSR matrix of shape (n, n_nodes): 1 where a row passes a node (of its largest part, where it is shared)."""
+        leaves = self.apply(X)
+        parent = self.tree_.parents()
+        paths = []
+        for leaf in range(self.tree_.n_nodes):
+            path = [leaf]
+            while parent[path[-1]] >= 0:
+                path.append(int(parent[path[-1]]))
+            paths.append(np.sort(path))
+        lengths = np.array([len(paths[leaf]) for leaf in leaves])
+        columns = np.concatenate([paths[leaf] for leaf in leaves]) if len(leaves) else np.zeros(0, dtype=np.int64)
+        begin = np.concatenate([[0], np.cumsum(lengths)])
+        ones = np.ones(len(columns), dtype=np.int64)
+        return scipy.sparse.csr_matrix((ones, columns, begin), shape=(len(leaves), self.tree_.n_nodes))
+
+    def get_depth(self) -> int:
+        """Questions on the longest way from the root to a leaf."""
+        check_is_fitted(self)
+        return self.tree_.depth
+
+    def get_n_leaves(self) -> int:
+        """Number of leaves."""
+        check_is_fitted(self)
+        return self.tree_.n_leaves
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "tree_")
+
+
+class TreeClassifier(ClassifierMixin, ClassLabels, TreeEstimator):  # type: ignore[misc]
+    """Base of the classifiers of one tree."""
+
+    def _classes(self) -> npt.NDArray[Any]:
+        return self.classes_
+
+    def _response(self, y: Any, weight: Floats | None) -> Any:
+        codes = np.ascontiguousarray(y, dtype=np.int32)
+        return _core.Response.classes(codes, len(self.classes_), weight, threads(self.n_jobs))
+
+    def predict_proba(self, X: Any) -> Floats:
+        """Shares of the classes in the leaf of each row, shape (n, n_classes); columns in the order of ``classes_``."""
+        return self.tree_.values(self._rows(X), threads(self.n_jobs))
+
+    def predict_log_proba(self, X: Any) -> Floats:
+        """Logarithms of `predict_proba`."""
+        with np.errstate(divide="ignore"):
+            logs: Floats = np.log(self.predict_proba(X))
+        return logs
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """The predicted class of each row, shape (n,), of the type of `y`."""
+        labels: npt.NDArray[Any] = self.classes_[self.tree_.labels(self._rows(X), threads(self.n_jobs))]
+        return labels
+
+
+class TreeRegressor(RegressorMixin, NumberTargets, TreeEstimator):  # type: ignore[misc]
+    """Base of the regressors of one tree."""
+
+    def _response(self, y: Any, weight: Floats | None) -> Any:
+        self._flat = y.ndim == 1
+        targets = np.ascontiguousarray(y.reshape(len(y), -1), dtype=np.float64)
+        return _core.Response.targets(targets, weight, threads(self.n_jobs))
+
+    def predict(self, X: Any) -> Floats:
+        """The predicted target of each row, shape (n,), or (n, K) for K targets."""
+        values = self.tree_.values(self._rows(X), threads(self.n_jobs))
+        return values[:, 0] if self._flat else values

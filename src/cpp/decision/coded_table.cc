@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "decision/coded_table.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <utility>
+
+#include "base/error.h"
+#include "base/pool.h"
+#include "data/key_sort.h"
+#include "data/keys.h"
+#include "math/round_down.h"
+
+namespace pygbt {
+namespace {
+
+template <class T>
+void store(CodedColumn& column, std::span<const Code> codes) {
+  column.width = sizeof(T);
+  column.owned.resize(codes.size() * sizeof(T));
+  T* out = reinterpret_cast<T*>(column.owned.data());
+  for (std::size_t i = 0; i < codes.size(); ++i) out[i] = static_cast<T>(codes[i]);
+  column.data = column.owned.data();
+}
+
+void store(CodedColumn& column, std::span<const Code> codes) {
+  if (column.n_codes <= 1 << 8) return store<std::uint8_t>(column, codes);
+  if (column.n_codes <= 1 << 16) return store<std::uint16_t>(column, codes);
+  store<std::uint32_t>(column, codes);
+}
+
+// The keys of all rows; of a sparse column those of its fill between the stored ones.
+template <ValueKey Key>
+void read_all_keys(const ColumnView& column, std::int64_t n_rows, std::vector<Key>& keys) {
+  if (column.sparse_rows == nullptr) return read_keys(column, 0, n_rows, keys.data());
+  std::vector<Key> stored(static_cast<std::size_t>(column.n_stored));
+  read_keys(column, 0, column.n_stored, stored.data());
+  std::fill(keys.begin(), keys.end(), key_as<Key>(column.fill));
+  for (std::size_t i = 0; i < stored.size(); ++i) keys[static_cast<std::size_t>(column.sparse_rows[i])] = stored[i];
+}
+
+template <ValueKey Key>
+void code_numbers(const ColumnView& view, std::int64_t n_rows, std::size_t feature, CodedColumn& column) {
+  const auto n = static_cast<std::size_t>(n_rows);
+  std::vector<Key> keys(n);
+  read_all_keys(view, n_rows, keys);
+  std::vector<WeightedKey<Key>> rows(n), spare(n);  // "weight": the row
+  for (std::size_t i = 0; i < n; ++i) rows[i] = {keys[i], static_cast<std::uint32_t>(i)};
+  const WeightedKey<Key>* sorted = sort_keys(rows.data(), spare.data(), n);
+  std::vector<Code> codes(n);
+  Code code = kMissingCode;
+  for (std::size_t i = 0; i < n; ++i) {
+    const Key key = sorted[i].key;
+    if (key == kMissingKey) {
+      column.has_missing = true;
+    } else if (i == 0 || key != sorted[i - 1].key) {
+      ++code;
+      column.value.push_back(value_of(key));
+      require(std::isfinite(column.value.back()), "X, column " + std::to_string(feature) +
+                                                      " holds infinite values; replace them by NaN or a finite number");
+    }
+    codes[sorted[i].weight] = key == kMissingKey ? kMissingCode : code;
+  }
+  column.n_codes = static_cast<std::int32_t>(code) + 1;
+  store(column, codes);
+}
+
+void code_categories(const ColumnView& view, std::int64_t n_rows, std::int32_t n_categories, std::size_t feature,
+                     CodedColumn& column) {
+  column.nominal = true;
+  column.n_codes = n_categories + 1;
+  std::vector<Code> codes(static_cast<std::size_t>(n_rows));
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    const auto category = detail::load<std::int32_t>(view.data + static_cast<std::int64_t>(i) * view.stride);
+    require(category < n_categories, "X, column " + std::to_string(feature) + ": a category code is out of range");
+    column.has_missing = column.has_missing || category < 0;
+    codes[i] = category < 0 ? kMissingCode : static_cast<Code>(category) + 1;
+  }
+  store(column, codes);
+}
+
+}  // namespace
+
+CodedTable make_coded_table(std::span<const ColumnView> columns, std::span<const std::int32_t> n_categories,
+                            std::int64_t n_rows, int n_threads) {
+  require(n_rows >= 1 && !columns.empty(), "X must have at least one row and one column");
+  require(n_rows < std::int64_t{std::numeric_limits<std::uint32_t>::max()}, "X has too many rows");
+  CodedTable table;
+  table.n_rows = n_rows;
+  table.columns.resize(columns.size());
+  parallel_for(resolve_threads(n_threads), static_cast<std::int64_t>(columns.size()), [&](std::int64_t task, int) {
+    const auto f = static_cast<std::size_t>(task);
+    const ColumnView& view = columns[f];
+    CodedColumn& column = table.columns[f];
+    require(!view.on_device, "X lies on a device; the classical trees read arrays of the host");
+    if (view.categorical) return code_categories(view, n_rows, n_categories[f], f, column);
+    column.wide = needs_float64(view.type);
+    if (column.wide)
+      code_numbers<std::uint64_t>(view, n_rows, f, column);
+    else
+      code_numbers<std::uint32_t>(view, n_rows, f, column);
+  });
+  return table;
+}
+
+CodedTable coded_bins(std::shared_ptr<const Dataset> data) {
+  CodedTable table;
+  table.binned = with_host_columns(std::move(data));
+  const Dataset& bins = *table.binned;
+  table.n_rows = bins.n_rows;
+  table.exact = false;
+  table.columns.resize(static_cast<std::size_t>(bins.n_features()));
+  for (std::size_t f = 0; f < table.columns.size(); ++f) {
+    const FeatureCuts& cuts = bins.cuts->features[f];
+    const BinColumn bin = bins.column(static_cast<FeatureId>(f));
+    CodedColumn& column = table.columns[f];
+    column.nominal = cuts.categorical;
+    column.wide = cuts.wide;
+    column.n_codes = cuts.n_bins;
+    column.width = bin.two_byte ? 2 : 1;
+    column.data = bin.data;
+    column.value = cuts.edges;
+    for (std::int64_t row = 0; row < table.n_rows && !column.has_missing; ++row)
+      column.has_missing = bin.at(row) == kMissingBin;
+  }
+  return table;
+}
+
+Cut cut_between(const CodedTable& table, FeatureId feature, Code low, Code high, bool midpoint) {
+  const CodedColumn& column = table.columns[static_cast<std::size_t>(feature)];
+  Cut cut;
+  cut.lower = column.value[low - 1];
+  cut.threshold = cut.lower;
+  if (!table.exact) {
+    cut.upper = cut.lower;
+    return cut;
+  }
+  cut.upper = column.value[high - 1];
+  if (!midpoint) return cut;
+  const double middle = cut.lower + (cut.upper - cut.lower) / 2.0;
+  double below = std::nextafter(middle, -std::numeric_limits<double>::infinity());
+  if (!column.wide) below = round_down(below);
+  cut.threshold = std::max(below, cut.lower);  // neighbours have no number between them
+  return cut;
+}
+
+}  // namespace pygbt

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "decision/walk.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "base/error.h"
+#include "base/pool.h"
+
+namespace pygbt {
+namespace {
+
+constexpr std::int64_t kChunk = 256;  // rows read at a time
+
+struct Part {
+  NodeId node;
+  double share;
+};
+
+class Walker {
+ public:
+  Walker(const DecisionTree& tree, const double* row) : tree_(tree), row_(row) {}
+
+  // Calls visit(node, share) for every node that answers; the shares sum to 1.
+  template <class Visit>
+  void run(std::vector<Part>& stack, Visit&& visit) const {
+    stack.assign(1, {0, 1.0});
+    while (!stack.empty()) {
+      Part part = stack.back();
+      stack.pop_back();
+      while (true) {
+        const auto i = static_cast<std::size_t>(part.node);
+        if (tree_.first_child[i] < 0) break;
+        const std::int32_t child = child_of(i);
+        if (child == kStays) break;
+        if (child == kShared) {
+          share(i, part.share, stack);
+          part = stack.back();
+          stack.pop_back();
+          continue;
+        }
+        part.node = tree_.first_child[i] + child;
+      }
+      visit(part.node, part.share);
+    }
+  }
+
+ private:
+  std::int32_t child_of(std::size_t node) const {
+    const std::int32_t begin = tree_.question_begin[node];
+    for (std::int32_t q = begin; q <= begin + tree_.n_surrogates[node]; ++q) {
+      const auto at = static_cast<std::size_t>(q);
+      const std::int32_t child = answer(tree_.questions, at, row_[tree_.questions.feature[at]]);
+      if (child >= 0) return child;
+    }
+    return tree_.fallback[node];
+  }
+
+  // All branches, in parts of their weights; the first one is on top. Branches without weight share alike if all are.
+  void share(std::size_t node, double of, std::vector<Part>& stack) const {
+    const std::int32_t first = tree_.first_child[node], k = tree_.n_children[node];
+    double total = 0.0;
+    for (std::int32_t c = 0; c < k; ++c) total += tree_.weight[static_cast<std::size_t>(first + c)];
+    const std::size_t before = stack.size();
+    for (std::int32_t c = k; c-- > 0;) {
+      const double weight = tree_.weight[static_cast<std::size_t>(first + c)];
+      const double part = total > 0.0 ? weight / total : 1.0 / k;
+      if (part > 0.0) stack.push_back({first + c, of * part});
+    }
+    require(stack.size() > before, "decision tree: weights of branches are not finite");
+  }
+
+  const DecisionTree& tree_;
+  const double* row_;  // [feature]
+};
+
+// Shares of the classes in a node, added to out times `share`; an empty node answers with its label.
+void add_shares(const DecisionTree& tree, NodeId node, double share, double* out) {
+  const auto width = static_cast<std::size_t>(tree.n_values);
+  const double* value = tree.value.data() + static_cast<std::size_t>(node) * width;
+  if (!tree.classifier) {
+    for (std::size_t k = 0; k < width; ++k) out[k] += share * value[k];
+    return;
+  }
+  double total = 0.0;
+  for (std::size_t k = 0; k < width; ++k) total += value[k] * tree.class_factor[k];
+  if (!(total > 0.0)) {
+    out[tree.label[static_cast<std::size_t>(node)]] += share;
+    return;
+  }
+  for (std::size_t k = 0; k < width; ++k) out[k] += share * (value[k] * tree.class_factor[k] / total);
+}
+
+// Calls use(row, Walker) for all rows, on the threads of the call; own(worker) is the stack of a thread.
+template <class Use>
+void each_row(const DecisionTree& tree, const WalkRows& rows, const Use& use) {
+  const std::size_t m = rows.columns.size();
+  require(rows.wide.size() == m, "wide: one mark for each column");
+  std::vector<std::uint8_t> asked(m, 0);
+  for (const std::int32_t feature : tree.questions.feature) {
+    require(static_cast<std::size_t>(feature) < m, "X has fewer columns than the tree was trained on");
+    asked[static_cast<std::size_t>(feature)] = 1;
+  }
+  parallel_ranges(resolve_threads(rows.n_threads), rows.n_rows, kChunk, [&](std::int64_t begin, std::int64_t end, int) {
+    std::vector<double> values(static_cast<std::size_t>(kChunk) * m, 0.0);
+    std::vector<Part> stack;
+    for (std::int64_t first = begin; first < end; first += kChunk) {
+      const std::int64_t last = std::min(end, first + kChunk);
+      for (std::size_t f = 0; f < m; ++f) {
+        if (asked[f] == 0) continue;
+        read_column(rows.columns[f], first, last, rows.wide[f] != 0, values.data() + f, static_cast<std::int64_t>(m));
+      }
+      for (std::int64_t row = first; row < last; ++row)
+        use(row, Walker(tree, values.data() + static_cast<std::size_t>(row - first) * m), stack);
+    }
+  });
+}
+
+}  // namespace
+
+std::int32_t answer(const Questions& questions, std::size_t q, double x) {
+  if (x != x) return -1;
+  const std::int32_t begin = questions.branch_begin[q];
+  if (begin < 0) return x <= questions.threshold[q] ? questions.low_child[q] : 1 - questions.low_child[q];
+  if (x < 0.0 || x >= static_cast<double>(questions.n_branches[q])) return -1;
+  return questions.branches[static_cast<std::size_t>(begin) + static_cast<std::size_t>(x)];
+}
+
+void walk_values(const DecisionTree& tree, const WalkRows& rows, std::span<double> out) {
+  const auto width = static_cast<std::size_t>(tree.n_values);
+  require(out.size() == static_cast<std::size_t>(rows.n_rows) * width, "out must be [row][value]");
+  each_row(tree, rows, [&](std::int64_t row, const Walker& walker, std::vector<Part>& stack) {
+    double* own = out.data() + static_cast<std::size_t>(row) * width;
+    std::fill_n(own, width, 0.0);
+    walker.run(stack, [&](NodeId node, double share) { add_shares(tree, node, share, own); });
+  });
+}
+
+void walk_leaves(const DecisionTree& tree, const WalkRows& rows, std::span<std::int32_t> out) {
+  require(out.size() == static_cast<std::size_t>(rows.n_rows), "out must be [row]");
+  each_row(tree, rows, [&](std::int64_t row, const Walker& walker, std::vector<Part>& stack) {
+    double most = -1.0;
+    walker.run(stack, [&](NodeId node, double share) {
+      if (share <= most) return;
+      most = share;
+      out[static_cast<std::size_t>(row)] = node;
+    });
+  });
+}
+
+void walk_labels(const DecisionTree& tree, const WalkRows& rows, std::span<std::int32_t> out) {
+  require(tree.classifier, "labels are those of a classifier");
+  require(out.size() == static_cast<std::size_t>(rows.n_rows), "out must be [row]");
+  const auto width = static_cast<std::size_t>(tree.n_values);
+  each_row(tree, rows, [&](std::int64_t row, const Walker& walker, std::vector<Part>& stack) {
+    std::vector<double> shares(width, 0.0);
+    std::int32_t n = 0;
+    NodeId last = 0;
+    walker.run(stack, [&](NodeId node, double share) {
+      ++n;
+      last = node;
+      add_shares(tree, node, share, shares.data());
+    });
+    const auto best = std::max_element(shares.begin(), shares.end()) - shares.begin();
+    out[static_cast<std::size_t>(row)] =
+        n == 1 ? tree.label[static_cast<std::size_t>(last)] : static_cast<std::int32_t>(best);
+  });
+}
+
+}  // namespace pygbt
