@@ -60,6 +60,7 @@ class AbsoluteSides {
     cell[0] += one.weight;
     cell[1] += std::int64_t{one.weight} * one.y;
   }
+  void finish_cell(std::int64_t*) const {}
   std::vector<LevelOrder> level_orders() const { return {{1, 0}}; }
   Ratio mean(const std::int64_t* cell) const { return {cell[1], cell[0]}; }
   // All cases that `total` counts begin on the right.

@@ -11,7 +11,7 @@
 
 #include "cart/cart_options.h"
 #include "cart/cart_tree.h"
-#include "cart/code_order.h"
+#include "cart/node_codes.h"
 #include "decision/coded_table.h"
 
 namespace pygbt {
