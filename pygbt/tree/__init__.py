@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from .cart import CARTClassifier, CARTRegressor
 from .decision_tree import DecisionTree
 
-__all__ = ["DecisionTree"]
+__all__ = ["CARTClassifier", "CARTRegressor", "DecisionTree"]
