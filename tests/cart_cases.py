@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random small problems for CART and its oracle: ties, missing values, zero weights, priors, losses and costs in them."""
+"""Random small problems for CART and its oracle, with ties, gaps, zero weights, priors, losses and costs in them."""
 
 from __future__ import annotations
 
@@ -75,8 +75,13 @@ def random_case(seed: int, criterion: str, *, rows: int = 12, plain: bool = Fals
         own["shrink"] = float(rng.choice([0.0, 1.0, 2.0]))
         exposure = rng.integers(1, 4, n) / 2
         fit["exposure"] = exposure
+    nominal = str(rng.choice(["auto", "auto", "exhaustive", "one_vs_rest", "ordered"]))
+    one_order = criterion != "absolute_error" and n_classes <= 2  # then the best of an order is the best of all
     problem = Problem(
-        [[None if np.isnan(v) else (int(v) if k else float(v)) for v in column] for column, k in zip(X.T, n_levels, strict=True)],
+        [
+            [None if np.isnan(v) else (int(v) if k else float(v)) for v in column]
+            for column, k in zip(X.T, n_levels, strict=True)
+        ],
         y_exact,
         criterion=criterion,
         n_levels=n_levels,
@@ -84,11 +89,12 @@ def random_case(seed: int, criterion: str, *, rows: int = 12, plain: bool = Fals
         weight=[int(v) for v in weight],
         exposure=[Fraction(float(v)) for v in fit.get("exposure", ())],
         costs=costs,
+        nominal=nominal if nominal != "auto" else "ordered" if one_order else "exhaustive",
         **more,
         **own,
     )
-    nominal = [f for f in range(m) if n_levels[f]]
-    settings = more | own | {"max_competitors": m, "criterion": criterion, "categorical_features": nominal}
+    settings = more | own | {"max_competitors": m, "criterion": criterion, "nominal": nominal}
+    settings["categorical_features"] = [f for f in range(m) if n_levels[f]]
     if costs:
         settings["feature_costs"] = costs
     return Case(problem, X, (CARTClassifier if classes else CARTRegressor)(**settings), fit)

@@ -197,29 +197,29 @@ def numeric_cuts(p: Problem, f: int, rows: Rows) -> Iterator[Split]:
         yield Split(f, (low, high), around=around)
 
 
+def level_orders(p: Problem, f: int, rows: Rows, seen: list[int]) -> list[list[int]]:
+    """Levels by their mean response; for more than two classes by the share of each class in turn."""
+    of = {level: tuple(i for i in rows if p.columns[f][i] == level) for level in seen}
+    if p.n_classes <= 2:
+        return [sorted(seen, key=lambda level: mean(p, of[level]))]
+    shares = {level: [w / total_weight(p, of[level]) for w in class_weights(p, of[level])] for level in seen}
+    return [sorted(seen, key=lambda level: shares[level][k]) for k in range(p.n_classes)]
+
+
 def level_groups(p: Problem, f: int, rows: Rows) -> Iterator[Split]:
+    """Child 0 has the smaller mean response, of equal ones the first level."""
     seen = sorted({p.columns[f][i] for i in rows})
+    groups: list[tuple[int, ...]] = [(level,) for level in seen]  # one against the rest
     if p.nominal == "exhaustive":
         groups = [g for n in range(1, len(seen)) for g in itertools.combinations(seen, n) if g[0] == seen[0]]
-    elif p.nominal == "one_vs_rest":
-        groups = [(level,) for level in seen]
-    else:
-        assert p.nominal == "ordered" and p.n_classes <= 2
-        order = sorted(seen, key=lambda level: mean(p, tuple(i for i in rows if p.columns[f][i] == level)))
-        groups = [tuple(order[:n]) for n in range(1, len(order))]
+    elif p.nominal == "ordered":
+        groups = [tuple(order[:n]) for order in level_orders(p, f, rows, seen) for n in range(1, len(seen))]
     for group in groups:
-        rest = frozenset(seen) - set(group)
-        inside = tuple(i for i in rows if p.columns[f][i] in group)
-        outside = tuple(i for i in rows if p.columns[f][i] in rest)
-        if not rest:
-            continue
-        split = Split(f, (inside, outside), levels=(frozenset(group), rest))
-        yield split if mean(p, inside) <= mean(p, outside) else swapped(split)
-
-
-def swapped(split: Split) -> Split:
-    assert split.levels is not None
-    return Split(split.feature, split.sides[::-1], levels=split.levels[::-1])
+        parts = [frozenset(group), frozenset(seen) - set(group)]
+        if all(parts):
+            sides = {part: tuple(i for i in rows if p.columns[f][i] in part) for part in parts}
+            low, high = sorted(parts, key=lambda part: (mean(p, sides[part]), min(part)))
+            yield Split(f, (sides[low], sides[high]), levels=(low, high))
 
 
 def splits_of(p: Problem, f: int, node: Rows) -> list[Split]:
@@ -272,7 +272,7 @@ def surrogate(p: Problem, node: Rows, primary: Split, f: int) -> Split | None:
     candidates = [
         (total_weight(p, meet(s.sides[0], both[0])) + total_weight(p, meet(s.sides[1], both[1])), s)
         for s in (level_sides if p.nominal_feature(f) else directions)(p, f, p.present(f, node), both)
-        if all(len(meet(side, both[0] + both[1])) >= 2 for side in s.sides)
+        if all(p.size(meet(side, both[0] + both[1])) >= 2 for side in s.sides)
     ]
     if not candidates or not sum(sent):
         return None

@@ -46,6 +46,7 @@ class Seen:
     fallback: int  # -1: the row stays
     children: tuple[Seen, ...]
     rows: tuple[int, ...]  # of the training table, rows without a weight included; () if it was not given
+    id: int = -1
 
     def nodes(self) -> list[Seen]:
         return [self, *(n for child in self.children for n in child.nodes())]
@@ -96,6 +97,7 @@ def read_tree(tree: DecisionTree, node: int = 0, *, names: bool = False, passed:
         int(tree.fallback[node]),
         tuple(read_tree(tree, c, names=names, passed=passed) for c in tree.children(node)),
         () if passed is None else tuple(map(int, np.flatnonzero(passed[:, node]))),
+        node,
     )
 
 
