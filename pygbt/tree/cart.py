@@ -35,8 +35,8 @@ min_split : float, default=20
     max_leaves : int, optional
         The leaf whose question improves most is split first, until there are so many.
     nominal : {"auto", "ordered", "exhaustive", "one_vs_rest"}, default="auto"
-        How levels of a categorical column are divided. "ordered" by their response: the best division for two classes
-        and for regression; for more classes the best of the orders by each class's share. "exhaustive": all divisions
+        How levels of a categorical column are divided. "ordered" by their response: the best division for two classes,
+        a mean or a rate; for more classes the best of the orders by each class's share. "exhaustive": all divisions
         (at most 24 levels in a node). "auto": exhaustive up to 11 levels where an order is not exact.
     missing : {"surrogate", "direction"}, default="surrogate"
         What rows without the asked value do. "surrogate": they take no part in the choice of the question and follow

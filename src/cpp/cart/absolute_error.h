@@ -61,6 +61,7 @@ class AbsoluteSides {
     cell[1] += std::int64_t{one.weight} * one.y;
   }
   std::vector<LevelOrder> level_orders() const { return {{1, 0}}; }
+  bool order_is_exact() const { return false; }  // neither that of means nor that of medians
   Ratio mean(const std::int64_t* cell) const { return {cell[1], cell[0]}; }
   // All cases that `total` counts begin on the right.
   void start(std::span<const Case> cases, const std::int64_t*) {

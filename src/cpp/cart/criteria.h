@@ -62,6 +62,7 @@ struct ClassSides : TwoSides<ClassCase> {
     for (std::int32_t k = 1; k < width; ++k) orders.push_back({k, 0});
     return orders;
   }
+  bool order_is_exact() const { return width <= 3; }
   // Mean class number.
   Ratio mean(const std::int64_t* cell) const {
     Ratio mean{0, cell[0]};
@@ -194,6 +195,7 @@ class SquaredSides : public TwoSides<ValueCase> {
     for (std::int32_t t = 1; t < width; ++t) orders.push_back({t, 0});
     return orders;
   }
+  bool order_is_exact() const { return n_targets_ == 1; }
   Ratio mean(const std::int64_t* cell) const { return {cell[1], cell[0]}; }
   void start(std::span<const Case>, const std::int64_t* total) {
     start_sides(total);
@@ -253,6 +255,7 @@ class PoissonSides : public TwoSides<ValueCase> {
     cell[2] += w * time(one);
   }
   std::vector<LevelOrder> level_orders() const { return {{1, 2}}; }
+  bool order_is_exact() const { return true; }
   Ratio mean(const std::int64_t* cell) const { return {cell[1], cell[2]}; }
   void start(std::span<const Case>, const std::int64_t* total) { start_sides(total); }
   double parent() const { return side(right); }

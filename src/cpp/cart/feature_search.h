@@ -262,7 +262,7 @@ class FeatureSearch {
 
   bool searches_all_subsets() const {
     if (options_.nominal == NominalSearch::kExhaustive) return true;
-    return options_.nominal == NominalSearch::kAuto && orders_.size() > 1 &&
+    return options_.nominal == NominalSearch::kAuto && !criterion_.order_is_exact() &&
            levels_.n_levels() <= static_cast<std::size_t>(kExhaustiveLevels);
   }
 
@@ -293,7 +293,7 @@ class FeatureSearch {
   const CartOptions& options_;
   LeastSide least_;
   Criterion criterion_;
-  std::vector<LevelOrder> orders_;  // one: it finds the best subset of levels
+  std::vector<LevelOrder> orders_;
   NominalSearcher<Criterion> levels_;
 
   NodeCodes codes_;
