@@ -16,6 +16,8 @@ from cart_oracle import Problem, Split, best_of, best_splits, competitors, split
 from cart_oracle_tree import Node, answering, cart, grow
 from cart_reading import Asked, Seen, read_split, read_tree
 
+from pygbt.tree import CARTClassifier, CARTRegressor
+
 CRITERIA = [*CLASS_CRITERIA, *NUMBER_CRITERIA]
 SEEDS = 100  # a block
 
@@ -118,3 +120,26 @@ def check_root(case: Case) -> None:
 def test_root_question(criterion: str, block: int) -> None:
     for seed in range(block * SEEDS, (block + 1) * SEEDS):
         check_root(random_case(10_000 + seed, criterion))
+
+
+def equal_halves(criterion: str, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Rows whose first column tells nothing: one half is the other with another weight."""
+    rng = np.random.default_rng(seed)
+    n, times = int(rng.integers(1, 9)), int(rng.integers(1, 8))
+    values = rng.random((2, n)) * 3.0 ** rng.integers(-9, 9, (2, 1))
+    if criterion in CLASS_CRITERIA:
+        values = rng.integers(0, 3, (2, n))
+    weight = np.tile(rng.integers(1, 50, n), 2)
+    X = np.repeat([[0, 0], [0, 1], [1, 0], [1, 1]], n, axis=0)
+    y = np.concatenate([values[0], values[1], values[1], values[0]])
+    return X.astype(float), y, np.concatenate([weight, weight * times]).astype(float), times
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_no_question_gains_nothing(criterion: str) -> None:
+    kind = CARTClassifier if criterion in CLASS_CRITERIA else CARTRegressor
+    for seed in range(100):
+        X, y, weight, times = equal_halves(criterion, seed)
+        tree = kind(criterion=criterion, min_split=2, min_bucket=1, cp=0).fit(X, y, sample_weight=weight).tree_
+        assert tree.n_nodes == 1 or (tree.question_feature[0] == 1 and tree.question_begin[1] == 1)
+        assert tree.n_nodes == 1 or times > 1  # else the second column tells nothing either

@@ -114,7 +114,7 @@ class FeatureSearch {
     if (!allowed(left_rows)) return false;
     const double improvement = criterion_.score() - parent_;
     if (!(improvement > best_.improvement)) return false;
-    if (!(improvement > 0.0) && options_.cp >= 0.0) return false;
+    if (options_.cp >= 0.0 && (!(improvement > 0.0) || criterion_.alike())) return false;
     best_.improvement = improvement;
     best_.goodness = improvement / cost_;
     best_.feature = feature_;
