@@ -56,6 +56,7 @@ def random_case(seed: int, criterion: str, *, rows: int = 12, plain: bool = Fals
         "max_depth": int(rng.integers(1, 5)),
         "cp": float(rng.choice([0.0, 0.0, 0.125])),
         "counting": str(rng.choice(["rows", "weight"])),
+        "missing": str(rng.choice(["surrogate", "surrogate", "direction"])),
         "max_surrogates": int(rng.integers(0, 5)),
         "use_surrogates": int(rng.choice([0, 1, 2, 2])),
         "surrogate_style": int(rng.integers(0, 2)),

@@ -40,6 +40,7 @@ class Problem:
     nominal: str = "exhaustive"
     costs: Sequence[Any] = ()
     counting: str = "rows"
+    missing: str = "surrogate"
     max_surrogates: int = 5
     use_surrogates: int = 2
     surrogate_style: int = 0
@@ -76,6 +77,7 @@ class Split:
     around: tuple[Any, Any] | None = None
     levels: tuple[frozenset[int], frozenset[int]] | None = None
     low_child: int = 0
+    lacking: int | None = None  # missing="direction": the child of rows without the value, if the node has some
     goodness: Fraction = Fraction(0)
     agree: Fraction = Fraction(0)
     adjusted: Fraction = Fraction(0)
@@ -91,11 +93,13 @@ class Split:
             return None
         if self.levels is not None:
             return next((c for c in (0, 1) if x in self.levels[c]), None)
+        if self.around is not None and self.around[0] == self.around[1]:  # all values against none
+            return self.low_child
         return self.low_child if Fraction(x) < self.cut else 1 - self.low_child
 
     def question(self) -> Any:
         """What two splits that part all possible values alike have in common."""
-        return (self.feature, self.around if self.levels is None else frozenset(self.levels))
+        return (self.feature, self.lacking, self.around if self.levels is None else frozenset(self.levels))
 
 
 # --- sums over rows -------------------------------------------------------------------------------------------------
@@ -226,10 +230,31 @@ def splits_of(p: Problem, f: int, node: Rows) -> list[Split]:
     """Every admissible split of a feature with its goodness, lowest cut first."""
     rows = p.present(f, node)
     found = []
-    for split in (level_groups if p.nominal_feature(f) else numeric_cuts)(p, f, rows):
+    splits = (level_groups if p.nominal_feature(f) else numeric_cuts)(p, f, rows)
+    if p.missing == "direction" and len(rows) < len(node):
+        splits = with_missing(p, f, node, list(splits))
+    for split in splits:
         if all(p.size(side) >= p.min_bucket for side in split.sides):
             found.append(rated(split, goodness=goodness(p, node, split)))
     return [split for split in found if split.goodness > 0]
+
+
+def with_missing(p: Problem, f: int, node: Rows, splits: list[Split]) -> Iterator[Split]:
+    """Every split with the rows that lack the feature on either side, and all values against these rows."""
+    rows = p.present(f, node)
+    lacking = tuple(i for i in node if i not in rows)
+    for child in (0, 1):
+        for split in splits:
+            sides = (
+                (split.sides[0] + lacking, split.sides[1]) if child == 0 else (split.sides[0], split.sides[1] + lacking)
+            )
+            yield rated(split, sides=sides, lacking=child)
+    if rows:
+        values = {p.columns[f][i] for i in rows}
+        where: dict[str, Any] = {"around": (max(values), max(values))}
+        if p.nominal_feature(f):
+            where = {"levels": (frozenset(values), frozenset())}
+        yield Split(f, (rows, lacking), lacking=1, **where)
 
 
 def rated(split: Split, **values: Any) -> Split:
@@ -262,7 +287,7 @@ def surrogates(p: Problem, node: Rows, primary: Split) -> list[Split]:
     """The splits of other features that send rows as the primary does, by agreement, then the first feature."""
     found = [surrogate(p, node, primary, f) for f in range(len(p.columns)) if f != primary.feature]
     kept = [s for s in found if s is not None and s.adjusted > Fraction(1, 10**10)]
-    return sorted(kept, key=lambda s: -s.agree)[: p.max_surrogates]
+    return sorted(kept, key=lambda s: -s.agree)[: p.max_surrogates] if p.missing == "surrogate" else []
 
 
 def surrogate(p: Problem, node: Rows, primary: Split, f: int) -> Split | None:

@@ -87,6 +87,8 @@ def make_node(p: Problem, rows: Rows) -> Node:
 def fallback(p: Problem, primary: Split) -> int | None:
     """The child of rows that no question decides; None: they stay."""
     weight = [sum((p.w(i) for i in side), Fraction(0)) for side in primary.sides]
+    if p.missing == "direction":
+        return primary.lacking if primary.lacking is not None else int(weight[1] > weight[0])
     if p.use_surrogates < 2 or weight[0] == weight[1]:
         return None
     return 0 if weight[0] > weight[1] else 1
@@ -132,9 +134,9 @@ def cut(node: Node, alpha: Fraction) -> tuple[Any, int]:
     return node.risk, 1
 
 
-def cart(p: Problem) -> Node:
+def cart(p: Problem, grown: Node | None = None) -> Node:
     """The tree of CART: grown, then cut where the complexity is cp times the risk of the root or less."""
-    root = grow(p)
+    root = grow(p) if grown is None else grown
     cut(root, Fraction(p.cp) * root.risk)
     return root
 
