@@ -44,6 +44,12 @@ struct TwoSides {
       right[i] += cell[i];
     }
   }
+  // Whether both sides have the same mean of every sum, so that the cut gains nothing; `score` may say 1e-16.
+  bool alike() const {
+    for (std::size_t i = 1; i < left.size(); ++i)
+      if (Int128{left[i]} * right[0] != Int128{right[i]} * left[0]) return false;
+    return true;
+  }
   std::int64_t left_weight() const { return left[0]; }
   std::int64_t right_weight() const { return right[0]; }
   // Called once a cell that has been counted; classes sum up their weight only here.
@@ -67,6 +73,7 @@ struct ClassSides : TwoSides<ClassCase> {
     for (std::int32_t k = 1; k < width; ++k) orders.push_back({k, 0});
     return orders;
   }
+  bool order_is_exact() const { return width <= 3; }
   // Mean class number.
   Ratio mean(const std::int64_t* cell) const {
     Ratio mean{0, cell[0]};
@@ -176,6 +183,17 @@ class ClassFactors : public ClassSides {
     left[0] += one.weight;
     right[0] -= one.weight;
   }
+  bool alike() const {  // in the classes that have a factor
+    std::int64_t l = 0, r = 0;
+    for (std::size_t k = 0; k < factor_.size(); ++k) {
+      if (!(factor_[k] > 0.0)) continue;
+      l += left[1 + k];
+      r += right[1 + k];
+    }
+    for (std::size_t k = 0; k < factor_.size(); ++k)
+      if (factor_[k] > 0.0 && Int128{left[1 + k]} * r != Int128{right[1 + k]} * l) return false;
+    return true;
+  }
   double score() const {
     if constexpr (kCriterion != CartCriterion::kTwoing) return side(left) + side(right);
     const double l = sum(left), r = sum(right);
@@ -237,6 +255,7 @@ class SquaredSides : public TwoSides<ValueCase> {
     for (std::int32_t t = 1; t < width; ++t) orders.push_back({t, 0});
     return orders;
   }
+  bool order_is_exact() const { return n_targets_ == 1; }
   Ratio mean(const std::int64_t* cell) const { return {cell[1], cell[0]}; }
   void start(std::span<const Case>, const std::int64_t* total) {
     start_sides(total);
@@ -342,9 +361,11 @@ class PoissonSides : public TwoSides<ValueCase> {
     cell[2] += w * time(one);
   }
   std::vector<LevelOrder> level_orders() const { return {{1, 2}}; }
+  bool order_is_exact() const { return true; }
   Ratio mean(const std::int64_t* cell) const { return {cell[1], cell[2]}; }
   void start(std::span<const Case>, const std::int64_t* total) { start_sides(total); }
   double parent() const { return side(right); }
+  bool alike() const { return Int128{left[1]} * right[2] == Int128{right[1]} * left[2]; }
   void add(const Case& one) {
     const std::int64_t w = one.weight, events = w * one.y, t = w * time(one);
     left[0] += w;

@@ -126,7 +126,7 @@ class FeatureSearch {
     if (!allowed(sides, left_rows)) return false;
     const double improvement = sides.score() - parent_;
     if (!(improvement > best_.improvement)) return false;
-    if (!(improvement > 0.0) && options_.cp >= 0.0) return false;
+    if (options_.cp >= 0.0 && (!(improvement > 0.0) || criterion_.alike())) return false;
     best_.improvement = improvement;
     best_.goodness = improvement / cost_;
     best_.feature = feature_;
@@ -291,7 +291,7 @@ class FeatureSearch {
 
   bool searches_all_subsets() const {
     if (options_.nominal == NominalSearch::kExhaustive) return true;
-    return options_.nominal == NominalSearch::kAuto && orders_.size() > 1 &&
+    return options_.nominal == NominalSearch::kAuto && !criterion_.order_is_exact() &&
            levels_.n_levels() <= static_cast<std::size_t>(kExhaustiveLevels);
   }
 
@@ -322,7 +322,7 @@ class FeatureSearch {
   const CartOptions& options_;
   LeastSide least_;
   Criterion criterion_;
-  std::vector<LevelOrder> orders_;  // one: it finds the best subset of levels
+  std::vector<LevelOrder> orders_;
   NominalSearcher<Criterion> levels_;
 
   NodeCodes* codes_ = nullptr;
