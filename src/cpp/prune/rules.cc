@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "prune/rules.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+
+namespace pygbt {
+namespace {
+
+constexpr double kPartRounding = 1e-10;   // of the cases: sums of parts of shared rows
+constexpr double kFloatRounding = 1e-12;  // of a loss: sums of squares
+
+// Classes are counted exactly unless rows are shared.
+double rounding(const DecisionTree& tree, const HeldOut& rows) {
+  if (!tree.classifier) return kFloatRounding * rows.loss[0];
+  return rows.shared ? kPartRounding * rows.weight[0] : 0.0;
+}
+
+void require_classes(const DecisionTree& tree, const char* rule) {
+  require(tree.classifier, std::string(rule) + " pruning needs the tree of a classifier");
+}
+
+}  // namespace
+
+std::vector<double> entropy_cost(const DecisionTree& tree) {
+  require_classes(tree, "entropy");
+  const auto k = static_cast<std::size_t>(tree.n_values);
+  std::vector<double> cost(tree.first_child.size(), 0.0);
+  for (std::size_t i = 0; i < cost.size(); ++i) {
+    double total = 0.0;
+    for (std::size_t c = 0; c < k; ++c) total += tree.value[i * k + c];
+    for (std::size_t c = 0; c < k; ++c) {
+      const double n = tree.value[i * k + c];
+      if (n > 0.0 && n < total) cost[i] += n * std::log2(total / n);
+    }
+  }
+  return cost;
+}
+
+Pruning prune_by_entropy(const DecisionTree& tree, double alpha) {
+  require(std::isfinite(alpha) && alpha >= 0.0, "alpha must be a number >= 0");
+  std::vector<double> cost = entropy_cost(tree);
+  const double slack = kFloatRounding * cost[0];
+  for (double& c : cost) c += alpha;
+  return prune_bottom_up(tree, cost, {}, slack);
+}
+
+Pruning prune_reduced_error(const DecisionTree& tree, const HeldOut& rows) {
+  return prune_bottom_up(tree, rows.loss, rows.stays, rounding(tree, rows));
+}
+
+Pruning prune_pessimistic(const DecisionTree& tree) {
+  require_classes(tree, "pessimistic");
+  const std::size_t n = tree.first_child.size();
+  const auto k = static_cast<std::size_t>(tree.n_values);
+  const auto errors = [&](std::size_t i) {
+    return std::max(0.0, tree.weight[i] - tree.value[i * k + static_cast<std::size_t>(tree.label[i])]);
+  };
+  std::vector<double> below(n, 0.0);  // errors of the leaves + 1/2 for each
+  for (std::size_t i = n; i-- > 0;) {
+    if (tree.first_child[i] < 0) below[i] = errors(i) + 0.5;
+    for (std::int32_t c = 0; c < tree.n_children[i]; ++c)
+      below[i] += below[static_cast<std::size_t>(tree.first_child[i] + c)];
+  }
+  return prune_top_down(tree, [&](NodeId node, Pruning& out) {
+    const auto i = static_cast<std::size_t>(node);
+    const double cases = tree.weight[i], e = below[i];
+    const double variance = cases > 0.0 ? e * (cases - e) / cases : 0.0;
+    out.as_leaf[i] = errors(i) + 0.5;
+    out.with_split[i] = e + std::sqrt(std::max(0.0, variance));
+    return out.as_leaf[i] <= out.with_split[i] ? Verdict::kNoWorse : Verdict::kSplit;
+  });
+}
+
+Pruning prune_by_validation(const DecisionTree& tree, const HeldOut& rows, bool cut_ties) {
+  require_classes(tree, "validation");
+  const double slack = rounding(tree, rows);
+  return prune_top_down(tree, [&](NodeId node, Pruning& out) {
+    const auto i = static_cast<std::size_t>(node);
+    double split = rows.stays[i];
+    for (std::int32_t c = 0; c < tree.n_children[i]; ++c)
+      split += rows.loss[static_cast<std::size_t>(tree.first_child[i] + c)];
+    out.as_leaf[i] = rows.loss[i];
+    out.with_split[i] = split;
+    if (split > rows.loss[i] + slack) return Verdict::kLowers;
+    return cut_ties && split >= rows.loss[i] - slack ? Verdict::kDoesNotRaise : Verdict::kSplit;
+  });
+}
+
+Pruning prune_by_thresholds(const DecisionTree& tree, const Thresholds& thresholds) {
+  require(!std::isnan(thresholds.min_improvement), "min_improvement must be a number");
+  std::vector<std::int32_t> depth(tree.first_child.size(), 0);
+  return prune_top_down(tree, [&](NodeId node, Pruning&) {
+    const auto i = static_cast<std::size_t>(node);
+    for (std::int32_t c = 0; c < tree.n_children[i]; ++c)
+      depth[static_cast<std::size_t>(tree.first_child[i] + c)] = depth[i] + 1;
+    if (thresholds.max_depth >= 0 && depth[i] >= thresholds.max_depth) return Verdict::kTooDeep;
+    if (tree.count[i] < thresholds.min_count) return Verdict::kTooFew;
+    const auto asked = static_cast<std::size_t>(tree.question_begin[i]);
+    return tree.questions.improvement[asked] < thresholds.min_improvement ? Verdict::kTooLittle : Verdict::kSplit;
+  });
+}
+
+}  // namespace pygbt
