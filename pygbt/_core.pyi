@@ -181,3 +181,12 @@ class DecisionTree:
     def values(self, columns: Any, wide: Sequence[bool], n_threads: int = 0) -> npt.NDArray[np.float64]: ...
     def leaves(self, columns: Any, wide: Sequence[bool], n_threads: int = 0) -> npt.NDArray[np.int32]: ...
     def labels(self, columns: Any, wide: Sequence[bool], n_threads: int = 0) -> npt.NDArray[np.int32]: ...
+
+class HeldOut:
+    weight: npt.NDArray[np.float64]
+    loss: npt.NDArray[np.float64]
+    squared: npt.NDArray[np.float64]
+    stays: npt.NDArray[np.float64]
+    stays_squared: npt.NDArray[np.float64]
+
+prune: Any

@@ -3,6 +3,17 @@
 
 from __future__ import annotations
 
+from .complexity_path import cost_complexity_path
 from .decision_tree import DecisionTree
+from .pruning import PruningReport, prune
+from .pruning_path import CostComplexityPath, EntropyPath, entropy_path
 
-__all__ = ["DecisionTree"]
+__all__ = [
+    "CostComplexityPath",
+    "DecisionTree",
+    "EntropyPath",
+    "PruningReport",
+    "cost_complexity_path",
+    "entropy_path",
+    "prune",
+]

@@ -89,17 +89,17 @@ Pruning prune_by_validation(const DecisionTree& tree, const HeldOut& rows, bool 
   });
 }
 
-Pruning prune_by_thresholds(const DecisionTree& tree, const Thresholds& thresholds) {
-  require(!std::isnan(thresholds.min_improvement), "min_improvement must be a number");
+Pruning prune_by_thresholds(const DecisionTree& tree, const SplitLimits& limits) {
+  require(!std::isnan(limits.min_improvement), "min_improvement must be a number");
   std::vector<std::int32_t> depth(tree.first_child.size(), 0);
   return prune_top_down(tree, [&](NodeId node, Pruning&) {
     const auto i = static_cast<std::size_t>(node);
     for (std::int32_t c = 0; c < tree.n_children[i]; ++c)
       depth[static_cast<std::size_t>(tree.first_child[i] + c)] = depth[i] + 1;
-    if (thresholds.max_depth >= 0 && depth[i] >= thresholds.max_depth) return Verdict::kTooDeep;
-    if (tree.count[i] < thresholds.min_count) return Verdict::kTooFew;
+    if (limits.max_depth >= 0 && depth[i] >= limits.max_depth) return Verdict::kTooDeep;
+    if (tree.count[i] < limits.min_count) return Verdict::kTooFew;
     const auto asked = static_cast<std::size_t>(tree.question_begin[i]);
-    return tree.questions.improvement[asked] < thresholds.min_improvement ? Verdict::kTooLittle : Verdict::kSplit;
+    return tree.questions.improvement[asked] < limits.min_improvement ? Verdict::kTooLittle : Verdict::kSplit;
   });
 }
 

@@ -30,11 +30,11 @@ Pruning prune_by_validation(const DecisionTree& tree, const HeldOut& rows, bool 
 
 // Top-down: a split stays if its node lies less deep than max_depth (< 0: any), has at least min_count training rows and
 // its question improves by at least min_improvement.
-struct Thresholds {
+struct SplitLimits {
   double min_improvement = 0.0;
   std::int64_t min_count = 0;
   std::int32_t max_depth = -1;
 };
-Pruning prune_by_thresholds(const DecisionTree& tree, const Thresholds& thresholds);
+Pruning prune_by_thresholds(const DecisionTree& tree, const SplitLimits& limits);
 
 }  // namespace pygbt

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cost-complexity path, cross-validated as rpart does."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import _core
+from ..cross_validation import make_folds
+from ..data import Dataset
+from ..table_estimator import check_weight, take_rows
+from .base import read_training_table, threads
+from .decision_tree import DecisionTree
+from .pruning_path import CostComplexityPath, scored_at
+
+# isort: split
+from sklearn.base import clone
+
+__all__ = ["cost_complexity_path"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+def cost_complexity_path(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any = None,
+    *,
+    folds: Any = 10,
+    random_state: int = 0,
+) -> CostComplexityPath:
+    """Fit an estimator, and cross-validate the path of its cost-complexity prunings.
+
+    The table is that of rpart: row 1 is scored at infinity, row j at the geometric mean of the cp of rows j - 1 and j,
+    the last row included; a fold's alphas are scaled by the share of the weight left in; factors of the classes
+    (priors) are those of all rows; the last cp is that of the estimator, or 0 where it has none.
+
+    Parameters
+    ----------
+    estimator : estimator of `pygbt.tree`
+        A clone is fitted; it stays as it is.
+    X : array, sparse matrix or data frame, shape (n, n_features)
+    y : array-like, shape (n,), or (n, K)
+        Rows without one (NaN, None) are left out, with their weights and fold numbers.
+    sample_weight : array-like, shape (n,), optional
+    folds : int, array-like of shape (n,), splitter, or None, default 10
+        A number of folds drawn at random; the number of each row's fold; an object with ``split(X, y)`` whose test
+        sets hold each row once; or None: no cross-validation.
+    random_state : int, default 0
+        Seed of drawn folds.
+
+    Returns
+    -------
+    CostComplexityPath
+
+    Examples
+    --------
+    >>> path = cost_complexity_path(CARTClassifier(cp=0.001), X, y, folds=10)
+    >>> print(path)
+    >>> smaller = path.estimator_at(path.one_se())
+    """
+    if isinstance(X, Dataset):
+        raise TypeError("X must be the raw table (array or data frame), not a Dataset: a Dataset holds bins only")
+    given, y = y, np.asarray(y)
+    given = ~_missing_response(given, y)
+    weight = check_weight(sample_weight, len(y), "sample_weight")
+    fold = None if folds is None else _fold_numbers(folds, X, y, given, random_state)
+    if not given.all():
+        kept = np.flatnonzero(given)
+        X, y = take_rows(X, kept), y[kept]
+        if y.dtype == object:
+            y = np.array(y.tolist())
+        weight = None if weight is None else weight[kept]
+        fold = None if fold is None else fold[kept]
+    fitting = _Fitting(clone(estimator), X, y, weight)
+    path = CostComplexityPath(fitting.estimator, float(getattr(estimator, "cp", 0.0)))
+    if fold is not None:
+        path.fold = fold
+        path.xerror, path.xstd = _cross_validate(fitting, path, fold)
+    return path
+
+
+class _Fitting:
+    """An estimator with the table that it and its folds are grown on."""
+
+    def __init__(self, estimator: Any, X: Any, y: Any, weight: Floats | None) -> None:
+        self.estimator = estimator
+        X = estimator._check_X(X, reset=True)
+        self.target = estimator._encode_y(y, fitting=True)
+        schema, self.table = read_training_table(X, estimator.categorical_features, estimator.n_jobs)
+        if self.table.n_rows != len(self.target):
+            raise ValueError(
+                f"X and y must have the same number of rows, got {self.table.n_rows} and {len(self.target)}"
+            )
+        self.weight = np.ones(len(self.target)) if weight is None else weight
+        core = estimator._grow(self.table, estimator._response(self.target, weight))
+        estimator.tree_ = DecisionTree(core, schema, self.table.wide, estimator._classes())
+        self.columns = estimator.tree_._encoded(X)
+
+    def grown(self, estimator: Any, weight: Floats) -> Any:
+        """The `_core.DecisionTree` of some of the rows, with the class factors of all of them."""
+        response = self.estimator._response(self.target, weight)
+        return estimator._grow(self.table, response, class_factor=self.estimator.tree_.class_factor)
+
+    def held_out(self, tree: Any, weight: Floats) -> Any:
+        """Losses of the rows with weight in every node of a tree."""
+        full = self.estimator
+        cost = None
+        if full.tree_.classes is not None:
+            k = len(full.tree_.classes)
+            losses = getattr(full, "losses", None)
+            table = 1.0 - np.eye(k) if losses is None else np.asarray(losses, dtype=np.float64)
+            cost = np.ascontiguousarray(full.tree_.class_factor[:, np.newaxis] * table)
+        criterion = getattr(full, "criterion", "squared_error") if cost is None else "squared_error"
+        response = full._response(self.target, weight)
+        return _core.prune.HeldOut(
+            tree,
+            self.columns,
+            full.tree_.wide,
+            response,
+            class_cost=cost,
+            deviation=criterion,
+            n_threads=threads(full.n_jobs),
+        )
+
+
+def _cross_validate(fitting: _Fitting, path: CostComplexityPath, fold: Ints) -> tuple[Floats, Floats]:
+    """xerror and xstd of every row of the path."""
+    total = float(fitting.weight.sum())
+    betas = scored_at(path.cp) * path.root_risk
+    least = path.cp[-1] * path.root_risk
+    risk, squared = np.zeros(len(path)), np.zeros(len(path))
+    for number in np.unique(fold):
+        inside = np.where(fold != number, fitting.weight, 0.0)
+        outside = np.where(fold == number, fitting.weight, 0.0)
+        share = float(inside.sum()) / total
+        if share == 1.0:
+            continue
+        if share == 0.0:
+            raise ValueError("folds: all rows are in one fold; give at least two")
+        tree = fitting.grown(_with_alpha(fitting, inside, least * share), inside)
+        rows = fitting.held_out(tree, outside)
+        strength = _core.prune.link_strength(tree, np.ascontiguousarray(tree.to_arrays()["risk"]))
+        risk += _core.prune.path_sums(tree, strength, betas * share, rows.loss, rows.stays)
+        squared += _core.prune.path_sums(tree, strength, betas * share, rows.squared, rows.stays_squared)
+    spread = np.sqrt(np.maximum(squared - risk * risk / total, 0.0))
+    return risk / path.root_risk, spread / path.root_risk
+
+
+def _with_alpha(fitting: _Fitting, weight: Floats, alpha: float) -> Any:
+    """The estimator with the cp that stands for an alpha in a fold, whose root has a risk of its own."""
+    if not hasattr(fitting.estimator, "cp"):
+        return fitting.estimator
+    root = fitting.grown(copy.copy(fitting.estimator).set_params(cp=1.0), weight).to_arrays()["risk"][0]
+    return copy.copy(fitting.estimator).set_params(cp=min(1.0, alpha / root) if root > 0 else 1.0)
+
+
+def _missing_response(y: Any, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Whether each row lacks a response; `values`: y as an array."""
+    if hasattr(y, "isna"):
+        missing = np.asarray(y.isna())
+    elif values.dtype.kind == "f":
+        missing = np.isnan(values)
+    elif values.dtype == object:
+        missing = np.asarray(np.equal(values, None) | (values != values), dtype=bool)
+    else:
+        missing = np.zeros(values.shape, dtype=bool)
+    return missing.reshape(len(values), -1).max(axis=1, initial=False)
+
+
+def _fold_numbers(folds: Any, X: Any, y: npt.NDArray[Any], given: npt.NDArray[np.bool_], seed: int) -> Ints:
+    """The fold that each row is left out in."""
+    n = len(y)
+    fold = np.full(n, -1, dtype=np.int64)
+    if isinstance(folds, int | np.integer) and not isinstance(folds, bool):
+        kept = np.flatnonzero(given)
+        pairs = [(None, kept[test]) for _, test in make_folds(len(kept), int(folds), seed=seed)]
+        fold[~given] = 0
+    elif hasattr(folds, "split"):
+        pairs = list(folds.split(X, y))
+    else:
+        numbers = np.asarray(folds)
+        if numbers.shape != (n,) or numbers.dtype.kind not in "iu":
+            raise ValueError(
+                f"folds must be a number, one whole number for each of the {n} rows, or a splitter; got an array of "
+                f"shape {numbers.shape} and type {numbers.dtype}"
+            )
+        return numbers.astype(np.int64)
+    for number, (_, test) in enumerate(pairs):
+        if np.any(fold[test] >= 0):
+            raise ValueError("folds: the test sets of the splitter hold a row twice; use one like KFold")
+        fold[test] = number
+    if np.any(fold < 0):
+        raise ValueError("folds: the test sets of the splitter leave rows out; use one like KFold")
+    return fold
