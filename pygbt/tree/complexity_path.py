@@ -163,15 +163,16 @@ def _with_alpha(fitting: _Fitting, weight: Floats, alpha: float) -> Any:
 
 def _missing_response(y: Any, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """Whether each row lacks a response; `values`: y as an array."""
+    missing = np.zeros(values.shape, dtype=bool)
     if hasattr(y, "isna"):
-        missing = np.asarray(y.isna())
+        missing = np.asarray(y.isna(), dtype=bool)
     elif values.dtype.kind == "f":
         missing = np.isnan(values)
     elif values.dtype == object:
-        missing = np.asarray(np.equal(values, None) | (values != values), dtype=bool)
-    else:
-        missing = np.zeros(values.shape, dtype=bool)
-    return missing.reshape(len(values), -1).max(axis=1, initial=False)
+        none: Any = None
+        missing = np.asarray(np.equal(values, none) | (values != values), dtype=bool)
+    rows: npt.NDArray[np.bool_] = missing.reshape(len(values), -1).max(axis=1, initial=False)
+    return rows
 
 
 def _fold_numbers(folds: Any, X: Any, y: npt.NDArray[Any], given: npt.NDArray[np.bool_], seed: int) -> Ints:

@@ -118,10 +118,9 @@ def _cost_complexity(
         raise ValueError('method="cost_complexity" needs either ccp_alpha or cp, and not both')
     unit = tree.weight[0] if cp is None else tree.risk[0]
     alpha = _number(ccp_alpha if cp is None else cp, "ccp_alpha" if cp is None else "cp") * float(unit)
+    alpha += 4.0 * float(np.spacing(alpha))  # a link's own cp, divided and multiplied again, reaches the link
     strength = _core.prune.link_strength(tree._core, tree.risk)
-    return _apply(
-        tree, "cost_complexity", _core.prune.by_strength(tree._core, tree.risk, strength, nudged(alpha, tree))
-    )
+    return _apply(tree, "cost_complexity", _core.prune.by_strength(tree._core, tree.risk, strength, alpha))
 
 
 def _entropy(tree: DecisionTree, rows: _Held, *, alpha: float) -> Outcome:
