@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 from typing import Any
 
@@ -36,71 +37,74 @@ def smallest_best(costs: dict[tuple[int, ...], Any]) -> tuple[int, ...]:
 # --- cost-complexity ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_cost_complexity_is_the_smallest_best_pruning_for_every_alpha(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    tree = random_tree(rng, n_splits=int(rng.integers(0, 6)))
-    strength = _core.prune.link_strength(tree._core, tree.risk)
-    alphas = sorted({Fraction(float(s)).limit_denominator(1000) for s in strength if np.isfinite(s)} | {Fraction(0)})
-    between = [(a + b) / 2 for a, b in zip(alphas, alphas[1:], strict=False)]
-    total = Fraction(float(tree.weight[0])) or Fraction(1)
-    for alpha in [*alphas, *between, *(a + 1 for a in alphas[-1:])]:
-        if alpha < 0 or tree.weight[0] == 0:
-            continue
-        expected = smallest_best(exact_cost(tree, tree.risk, alpha))
-        assert leaves_in(tree, prune(tree, "cost_complexity", ccp_alpha=float(alpha / total))) == expected
+def test_cost_complexity_is_the_smallest_best_pruning_for_every_alpha() -> None:
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        tree = random_tree(rng, n_splits=int(rng.integers(0, 6)))
+        strength = _core.prune.link_strength(tree._core, tree.risk)
+        alphas = sorted(
+            {Fraction(float(s)).limit_denominator(1000) for s in strength if np.isfinite(s)} | {Fraction(0)}
+        )
+        between = [(a + b) / 2 for a, b in itertools.pairwise(alphas)]
+        total = Fraction(float(tree.weight[0])) or Fraction(1)
+        for alpha in [*alphas, *between, *(a + 1 for a in alphas[-1:])]:
+            if alpha < 0 or tree.weight[0] == 0:
+                continue
+            expected = smallest_best(exact_cost(tree, tree.risk, alpha))
+            assert leaves_in(tree, prune(tree, "cost_complexity", ccp_alpha=float(alpha / total))) == expected
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_path_bends_where_the_best_pruning_changes(seed: int) -> None:
+def test_path_bends_where_the_best_pruning_changes() -> None:
     """The alphas are those of the lower envelope of all prunings, in exact arithmetic."""
-    rng = np.random.default_rng(seed)
-    tree = random_tree(rng, n_splits=int(rng.integers(1, 6)))
-    lines: dict[int, Fraction] = {}
-    for leaves in all_prunings(tree):
-        risk = sum(Fraction(float(tree.risk[i])) for i in leaves)
-        lines[len(leaves)] = min(risk, lines.get(len(leaves), risk))
-    bends, leaves = [], 1
-    while leaves < max(lines):
-        alpha, more = max(((lines[leaves] - lines[n]) / (n - leaves), n) for n in lines if n > leaves)
-        if alpha <= 0:
-            break
-        bends.append(alpha)
-        leaves = more
-    strength = _core.prune.link_strength(tree._core, tree.risk)
-    found = _core.prune.path_alphas(tree._core, strength)
-    np.testing.assert_array_equal(found[found > 0], [float(a) for a in bends])
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        tree = random_tree(rng, n_splits=int(rng.integers(1, 6)))
+        lines: dict[int, Fraction] = {}
+        for leaves in all_prunings(tree):
+            risk = sum(Fraction(float(tree.risk[i])) for i in leaves)
+            lines[len(leaves)] = min(risk, lines.get(len(leaves), risk))
+        bends, leaves = [], 1
+        while leaves < max(lines):
+            alpha, more = max(((lines[leaves] - lines[n]) / (n - leaves), n) for n in lines if n > leaves)
+            if alpha <= 0:
+                break
+            bends.append(alpha)
+            leaves = more
+        strength = _core.prune.link_strength(tree._core, tree.risk)
+        found = _core.prune.path_alphas(tree._core, strength)
+        np.testing.assert_array_equal(found[found > 0], [float(a) for a in bends])
 
 
-def test_paths_are_nested_and_long_trees_are_quick() -> None:
-    rng = np.random.default_rng(5)
-    tree = random_tree(rng, n_splits=300, most_branches=2)
+def test_paths_are_nested() -> None:
+    tree = random_tree(np.random.default_rng(5), n_splits=300, most_branches=2)
+    parents = tree.parents()
     path = entropy_path(tree)
     assert path.n_leaves[0] == 1 and (np.diff(path.n_leaves) > 0).all() and (np.diff(path.alpha) < 0).all()
-    for row in range(1, len(path)):
-        smaller, larger = path.tree(row - 1), path.tree(row)
-        assert smaller.n_leaves == path.n_leaves[row - 1] == path.n_splits[row - 1] + 1
-        tops = set(leaves_in(tree, smaller))
-        for leaf in leaves_in(tree, larger):
-            up = leaf
-            while up not in tops and up:
-                up = tree.parents()[up] if row % 40 == 0 else next(iter(tops))
-            assert up in tops
+    smaller: set[int] = {0}
+    for row in range(len(path)):
+        pruned = path.tree(row)
+        assert pruned.n_leaves == path.n_leaves[row] == path.n_splits[row] + 1
+        leaves = leaves_in(tree, pruned)
+        for leaf in leaves:  # below, or still, a leaf of the row above
+            while leaf not in smaller:
+                leaf = parents[leaf]
+                assert leaf >= 0
+        smaller = set(leaves)
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_regression_path_is_that_of_its_brute_force(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    tree = random_tree(rng, n_splits=5, regression=True)
-    strength = _core.prune.link_strength(tree._core, tree.risk)
-    alphas = _core.prune.path_alphas(tree._core, strength)
-    for low, high in zip(alphas[1:], alphas[:-1], strict=True):
-        alpha = (low + high) / 2
-        if low <= 1e-6 or high - low < 1e-6:
-            continue
-        costs = {leaves: sum(tree.risk[i] for i in leaves) + alpha * len(leaves) for leaves in all_prunings(tree)}
-        best = min(costs, key=lambda leaves: costs[leaves])
-        assert leaves_in(tree, prune(tree, "cost_complexity", ccp_alpha=alpha / tree.weight[0])) == best
+def test_regression_path_is_that_of_its_brute_force() -> None:
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        tree = random_tree(rng, n_splits=5, regression=True)
+        strength = _core.prune.link_strength(tree._core, tree.risk)
+        alphas = _core.prune.path_alphas(tree._core, strength)
+        for low, high in zip(alphas[1:], alphas[:-1], strict=True):
+            alpha = (low + high) / 2
+            if low <= 1e-6 or high - low < 1e-6:
+                continue
+            costs = {leaves: sum(tree.risk[i] for i in leaves) + alpha * len(leaves) for leaves in all_prunings(tree)}
+            best = min(costs, key=lambda leaves: costs[leaves])
+            assert leaves_in(tree, prune(tree, "cost_complexity", ccp_alpha=alpha / tree.weight[0])) == best
 
 
 def test_links_that_differ_by_rounding_collapse_together() -> None:
@@ -126,23 +130,23 @@ def bits(tree: DecisionTree) -> np.ndarray:
     return terms.sum(axis=1)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_entropy_pruning_is_the_best_of_all_and_lies_on_its_path(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    tree = random_tree(rng, n_splits=int(rng.integers(0, 6)))
-    cost = bits(tree)
-    np.testing.assert_allclose(_core.prune.entropy_cost(tree._core), cost, rtol=1e-13, atol=1e-13)
-    path = entropy_path(tree)
-    for alpha in [0.0, *rng.uniform(0, max(cost[0], 1.0), 6)]:
-        costs = {leaves: cost[list(leaves)].sum() + alpha * len(leaves) for leaves in all_prunings(tree)}
-        least = min(costs.values())
-        near = [leaves for leaves, c in costs.items() if c <= least + 1e-9]
-        fewest = min(map(len, near))
-        own = leaves_in(tree, prune(tree, "entropy", alpha=alpha))
-        assert own in near and len(own) == fewest
-        row = int(np.argmax(path.alpha <= alpha))
-        assert leaves_in(tree, path.tree(row)) == own
-        assert path.cost[row] == pytest.approx(cost[list(own)].sum(), abs=1e-9)
+def test_entropy_pruning_is_the_best_of_all_and_lies_on_its_path() -> None:
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        tree = random_tree(rng, n_splits=int(rng.integers(0, 6)))
+        cost = bits(tree)
+        np.testing.assert_allclose(_core.prune.entropy_cost(tree._core), cost, rtol=1e-13, atol=1e-13)
+        path = entropy_path(tree)
+        for alpha in [0.0, *rng.uniform(0, max(cost[0], 1.0), 6)]:
+            costs = {leaves: cost[list(leaves)].sum() + alpha * len(leaves) for leaves in all_prunings(tree)}
+            least = min(costs.values())
+            near = [leaves for leaves, c in costs.items() if c <= least + 1e-9]
+            fewest = min(map(len, near))
+            own = leaves_in(tree, prune(tree, "entropy", alpha=alpha))
+            assert own in near and len(own) == fewest
+            row = int(np.argmax(path.alpha <= alpha))
+            assert leaves_in(tree, path.tree(row)) == own
+            assert path.cost[row] == pytest.approx(cost[list(own)].sum(), abs=1e-9)
 
 
 # --- held-out rows --------------------------------------------------------------------------------------------------
@@ -167,82 +171,83 @@ def held_out_rows(
 
 
 @pytest.mark.parametrize("fallback", [-1, 0])
-@pytest.mark.parametrize("seed", SEEDS)
-def test_reduced_error_is_the_smallest_of_the_most_accurate(seed: int, fallback: int) -> None:
-    rng = np.random.default_rng(seed)
-    tree = random_tree(rng, n_splits=int(rng.integers(0, 6)), fallback=fallback)
-    X, y, w = held_out_rows(rng, tree, 0.2)
-    costs = {leaves: errors_of(tree, leaves, X, y, w) for leaves in all_prunings(tree)}
-    pruned, report = prune(tree, "reduced_error", X, y, sample_weight=w, return_report=True)
-    assert leaves_in(tree, pruned) == smallest_best(costs)
-    assert report.as_leaf[0] == costs[(0,)] and min(report.as_leaf[0], report.with_split[0]) == min(costs.values())
+def test_reduced_error_is_the_smallest_of_the_most_accurate(fallback: int) -> None:
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        tree = random_tree(rng, n_splits=int(rng.integers(0, 6)), fallback=fallback)
+        X, y, w = held_out_rows(rng, tree, 0.2)
+        costs = {leaves: errors_of(tree, leaves, X, y, w) for leaves in all_prunings(tree)}
+        pruned, report = prune(tree, "reduced_error", X, y, sample_weight=w, return_report=True)
+        assert leaves_in(tree, pruned) == smallest_best(costs)
+        assert report.as_leaf[0] == costs[(0,)] and min(report.as_leaf[0], report.with_split[0]) == min(costs.values())
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_reduced_error_of_a_regression(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    tree = random_tree(rng, n_splits=5, regression=True)
-    X, y, w = held_out_rows(rng, tree, 0.2)
-    costs = {leaves: errors_of(tree, leaves, X, y, w) for leaves in all_prunings(tree)}
-    near = [leaves for leaves, c in costs.items() if c <= min(costs.values()) + 1e-9]
-    own = leaves_in(tree, prune(tree, "reduced_error", X, y, sample_weight=w))
-    assert own in near and len(own) == min(map(len, near))
+def test_reduced_error_of_a_regression() -> None:
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        tree = random_tree(rng, n_splits=5, regression=True)
+        X, y, w = held_out_rows(rng, tree, 0.2)
+        costs = {leaves: errors_of(tree, leaves, X, y, w) for leaves in all_prunings(tree)}
+        near = [leaves for leaves, c in costs.items() if c <= min(costs.values()) + 1e-9]
+        own = leaves_in(tree, prune(tree, "reduced_error", X, y, sample_weight=w))
+        assert own in near and len(own) == min(map(len, near))
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_shared_cases_count_in_parts(seed: int) -> None:
-    """Rows down several branches: every part is judged by the node that it ends in."""
-    rng = np.random.default_rng(seed)
-    tree = random_tree(rng, n_splits=5, fallback=-2)
-    X, y, _ = held_out_rows(rng, tree, 0.4)
-    parts = np.zeros(tree.n_nodes)
+def parts_of(tree: DecisionTree, x: np.ndarray, node: int = 0, share: float = 1.0) -> list[tuple[int, float]]:
+    """Where the parts of a shared row pass: (node, share) of every node."""
+    passed, below = [(node, share)], tree.children(node)
+    if not below:
+        return passed
+    q = tree.question_begin[node]
+    value = x[tree.question_feature[q]]
+    if np.isnan(value):
+        total = tree.weight[list(below)].sum()
+        for child in below:
+            part = tree.weight[child] / total if total > 0 else 1 / len(below)
+            passed += parts_of(tree, x, child, share * part)
+        return passed
+    nominal = tree.question_branch_begin[q] >= 0
+    child = int(value) if nominal else int(value > tree.question_threshold[q])
+    return passed + parts_of(tree, x, below[child], share)
 
-    def send(node: int, x: np.ndarray, label: Any, share: float) -> None:
-        parts[node] += share * (label != tree.classes[tree.label[node]])
-        below = tree.children(node)
-        if not below:
-            return
-        q = tree.question_begin[node]
-        value = x[tree.question_feature[q]]
-        if np.isnan(value):
-            total = tree.weight[list(below)].sum()
-            for child in below:
-                part = tree.weight[child] / total if total > 0 else 1 / len(below)
-                send(child, x, label, share * part)
-        elif tree.question_branch_begin[q] >= 0:
-            send(below[int(value)], x, label, share)
-        else:
-            send(below[0 if value <= tree.question_threshold[q] else 1], x, label, share)
 
-    for x, label in zip(X, y, strict=True):
-        send(0, x, label, 1.0)
-    _, report = prune(tree, "reduced_error", X, y, return_report=True)
-    np.testing.assert_allclose(report.as_leaf, parts, atol=1e-12)
+def test_shared_cases_count_in_parts() -> None:
+    """Rows down several branches: every part is judged by the nodes that it passes."""
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        tree = random_tree(rng, n_splits=5, fallback=-2)
+        X, y, _ = held_out_rows(rng, tree, 0.4)
+        errors = np.zeros(tree.n_nodes)
+        for x, label in zip(X, y, strict=True):
+            for node, share in parts_of(tree, x):
+                errors[node] += share * (label != tree.classes[tree.label[node]])
+        _, report = prune(tree, "reduced_error", X, y, return_report=True)
+        np.testing.assert_allclose(report.as_leaf, errors, atol=1e-12)
 
 
 @pytest.mark.parametrize("tie", ["keep", "cut"])
-@pytest.mark.parametrize("seed", SEEDS)
-def test_pre_pruning_is_what_growing_with_a_veto_gives(seed: int, tie: str) -> None:
-    rng = np.random.default_rng(seed)
-    tree = random_tree(rng, n_splits=int(rng.integers(0, 6)), fallback=0)
-    X, y, w = held_out_rows(rng, tree, 0.1)
-    leaves, queue, lowered = [0], [0], []
-    while queue:  # breadth first
-        node = queue.pop(0)
-        below = list(tree.children(node))
-        if not below:
-            continue
-        grown = sorted([*(i for i in leaves if i != node), *below])
-        before, after = (errors_of(tree, tuple(of), X, y, w) for of in (leaves, grown))
-        if after < before or (after == before and tie == "keep"):
-            leaves, queue = grown, queue + below
-        elif after > before:
-            lowered.append(node)
-    pruned, report = prune(tree, "validation", X, y, sample_weight=w, tie=tie, return_report=True)
-    assert leaves_in(tree, pruned) == tuple(sorted(leaves))
-    assert [i for i in range(tree.n_nodes) if "lowers" in report.verdict[i]] == sorted(lowered)
-    ties = [i for i in range(tree.n_nodes) if "does not raise" in report.verdict[i]]
-    assert sorted(report.cut) == sorted(lowered + ties) and (tie == "cut" or not ties)
+def test_pre_pruning_is_what_growing_with_a_veto_gives(tie: str) -> None:
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        tree = random_tree(rng, n_splits=int(rng.integers(0, 6)), fallback=0)
+        X, y, w = held_out_rows(rng, tree, 0.1)
+        leaves, queue, lowered = [0], [0], []
+        while queue:  # breadth first
+            node = queue.pop(0)
+            below = list(tree.children(node))
+            if not below:
+                continue
+            grown = sorted([*(i for i in leaves if i != node), *below])
+            before, after = (errors_of(tree, tuple(of), X, y, w) for of in (leaves, grown))
+            if after < before or (after == before and tie == "keep"):
+                leaves, queue = grown, queue + below
+            elif after > before:
+                lowered.append(node)
+        pruned, report = prune(tree, "validation", X, y, sample_weight=w, tie=tie, return_report=True)
+        assert leaves_in(tree, pruned) == tuple(sorted(leaves))
+        assert [i for i in range(tree.n_nodes) if "lowers" in report.verdict[i]] == sorted(lowered)
+        ties = [i for i in range(tree.n_nodes) if "does not raise" in report.verdict[i]]
+        assert sorted(report.cut) == sorted(lowered + ties) and (tie == "cut" or not ties)
 
 
 def test_pre_pruning_does_not_look_past_a_veto() -> None:
@@ -264,24 +269,25 @@ def test_pre_pruning_does_not_look_past_a_veto() -> None:
 # --- training statistics only ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_pessimistic_by_its_definition(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    tree = random_tree(rng, n_splits=int(rng.integers(0, 8)), most_cases=30)
+def leaves_below(tree: DecisionTree, node: int) -> list[int]:
+    below = tree.children(node)
+    return [node] if not below else [leaf for child in below for leaf in leaves_below(tree, child)]
 
-    def leaves_below(node: int) -> list[int]:
-        below = tree.children(node)
-        return [node] if not below else [leaf for child in below for leaf in leaves_below(child)]
 
-    def keep(node: int) -> list[int]:
-        leaves = leaves_below(node)
-        n, errors = tree.weight[node], sum(tree.risk[i] + 0.5 for i in leaves)
-        bound = errors + np.sqrt(max(0.0, errors * (n - errors) / n)) if n else errors
-        if len(leaves) == 1 or tree.risk[node] + 0.5 <= bound:
-            return [node]
-        return [leaf for child in tree.children(node) for leaf in keep(child)]
+def pessimistic_leaves(tree: DecisionTree, node: int = 0) -> list[int]:
+    leaves = leaves_below(tree, node)
+    n, errors = tree.weight[node], sum(tree.risk[i] + 0.5 for i in leaves)
+    bound = errors + np.sqrt(max(0.0, errors * (n - errors) / n)) if n else errors
+    if len(leaves) == 1 or tree.risk[node] + 0.5 <= bound:
+        return [node]
+    return [leaf for child in tree.children(node) for leaf in pessimistic_leaves(tree, child)]
 
-    assert leaves_in(tree, prune(tree, "pessimistic")) == tuple(sorted(keep(0)))
+
+def test_pessimistic_by_its_definition() -> None:
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        tree = random_tree(rng, n_splits=int(rng.integers(0, 8)), most_cases=30)
+        assert leaves_in(tree, prune(tree, "pessimistic")) == tuple(sorted(pessimistic_leaves(tree)))
 
 
 def test_thresholds_say_which_one_it_was() -> None:
@@ -309,16 +315,16 @@ def test_thresholds_say_which_one_it_was() -> None:
 # --- laws and arguments ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(30))
-def test_alpha_zero_keeps_what_lowers_the_cost_and_a_large_one_nothing(seed: int) -> None:
-    tree = random_tree(np.random.default_rng(seed), n_splits=12)
-    for method, option, of in [("cost_complexity", "cp", tree.risk), ("entropy", "alpha", bits(tree))]:
-        kept = prune(tree, method, **{option: 0.0})
-        full = sum(of[i] for i in range(tree.n_nodes) if not tree.children(i))
-        assert sum(of[i] for i in leaves_in(tree, kept)) == pytest.approx(full, abs=1e-9)
-        assert prune(tree, method, **{option: 1e9}).n_nodes == 1
-        assert prune(kept, method, **{option: 0.0}).n_nodes == kept.n_nodes
-    assert prune(tree, "cost_complexity", cp=1.0).n_nodes == 1
+def test_alpha_zero_keeps_what_lowers_the_cost_and_a_large_one_nothing() -> None:
+    for seed in range(30):
+        tree = random_tree(np.random.default_rng(seed), n_splits=12)
+        for method, option, of in [("cost_complexity", "cp", tree.risk), ("entropy", "alpha", bits(tree))]:
+            kept = prune(tree, method, **{option: 0.0})
+            full = sum(of[i] for i in range(tree.n_nodes) if not tree.children(i))
+            assert sum(of[i] for i in leaves_in(tree, kept)) == pytest.approx(full, abs=1e-9)
+            assert prune(tree, method, **{option: 1e9}).n_nodes == 1
+            assert prune(kept, method, **{option: 0.0}).n_nodes == kept.n_nodes
+        assert prune(tree, "cost_complexity", cp=1.0).n_nodes == 1
 
 
 @pytest.mark.parametrize("regression", [False, True])
@@ -334,11 +340,29 @@ def test_any_number_of_threads(regression: bool, n_threads: int) -> None:
     np.testing.assert_array_equal(one.cut, own.cut)
 
 
-def test_a_large_tree() -> None:
-    tree = random_tree(np.random.default_rng(0), n_splits=4000, most_branches=2)
-    big = tree
-    path = entropy_path(big)
-    assert path.n_leaves[-1] == prune(big, "entropy", alpha=0.0).n_leaves
+def test_a_large_tree_is_no_trouble() -> None:
+    """A chain is the worst case of what walks up from every leaf: 20,000 questions, each below the other."""
+    n = 20_000
+    first = np.full(2 * n + 1, -1)
+    first[0], first[2 : 2 * n : 2] = 1, np.arange(3, 2 * n, 2)
+    arrays = dict(random_tree(np.random.default_rng(0), n_splits=1, most_branches=2)._core.to_arrays())
+    asked = first >= 0
+    for name in ("n_surrogates", "count", "weight", "risk", "impurity", "label"):
+        arrays[name] = np.zeros(2 * n + 1)
+    arrays |= {"first_child": first, "n_children": np.where(asked, 2, 0), "fallback": np.full(2 * n + 1, -1)}
+    arrays |= {"question_begin": np.concatenate([[0], np.cumsum(asked)]), "value": np.zeros((2 * n + 1) * 3)}
+    arrays |= {
+        name: np.repeat(array, n)
+        for name, array in arrays.items()
+        if name.startswith("question_") and name not in ("question_begin", "question_branches")
+    }
+    core = _core.DecisionTree.from_arrays(arrays, 4)
+    cost = np.random.default_rng(1).random(2 * n + 1)
+    cost[asked] += np.arange(n)[::-1]
+    strength = _core.prune.link_strength(core, cost)
+    alphas = _core.prune.path_alphas(core, strength)
+    leaves = _core.prune.path_sums(core, strength, alphas, np.ones(2 * n + 1))
+    assert leaves[0] == 1 and (np.diff(leaves) > 0).all()
 
 
 def test_wrong_arguments() -> None:
