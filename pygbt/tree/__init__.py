@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from .c45 import C45Classifier, SplitCandidate
 from .decision_tree import DecisionTree
+from .id3 import ID3Classifier
+from .rules import Condition, Rule, RuleList
 
-__all__ = ["DecisionTree"]
+__all__ = ["C45Classifier", "Condition", "DecisionTree", "ID3Classifier", "Rule", "RuleList", "SplitCandidate"]
