@@ -290,6 +290,31 @@ def test_pessimistic_by_its_definition() -> None:
         assert leaves_in(tree, prune(tree, "pessimistic")) == tuple(sorted(pessimistic_leaves(tree)))
 
 
+@pytest.mark.parametrize(("ebp", "n_6_0", "n_16_1"), [("c45", 1.2378, 1.5069), ("exact", 1.2378, 1.4757)])
+def test_error_based_by_its_definition(ebp: str, n_6_0: float, n_16_1: float) -> None:
+    """The smallest optimum for limits of errors + 0.1 slack at every node, and the published added errors."""
+
+    def limit(n: float, errors: float, cf: float) -> float:
+        return errors + _core.added_errors(np.array([n]), np.array([errors]), cf, ebp == "exact")[0]
+
+    assert limit(6, 0, 0.25) == pytest.approx(n_6_0, abs=5e-5)
+    assert limit(16, 1, 0.25) == pytest.approx(1 + n_16_1, abs=5e-5)
+
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        tree = random_tree(rng, n_splits=int(rng.integers(0, 8)), most_cases=30)
+        cf = float(rng.choice([0.05, 0.25, 0.5]))
+        best: dict[int, tuple[float, list[int]]] = {}
+        for node in reversed(range(tree.n_nodes)):
+            own = limit(tree.weight[node], tree.risk[node], cf)
+            below = [best[child] for child in tree.children(node)]
+            split = sum(cost for cost, _ in below)
+            keep = bool(below) and own > split + 0.1
+            best[node] = (split, [i for _, leaves in below for i in leaves]) if keep else (own, [node])
+        pruned = prune(tree, "error_based", cf=cf, ebp=ebp)
+        assert leaves_in(tree, pruned) == tuple(sorted(best[0][1]))
+
+
 def test_thresholds_say_which_one_it_was() -> None:
     for seed in range(50):
         tree = random_tree(np.random.default_rng(seed), n_splits=8)
@@ -375,6 +400,9 @@ def test_wrong_arguments() -> None:
         ("cost_complexity", {"cp": -1.0}, "cp must be"),
         ("entropy", {}, "needs alpha"),
         ("entropy", {"alpha": np.nan}, "alpha must be"),
+        ("error_based", {"cf": 0.0}, "cf must lie"),
+        ("error_based", {"cf": 0.6, "ebp": "exact"}, "cf must lie"),
+        ("error_based", {"ebp": "c50"}, "ebp must be"),
         ("thresholds", {}, "needs min_improvement"),
         ("thresholds", {"max_depth": -1}, "max_depth"),
         ("reduced_error", {}, "held-out rows"),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,8 @@ class _Fitting:
     def grown(self, estimator: Any, weight: Floats) -> Any:
         """The `_core.DecisionTree` of some of the rows, with the class factors of all of them."""
         response = self.estimator._response(self.target, weight)
+        if "class_factor" not in inspect.signature(estimator._grow).parameters:  # no priors
+            return estimator._grow(self.table, response)
         return estimator._grow(self.table, response, class_factor=self.estimator.tree_.class_factor)
 
     def held_out(self, tree: Any, weight: Floats) -> Any:

@@ -135,6 +135,12 @@ def _pessimistic(tree: DecisionTree, rows: _Held) -> Outcome:
     return _apply(tree, "pessimistic", _core.prune.pessimistic(tree._core))
 
 
+def _error_based(tree: DecisionTree, rows: _Held, *, cf: float = 0.25, ebp: str = "c45") -> Outcome:
+    if ebp not in ("c45", "exact"):
+        raise ValueError(f'ebp must be "c45" or "exact", got {ebp!r}')
+    return _apply(tree, "error_based", _core.prune.error_based(tree._core, _number(cf, "cf"), ebp == "exact"))
+
+
 def _validation(tree: DecisionTree, rows: _Held, *, tie: str = "keep") -> Outcome:
     if tie not in ("keep", "cut"):
         raise ValueError(f'tie must be "keep" or "cut", got {tie!r}')
@@ -172,6 +178,7 @@ _RULES: dict[str, Callable[..., Outcome]] = {
     "entropy": _entropy,
     "reduced_error": _reduced_error,
     "pessimistic": _pessimistic,
+    "error_based": _error_based,
     "validation": _validation,
     "thresholds": _thresholds,
 }
@@ -206,6 +213,8 @@ def prune(
           held-out rows `X`, `y`.
         - "pessimistic": top-down on the training cases, with 1/2 error more a leaf and one standard error (Quinlan
           1987).
+        - "error_based": bottom-up on the training cases, by the upper limit of the errors at confidence ``cf`` (0.25), as
+          C4.5 without raising branches; ``ebp="exact"`` with J48's constants.
         - "validation": pre-pruning. The tree is grown again, breadth first, with its own questions; one stays only if
           it does not lower the accuracy on the rows `X`, `y` (``tie="keep"``), or raises it (``tie="cut"``). Below one
           that does not stay nothing is looked at.

@@ -130,6 +130,12 @@ void bind_prune(py::module_& module) {
       "pessimistic", [](const DecisionTree& tree) { return judged([&] { return prune_pessimistic(tree); }); },
       py::arg("tree"));
   prune.def(
+      "error_based",
+      [](const DecisionTree& tree, double confidence, bool exact) {
+        return judged([&] { return prune_error_based(tree, confidence, exact); });
+      },
+      py::arg("tree"), py::arg("confidence"), py::arg("exact"));
+  prune.def(
       "by_validation",
       [](const DecisionTree& tree, const HeldOut& rows, bool cut_ties) {
         return judged([&] { return prune_by_validation(tree, rows, cut_ties); });

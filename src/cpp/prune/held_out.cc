@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "math/log.h"
 
 namespace pygbt {
 namespace {
@@ -44,7 +45,8 @@ void classes_held_out(const DecisionTree& tree, const RowParts& parts, const Res
 }
 
 double poisson_deviance(double y, double expected) {
-  const double log_term = y > 0.0 ? y * std::log(y / expected) : 0.0;
+  if (!(expected > 0.0)) return y > 0.0 ? std::numeric_limits<double>::infinity() : 0.0;
+  const double log_term = y > 0.0 ? y * log_natural(y / expected) : 0.0;
   return 2.0 * (log_term - (y - expected));
 }
 

@@ -24,6 +24,10 @@ Pruning prune_reduced_error(const DecisionTree& tree, const HeldOut& rows);
 // for each, SE = sqrt(E (N - E) / N) (Quinlan 1987).
 Pruning prune_pessimistic(const DecisionTree& tree);
 
+// Bottom-up: a node becomes a leaf if the upper limit of its errors at this confidence is no more than that of its best
+// sub-tree + 0.1 (C4.5 without raising branches); exact: as math/added_errors.h has it.
+Pruning prune_error_based(const DecisionTree& tree, double confidence, bool exact);
+
 // Pre-pruning as it would have grown, breadth first: a split stays if it does not lower the accuracy on the validation
 // rows of the tree so far (cut_ties: only if it raises it); below one that does not stay nothing is looked at.
 Pruning prune_by_validation(const DecisionTree& tree, const HeldOut& rows, bool cut_ties);
