@@ -295,7 +295,7 @@ def test_error_based_by_its_definition(ebp: str, n_6_0: float, n_16_1: float) ->
     """The smallest optimum for limits of errors + 0.1 slack at every node, and the published added errors."""
 
     def limit(n: float, errors: float, cf: float) -> float:
-        return errors + _core.added_errors(np.array([n]), np.array([errors]), cf, ebp == "exact")[0]
+        return errors + _core.added_errors(np.array([float(n)]), np.array([float(errors)]), cf, ebp == "exact")[0]
 
     assert limit(6, 0, 0.25) == pytest.approx(n_6_0, abs=5e-5)
     assert limit(16, 1, 0.25) == pytest.approx(1 + n_16_1, abs=5e-5)

@@ -213,8 +213,8 @@ def prune(
           held-out rows `X`, `y`.
         - "pessimistic": top-down on the training cases, with 1/2 error more a leaf and one standard error (Quinlan
           1987).
-        - "error_based": bottom-up on the training cases, by the upper limit of the errors at confidence ``cf`` (0.25), as
-          C4.5 without raising branches; ``ebp="exact"`` with J48's constants.
+        - "error_based": bottom-up on the training cases, by the upper limit of the errors at confidence ``cf``
+          (default 0.25), as C4.5 without raising branches; ``ebp="exact"``: with J48's constants.
         - "validation": pre-pruning. The tree is grown again, breadth first, with its own questions; one stays only if
           it does not lower the accuracy on the rows `X`, `y` (``tie="keep"``), or raises it (``tie="cut"``). Below one
           that does not stay nothing is looked at.

@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`prune` and `cost_complexity_path` of fitted estimators and of boosted models."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.model_selection import KFold, ShuffleSplit
+
+import pygbt
+from pygbt.tree import C45Classifier, cost_complexity_path, entropy_path, prune
+
+
+def noisy(n: int = 400, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 5))
+    y = np.where(rng.random(n) < 0.2, rng.integers(0, 3, n), (X[:, 0] > 0) + (X[:, 1] > X[:, 2]).astype(int))
+    return X, np.array(["a", "b", "c"])[y]
+
+
+UNPRUNED = C45Classifier(prune=False, collapse=False, penalty=False)
+
+
+def test_every_rule_returns_a_copy_of_the_estimator() -> None:
+    X, y = noisy()
+    model = clone(UNPRUNED).fit(X[:250], y[:250])
+    before = model.tree_.n_leaves
+    held: tuple[Any, ...] = (X[250:], y[250:])
+    for method, args, options in [
+        ("cost_complexity", (), {"cp": 0.02}),
+        ("entropy", (), {"alpha": 5.0}),
+        ("reduced_error", held, {}),
+        ("pessimistic", (), {}),
+        ("error_based", (), {}),
+        ("validation", held, {}),
+        ("thresholds", (), {"max_depth": 2}),
+    ]:
+        smaller, report = prune(model, method, *args, return_report=True, **options)
+        assert type(smaller) is C45Classifier and model.tree_.n_leaves == before > smaller.tree_.n_leaves
+        assert smaller.predict(X).shape == y.shape and set(smaller.predict(X)) <= set(y)
+        assert report.method == method and len(report.verdict) == model.tree_.n_nodes
+        np.testing.assert_array_equal(
+            smaller.predict(X),
+            prune(model.tree_, method, *args, **options).classes[
+                prune(model.tree_, method, *args, **options).labels(X)
+            ],
+        )
+        assert pickle.loads(pickle.dumps(smaller)).tree_.n_leaves == smaller.tree_.n_leaves
+
+
+def test_error_based_is_c45_without_raising() -> None:
+    for X, y in [load_iris(return_X_y=True), load_breast_cancer(return_X_y=True), noisy()]:
+        X = np.where(np.random.default_rng(0).random(X.shape) < 0.05, np.nan, X)
+        for cf in (0.05, 0.25):
+            full = C45Classifier(prune=False).fit(X, y)
+            own = C45Classifier(subtree_raising=False, confidence=cf).fit(X, y)
+            pruned = prune(full, "error_based", cf=cf)
+            np.testing.assert_array_equal(pruned.tree_.question_threshold, own.tree_.question_threshold)
+            np.testing.assert_array_equal(pruned.tree_.value, own.tree_.value)
+
+
+# --- the cross-validated path ---------------------------------------------------------------------------------------
+
+
+def test_path_is_that_of_a_plain_cross_validation() -> None:
+    X, y = noisy(300)
+    rng = np.random.default_rng(1)
+    w = rng.integers(1, 4, len(y)).astype(float)
+    fold = rng.integers(0, 4, len(y))
+    path = cost_complexity_path(UNPRUNED, X, y, w, folds=fold)
+    root = path.estimator.tree_.risk[0]
+    xerror, squared = np.zeros(len(path)), np.zeros(len(path))
+    for f in range(4):
+        inside = np.where(fold != f, w, 0.0)
+        model = clone(UNPRUNED).fit(X, y, sample_weight=inside)
+        share = inside.sum() / w.sum()
+        for j in range(len(path)):
+            beta = np.inf if j == 0 else np.sqrt(path.cp[j - 1] * path.cp[j]) * root * share
+            alpha = min(beta, 1e9) / model.tree_.weight[0]
+            wrong = (prune(model, "cost_complexity", ccp_alpha=alpha).predict(X) != y) & (fold == f)
+            xerror[j] += w[wrong].sum()
+            squared[j] += w[wrong].sum()
+    np.testing.assert_allclose(path.xerror, xerror / root, rtol=1e-12)
+    np.testing.assert_allclose(path.xstd, np.sqrt(squared - xerror**2 / w.sum()) / root, rtol=1e-12)
+    leaves = [path.tree(j).n_leaves for j in range(len(path))]
+    np.testing.assert_array_equal(path.n_leaves, leaves)
+    for j in range(len(path)):
+        np.testing.assert_allclose(path.rel_error[j], np.sum(w[path.estimator_at(j).predict(X) != y]) / root)
+        assert prune(path.estimator, "cost_complexity", cp=path.cp[j]).tree_.n_leaves == leaves[j]
+        assert prune(path.estimator, "cost_complexity", ccp_alpha=path.alpha[j]).tree_.n_leaves == leaves[j]
+    assert path.one_se() <= path.best() and path.xerror[path.best()] == path.xerror.min()
+    for method, row in [("best", path.best()), ("one_se", path.one_se())]:
+        assert prune(UNPRUNED, method, X, y, sample_weight=w, folds=fold).tree_.n_leaves == leaves[row]
+
+
+def test_weights_are_repeated_rows() -> None:
+    X, y = noisy(200)
+    w = np.random.default_rng(2).integers(1, 4, len(y))
+    fold = np.arange(len(y)) % 5
+    weighted = cost_complexity_path(UNPRUNED, X, y, w.astype(float), folds=fold)
+    repeated = cost_complexity_path(UNPRUNED, np.repeat(X, w, 0), np.repeat(y, w), folds=np.repeat(fold, w))
+    for name, column in weighted.table().items():
+        np.testing.assert_allclose(column, repeated.table()[name], rtol=1e-12, err_msg=name)
+    tripled = cost_complexity_path(UNPRUNED, X, y, 3.0 * w, folds=fold)
+    if tripled.n_leaves.tolist() == weighted.n_leaves.tolist():
+        np.testing.assert_allclose(tripled.xstd * np.sqrt(3), weighted.xstd, rtol=1e-12)
+
+
+def test_folds_as_number_array_and_splitter() -> None:
+    X, y = noisy(150)
+    numbers = np.arange(150) * 5 // 150
+    given = cost_complexity_path(UNPRUNED, X, y, folds=numbers)
+    split = cost_complexity_path(UNPRUNED, X, y, folds=KFold(5))
+    np.testing.assert_array_equal(given.xerror, split.xerror)
+    drawn = [cost_complexity_path(UNPRUNED, X, y, folds=5, random_state=s).xerror for s in (0, 0, 1)]
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert not np.array_equal(drawn[0], drawn[2])
+    none = cost_complexity_path(UNPRUNED, X, y, folds=None)
+    assert none.xerror is None and "xerror" not in none.table()
+    with pytest.raises(ValueError, match="no cross-validated errors"):
+        none.best()
+    for folds, message in [
+        (1, "at least 2"),
+        (np.arange(3), "one whole number for each"),
+        (ShuffleSplit(3, random_state=0), "a row twice|leave rows out"),
+        (np.zeros(150, dtype=int), "at least two"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            cost_complexity_path(UNPRUNED, X, y, folds=folds)
+
+
+def test_rows_without_a_response_are_dropped_with_their_folds() -> None:
+    X, y = noisy(150)
+    fold = np.arange(150) % 6
+    gone = np.random.default_rng(0).random(150) < 0.3
+    holes = np.where(gone, None, y.astype(object))
+    left = cost_complexity_path(UNPRUNED, X[~gone], y[~gone], folds=fold[~gone])
+    for missing in (holes, pytest.importorskip("pandas").Series(holes, dtype="category")):
+        path = cost_complexity_path(UNPRUNED, X, missing, folds=fold)
+        np.testing.assert_array_equal(path.xerror, left.xerror)
+        np.testing.assert_array_equal(path.fold, fold[~gone])
+
+
+def test_path_as_text_and_picture() -> None:
+    X, y = noisy(200)
+    path = cost_complexity_path(UNPRUNED, X, y, folds=5)
+    lines = str(path).splitlines()
+    assert lines[0].split() == ["cp", "n_splits", "n_leaves", "rel_error", "xerror", "xstd"]
+    assert len(lines) == len(path) + 1
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    ax = path.plot()
+    assert ax.get_ylabel() == "error relative to the root"
+    matplotlib.pyplot.close(ax.figure)
+
+
+def test_paths_need_a_table_and_a_tree() -> None:
+    X, y = noisy(60)
+    with pytest.raises(TypeError, match="raw table"):
+        cost_complexity_path(UNPRUNED, pygbt.Dataset(X), y)
+    with pytest.raises(TypeError, match="fitted classifier"):
+        entropy_path(UNPRUNED)
+    with pytest.raises(ValueError, match="return_report"):
+        prune(UNPRUNED, "best", X, y, return_report=True)
+
+
+# --- boosted models -------------------------------------------------------------------------------------------------
+
+
+def collapsed(tree: Any, node: int) -> tuple[float, float]:
+    """Cover and cover x value of the leaves below a node."""
+    if tree.left[node] < 0:
+        return tree.cover[node], tree.cover[node] * float(tree.value[node, 0])
+    parts = [collapsed(tree, child) for child in (tree.left[node], tree.left[node] + 1)]
+    return sum(p[0] for p in parts), sum(p[1] for p in parts)
+
+
+@pytest.mark.parametrize(
+    ("objective", "metric"),
+    [
+        ("squared_error", None),
+        ("squared_error", "mae"),
+        ("logistic", None),
+        ("logistic", "error"),
+        ("softmax", None),
+        ("softmax", "merror"),
+        ("poisson", "poisson_deviance"),
+        ("quantile", None),
+    ],
+)
+def test_boosted_trees_are_pruned_one_after_the_other(objective: str, metric: str | None) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, 4))
+    mean = X[:, 0] + (X[:, 1] > 0)
+    y = {
+        "logistic": (mean + rng.normal(size=600) > 0).astype(float),
+        "softmax": np.clip(np.round(mean + rng.normal(size=600)), 0, 2),
+        "poisson": rng.poisson(np.exp(np.clip(mean, -2, 2))).astype(float),
+    }.get(objective, mean + 2 * rng.normal(size=600))
+    params = {"objective": objective, "max_depth": 4, "learning_rate": 0.3}
+    booster = pygbt.train(params, pygbt.Dataset(X[:300], y[:300]), 8)
+    w = rng.integers(1, 3, 300).astype(float)
+    pruned = prune(booster, "reduced_error", X[300:], y[300:], sample_weight=w, metric=metric)
+    assert isinstance(pruned, pygbt.Booster) and pruned.n_trees == booster.n_trees
+
+    def loss(z: np.ndarray) -> float:
+        t = y[300:]
+        if objective == "softmax":
+            if metric == "merror":
+                return float(w @ (z.argmax(axis=1) != t))
+            return float(w @ (np.log(np.exp(z).sum(axis=1)) - z[np.arange(300), t.astype(int)]))
+        z = z[:, 0]
+        terms = {
+            ("squared_error", None): 0.5 * (z - t) ** 2,
+            ("squared_error", "mae"): np.abs(z - t),
+            ("logistic", None): np.logaddexp(0, z) - t * z,
+            ("logistic", "error"): (z > 0) != (t > 0),
+            ("poisson", "poisson_deviance"): 2 * (np.exp(z) - t * z),
+            ("quantile", None): np.where(z >= t, 0.5 * (z - t), 0.5 * (t - z)),
+        }
+        return float(w @ terms[objective, metric])
+
+    # The margins of all other trees, those in front already pruned, and the best of keeping or cutting, bottom-up.
+    old, new = booster.trees(), pruned.trees()
+    leaf_old, leaf_new = booster.predict(X[300:], "leaf"), pruned.predict(X[300:], "leaf")
+    margin = booster.predict(X[300:], "margin").reshape(300, -1).astype(float)
+    for t, (before, after) in enumerate(zip(old, new, strict=True)):
+        k = t % booster.n_outputs
+        place = dict(enumerate(np.flatnonzero(before.left < 0)))
+        own = np.array([place[leaf] for leaf in leaf_old[:, t]])
+        others = margin.copy()
+        others[:, k] -= before.value[own, 0]
+        value = np.array([s / c if c else 0.0 for c, s in (collapsed(before, i) for i in range(len(before.left)))])
+        reaches = [own == i for i in range(len(before.left))]
+        for i in reversed(range(len(before.left))):
+            if before.left[i] >= 0:
+                reaches[i] = reaches[before.left[i]] | reaches[before.left[i] + 1]
+
+        def with_values(values: np.ndarray, others: np.ndarray = others, k: int = k) -> float:
+            z = others.copy()
+            z[:, k] += values
+            return loss(z)
+
+        best = value[own]
+        cut = np.zeros(len(before.left), dtype=bool)
+        for i in reversed(range(len(before.left))):
+            if before.left[i] >= 0:
+                flat = np.where(reaches[i], value[i], best)
+                if with_values(flat) <= with_values(best) + 1e-9:
+                    cut[i], best = True, flat
+        after_leaf = after.value[np.flatnonzero(after.left < 0)[leaf_new[:, t]], 0].astype(float)
+        np.testing.assert_allclose(after_leaf, best, rtol=1e-5, atol=1e-7)
+        margin = others
+        margin[:, k] += after_leaf
+    before_all, after_all = (m.predict(X[300:], "margin").reshape(300, -1).astype(float) for m in (booster, pruned))
+    assert loss(after_all) <= loss(before_all) + 1e-6
+    assert sum(len(tree.left) for tree in new) < sum(len(tree.left) for tree in old)
+
+
+def test_boosted_pruning_on_any_number_of_threads_and_through_a_file(tmp_path: Any, n_threads: int) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3000, 6))
+    X[rng.random(X.shape) < 0.1] = np.nan
+    y = np.nan_to_num(X[:, 0]) + rng.normal(size=3000)
+    booster = pygbt.train({"objective": "squared_error", "max_depth": 6}, pygbt.Dataset(X[:1500], y[:1500]), 20)
+    one = prune(booster, "reduced_error", X[1500:], y[1500:], n_threads=1)
+    own = prune(booster, "reduced_error", X[1500:], y[1500:], n_threads=n_threads)
+    assert one.digest() == own.digest() != booster.digest()
+    own.save(tmp_path / "pruned.safetensors")
+    again = pygbt.load(tmp_path / "pruned.safetensors")
+    np.testing.assert_array_equal(again.predict(X), own.predict(X))
+
+
+def test_boosters_and_wrong_arguments() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(100, 3)), rng.normal(size=100)
+    booster = pygbt.train({"objective": "squared_error"}, pygbt.Dataset(X, y), 2)
+    for method, args, options, message in [
+        ("pessimistic", (), {}, "only"),
+        ("reduced_error", (), {}, "held-out rows"),
+        ("reduced_error", (X, y), {"metric": "auc"}, "not a sum over rows"),
+        ("reduced_error", (X, y), {"metric": "logloss"}, "no meaning"),
+        ("reduced_error", (X[:50], y), {}, "same number of rows"),
+        ("reduced_error", (X, y), {"return_report": True}, "return_report"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            prune(booster, method, *args, **options)
+    custom = pygbt.train({}, pygbt.Dataset(X, y), 2, objective=lambda m, d: (m - y.reshape(m.shape), np.ones_like(m)))
+    with pytest.raises(ValueError, match="name a metric"):
+        prune(custom, "reduced_error", X, y)
+    assert prune(custom, "reduced_error", X, y, metric="rmse").n_trees == 2
