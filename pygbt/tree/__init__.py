@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from .c45 import C45Classifier, SplitCandidate
+from .cart import CARTClassifier, CARTRegressor
 from .complexity_path import cost_complexity_path
 from .decision_tree import DecisionTree
 from .id3 import ID3Classifier
@@ -13,6 +14,8 @@ from .rules import Condition, Rule, RuleList
 
 __all__ = [
     "C45Classifier",
+    "CARTClassifier",
+    "CARTRegressor",
     "Condition",
     "CostComplexityPath",
     "DecisionTree",

@@ -14,7 +14,7 @@ from .. import _core
 from ..cross_validation import make_folds
 from ..data import Dataset
 from ..table_estimator import check_weight, take_rows
-from .base import read_training_table, threads
+from .base import check_exposure, read_training_table, threads
 from .decision_tree import DecisionTree
 from .pruning_path import CostComplexityPath, scored_at
 
@@ -35,6 +35,7 @@ def cost_complexity_path(
     *,
     folds: Any = 10,
     random_state: int = 0,
+    exposure: Any = None,
 ) -> CostComplexityPath:
     """Fit an estimator, and cross-validate the path of its cost-complexity prunings.
 
@@ -55,6 +56,8 @@ def cost_complexity_path(
         sets hold each row once; or None: no cross-validation.
     random_state : int, default 0
         Seed of drawn folds.
+    exposure : array-like, shape (n,), optional
+        Times of counts, as in `CARTRegressor.fit`.
 
     Returns
     -------
@@ -72,26 +75,35 @@ def cost_complexity_path(
     given = ~_missing_response(given, y)
     weight = check_weight(sample_weight, len(y), "sample_weight")
     fold = None if folds is None else _fold_numbers(folds, X, y, given, random_state)
+    times = check_exposure(exposure)
     if not given.all():
         kept = np.flatnonzero(given)
         X, y = take_rows(X, kept), y[kept]
         if y.dtype == object:
             y = np.array(y.tolist())
         weight = None if weight is None else weight[kept]
+        times = None if times is None else times[kept]
         fold = None if fold is None else fold[kept]
-    fitting = _Fitting(clone(estimator), X, y, weight)
-    path = CostComplexityPath(fitting.estimator, float(getattr(estimator, "cp", 0.0)))
+    fitting = _Fitting(clone(estimator), X, y, weight, times)
+    path = CostComplexityPath(fitting.estimator, float(getattr(estimator, "cp", None) or 0.0))
     if fold is not None:
         path.fold = fold
         path.xerror, path.xstd = _cross_validate(fitting, path, fold)
+    if fitting.counts:
+        del fitting.estimator._exposure
     return path
 
 
 class _Fitting:
     """An estimator with the table that it and its folds are grown on."""
 
-    def __init__(self, estimator: Any, X: Any, y: Any, weight: Floats | None) -> None:
+    def __init__(self, estimator: Any, X: Any, y: Any, weight: Floats | None, times: Floats | None) -> None:
         self.estimator = estimator
+        self.counts = getattr(estimator, "criterion", None) == "poisson"
+        if self.counts:
+            estimator._exposure = times
+        elif times is not None:
+            raise ValueError('exposure is that of counts: use it with criterion="poisson"')
         X = estimator._check_X(X, reset=True)
         self.target = estimator._encode_y(y, fitting=True)
         schema, self.table = read_training_table(X, estimator.categorical_features, estimator.n_jobs)
@@ -135,33 +147,34 @@ class _Fitting:
 
 def _cross_validate(fitting: _Fitting, path: CostComplexityPath, fold: Ints) -> tuple[Floats, Floats]:
     """xerror and xstd of every row of the path."""
-    total = float(fitting.weight.sum())
+    total = float(fitting.estimator.tree_.weight[0])
     betas = scored_at(path.cp) * path.root_risk
     least = path.cp[-1] * path.root_risk
     risk, squared = np.zeros(len(path)), np.zeros(len(path))
     for number in np.unique(fold):
         inside = np.where(fold != number, fitting.weight, 0.0)
         outside = np.where(fold == number, fitting.weight, 0.0)
-        share = float(inside.sum()) / total
-        if share == 1.0:
+        if not outside.any():
             continue
-        if share == 0.0:
+        if not inside.any():
             raise ValueError("folds: all rows are in one fold; give at least two")
-        tree = fitting.grown(_with_alpha(fitting, inside, least * share), inside)
+        root = fitting.grown(_with_cp(fitting.estimator, 1.0), inside).to_arrays()  # alone: its weight and risk
+        share = float(root["weight"][0]) / total
+        cp = least * share / root["risk"][0] if root["risk"][0] > 0 else 1.0
+        tree = fitting.grown(_with_cp(fitting.estimator, min(1.0, cp)), inside)
         rows = fitting.held_out(tree, outside)
-        strength = _core.prune.link_strength(tree, np.ascontiguousarray(tree.to_arrays()["risk"]))
+        strength = _core.prune.link_strength(tree, tree.to_arrays()["risk"])
         risk += _core.prune.path_sums(tree, strength, betas * share, rows.loss, rows.stays)
         squared += _core.prune.path_sums(tree, strength, betas * share, rows.squared, rows.stays_squared)
     spread = np.sqrt(np.maximum(squared - risk * risk / total, 0.0))
     return risk / path.root_risk, spread / path.root_risk
 
 
-def _with_alpha(fitting: _Fitting, weight: Floats, alpha: float) -> Any:
-    """The estimator with the cp that stands for an alpha in a fold, whose root has a risk of its own."""
-    if not hasattr(fitting.estimator, "cp"):
-        return fitting.estimator
-    root = fitting.grown(copy.copy(fitting.estimator).set_params(cp=1.0), weight).to_arrays()["risk"][0]
-    return copy.copy(fitting.estimator).set_params(cp=min(1.0, alpha / root) if root > 0 else 1.0)
+def _with_cp(estimator: Any, cp: float) -> Any:
+    """The estimator with another cp, where it has one: that of all rows is a share of another root's risk."""
+    if getattr(estimator, "cp", None) is None:
+        return estimator
+    return copy.copy(estimator).set_params(cp=cp)
 
 
 def _missing_response(y: Any, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

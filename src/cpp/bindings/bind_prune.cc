@@ -52,11 +52,10 @@ Deviation parse_deviation(const std::string& name) {
 
 HeldOut new_held_out(const DecisionTree& tree, const py::object& columns, const std::vector<bool>& is_wide,
                      const Response& response, const py::object& class_cost, const std::string& deviation,
-                     const py::object& exposure, int n_threads) {
+                     int n_threads) {
   const bindings::RawColumns raw = bindings::read_columns(columns);
   const std::vector<std::uint8_t> wide(is_wide.begin(), is_wide.end());
-  const HeldOutLoss loss{read_span<double>(class_cost, "class_cost"), parse_deviation(deviation),
-                         read_span<double>(exposure, "exposure")};
+  const HeldOutLoss loss{read_span<double>(class_cost, "class_cost"), parse_deviation(deviation)};
   const py::gil_scoped_release release;
   return held_out(tree, {raw.n_rows, raw.views, wide, n_threads}, response, loss);
 }

@@ -2,6 +2,7 @@
 #include "prune/boosted.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -15,7 +16,8 @@
 namespace pygbt {
 namespace {
 
-constexpr std::int64_t kGrain = 512;  // rows
+constexpr std::int64_t kGrain = 512;        // rows
+constexpr double kMarginRounding = 1e-7;  // losses of float32 margins that are closer are equal
 
 struct NodeValues {
   std::vector<NodeId> parent;        // [node]
@@ -63,7 +65,7 @@ std::vector<std::uint8_t> cut_of(const Tree& tree, const std::vector<double>& lo
     if (tree.left[i] < 0) continue;
     const auto left = static_cast<std::size_t>(tree.left[i]);
     const double split = best[left] + best[left + 1];
-    cut[i] = loss[i] <= split ? 1 : 0;
+    cut[i] = loss[i] <= split + kMarginRounding * std::abs(split) ? 1 : 0;
     if (cut[i] == 0) best[i] = split;
   }
   top.resize(n);

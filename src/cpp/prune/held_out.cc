@@ -50,32 +50,26 @@ double poisson_deviance(double y, double expected) {
   return 2.0 * (log_term - (y - expected));
 }
 
-class TargetLoss {
- public:
-  TargetLoss(const DecisionTree& tree, const Response& response, const HeldOutLoss& loss)
-      : tree_(tree), response_(response), loss_(loss) {}
+double target(const Response& response, std::size_t row, std::size_t column) {
+  const std::size_t at = row * static_cast<std::size_t>(response.n_targets) + column;
+  return static_cast<double>(response.target[at]) * response.target_unit[column];
+}
 
-  double operator()(std::size_t row, std::size_t node) const {
-    const auto width = static_cast<std::size_t>(tree_.n_values);
-    double sum = 0.0;
-    for (std::size_t t = 0; t < width; ++t) {
-      const double y = static_cast<double>(response_.target[row * width + t]) * response_.target_unit[t];
-      const double value = tree_.value[node * width + t];
-      if (loss_.deviation == Deviation::kSquared)
-        sum += (y - value) * (y - value);
-      else if (loss_.deviation == Deviation::kAbsolute)
-        sum += std::abs(y - value);
-      else
-        sum += poisson_deviance(y, value * (loss_.exposure.empty() ? 1.0 : loss_.exposure[row]));
-    }
-    return sum;
+// Loss of a row that a node answers.
+double target_loss(const DecisionTree& tree, const Response& response, Deviation deviation, std::size_t row,
+                   std::size_t node) {
+  const auto width = static_cast<std::size_t>(tree.n_values);
+  const double* value = tree.value.data() + node * width;
+  if (deviation == Deviation::kPoisson)
+    return poisson_deviance(target(response, row, 0),
+                            response.n_targets > 1 ? value[0] * target(response, row, 1) : value[0]);
+  double sum = 0.0;
+  for (std::size_t t = 0; t < width; ++t) {
+    const double off = target(response, row, t) - value[t];
+    sum += deviation == Deviation::kSquared ? off * off : std::abs(off);
   }
-
- private:
-  const DecisionTree& tree_;
-  const Response& response_;
-  const HeldOutLoss& loss_;
-};
+  return sum;
+}
 
 std::vector<NodeId> parents_of(const DecisionTree& tree) {
   std::vector<NodeId> parent(tree.first_child.size(), kNoNode);
@@ -85,22 +79,21 @@ std::vector<NodeId> parents_of(const DecisionTree& tree) {
   return parent;
 }
 
-void targets_held_out(const DecisionTree& tree, const RowParts& parts, const Response& response,
-                      const HeldOutLoss& loss, HeldOut& out) {
+void targets_held_out(const DecisionTree& tree, const RowParts& parts, const Response& response, Deviation deviation,
+                      HeldOut& out) {
   const std::vector<NodeId> parent = parents_of(tree);
-  const TargetLoss loss_of(tree, response, loss);
   for (std::size_t row = 0; row + 1 < parts.begin.size(); ++row) {
     for (auto p = static_cast<std::size_t>(parts.begin[row]); p < static_cast<std::size_t>(parts.begin[row + 1]); ++p) {
       const double weight = row_weight(response, row) * parts.share[p];
       const auto end = static_cast<std::size_t>(parts.node[p]);
       if (tree.first_child[end] >= 0) {
-        const double r = loss_of(row, end);
+        const double r = target_loss(tree, response, deviation, row, end);
         out.stays[end] += weight * r;
         out.stays_squared[end] += weight * (r * r);
       }
       for (NodeId node = parts.node[p]; node != kNoNode; node = parent[static_cast<std::size_t>(node)]) {
         const auto i = static_cast<std::size_t>(node);
-        const double r = loss_of(row, i);
+        const double r = target_loss(tree, response, deviation, row, i);
         out.weight[i] += weight;
         out.loss[i] += weight * r;
         out.squared[i] += weight * (r * r);
@@ -121,11 +114,10 @@ HeldOut::HeldOut(std::size_t n_nodes)
 HeldOut held_out(const DecisionTree& tree, const WalkRows& rows, const Response& response, const HeldOutLoss& loss) {
   const auto k = static_cast<std::size_t>(tree.n_values);
   require(response.n_rows == rows.n_rows, "X and y of the held-out rows must have the same number of rows");
-  require(tree.classifier ? response.n_classes == tree.n_values : response.n_targets == tree.n_values,
+  const bool times = loss.deviation == Deviation::kPoisson && response.n_targets == 2 && tree.n_values == 1;
+  require(tree.classifier ? response.n_classes == tree.n_values : times || response.n_targets == tree.n_values,
           "y of the held-out rows does not fit the tree: it has other classes or another number of targets");
   require(loss.class_cost.empty() || loss.class_cost.size() == k * k, "class_cost must be [class][label]");
-  require(loss.exposure.empty() || loss.exposure.size() == static_cast<std::size_t>(rows.n_rows),
-          "exposure: one for each row");
   const RowParts parts = walk_parts(tree, rows, response.weight);
   HeldOut out(tree.first_child.size());
   for (std::size_t row = 0; row + 1 < parts.begin.size() && !out.shared; ++row)
@@ -133,7 +125,7 @@ HeldOut held_out(const DecisionTree& tree, const WalkRows& rows, const Response&
   if (tree.classifier)
     classes_held_out(tree, parts, response, loss.class_cost, out);
   else
-    targets_held_out(tree, parts, response, loss, out);
+    targets_held_out(tree, parts, response, loss.deviation, out);
   return out;
 }
 

@@ -17,13 +17,12 @@ namespace pygbt {
 enum class Deviation : std::uint8_t {
   kSquared,   // sum over targets of (y - value)^2
   kAbsolute,  // ... |y - value|
-  kPoisson,   // 2 (y ln(y / (rate t)) - (y - rate t)), t the exposure
+  kPoisson,   // 2 (y ln(y / (rate t)) - (y - rate t)); t is a second column of the response, or 1
 };
 
 struct HeldOutLoss {
   std::span<const double> class_cost;  // [class][label] of calling a class a label; empty: 1 where they differ
   Deviation deviation = Deviation::kSquared;
-  std::span<const double> exposure;  // [row], of kPoisson; empty: 1
 };
 
 struct HeldOut {
