@@ -158,10 +158,7 @@ def _cross_validate(fitting: _Fitting, path: CostComplexityPath, fold: Ints) -> 
             continue
         if not inside.any():
             raise ValueError("folds: all rows are in one fold; give at least two")
-        root = fitting.grown(_with_cp(fitting.estimator, 1.0), inside).to_arrays()  # alone: its weight and risk
-        share = float(root["weight"][0]) / total
-        cp = least * share / root["risk"][0] if root["risk"][0] > 0 else 1.0
-        tree = fitting.grown(_with_cp(fitting.estimator, min(1.0, cp)), inside)
+        tree, share = _fold_tree(fitting, inside, total, least)
         rows = fitting.held_out(tree, outside)
         strength = _core.prune.link_strength(tree, tree.to_arrays()["risk"])
         risk += _core.prune.path_sums(tree, strength, betas * share, rows.loss, rows.stays)
@@ -170,11 +167,16 @@ def _cross_validate(fitting: _Fitting, path: CostComplexityPath, fold: Ints) -> 
     return risk / path.root_risk, spread / path.root_risk
 
 
-def _with_cp(estimator: Any, cp: float) -> Any:
-    """The estimator with another cp, where it has one: that of all rows is a share of another root's risk."""
+def _fold_tree(fitting: _Fitting, weight: Floats, total: float, least: float) -> tuple[Any, float]:
+    """The tree of the rows left in, and their share of the weight. `least`: the last alpha of all rows."""
+    estimator = fitting.estimator
     if getattr(estimator, "cp", None) is None:
-        return estimator
-    return copy.copy(estimator).set_params(cp=cp)
+        tree = fitting.grown(estimator, weight)
+        return tree, tree.to_arrays()["weight"][0] / total
+    root = fitting.grown(copy.copy(estimator).set_params(cp=1.0), weight).to_arrays()  # alone: its weight and risk
+    share, risk = root["weight"][0] / total, root["risk"][0]
+    cp = min(1.0, least * share / risk) if risk > 0 else 1.0  # cp is a share of the fold's own risk
+    return fitting.grown(copy.copy(estimator).set_params(cp=cp), weight), share
 
 
 def _missing_response(y: Any, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

@@ -75,8 +75,7 @@ void bind_prune(py::module_& module) {
 
   py::class_<HeldOut>(prune, "HeldOut")
       .def(py::init(&new_held_out), py::arg("tree"), py::arg("columns"), py::arg("wide"), py::arg("response"),
-           py::arg("class_cost") = py::none(), py::arg("deviation") = "squared_error", py::arg("exposure") = py::none(),
-           py::arg("n_threads") = 0)
+           py::arg("class_cost") = py::none(), py::arg("deviation") = "squared_error", py::arg("n_threads") = 0)
       .def_property_readonly("weight", [](const HeldOut& rows) { return to_array(std::vector(rows.weight)); })
       .def_property_readonly("loss", [](const HeldOut& rows) { return to_array(std::vector(rows.loss)); })
       .def_property_readonly("squared", [](const HeldOut& rows) { return to_array(std::vector(rows.squared)); })
