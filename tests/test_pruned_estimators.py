@@ -16,7 +16,15 @@ from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.model_selection import KFold, ShuffleSplit
 
 import pygbt
-from pygbt.tree import C45Classifier, cost_complexity_path, entropy_path, prune
+from pygbt.tree import (
+    C45Classifier,
+    CARTClassifier,
+    CARTRegressor,
+    ID3Classifier,
+    cost_complexity_path,
+    entropy_path,
+    prune,
+)
 
 
 def noisy(n: int = 400, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -67,6 +75,28 @@ def test_error_based_is_c45_without_raising() -> None:
             np.testing.assert_array_equal(pruned.tree_.value, own.tree_.value)
 
 
+@pytest.mark.shared_data
+def test_pre_pruning_of_the_watermelons(shared_data: Any) -> None:
+    """The textbook's pre-pruned tree: 3 of 7 right as a leaf, 5 of 7 after asking for the navel, then no more."""
+    import datasets
+
+    data = datasets.frame("watermelon_2")
+    X, y = data[["navel", "color", "root", "knocks", "texture", "touch"]], np.where(data["label"] == 1, "good", "poor")
+    train = (data["split"] == "train").to_numpy()
+    grown = ID3Classifier().fit(X[train], y[train])
+    stump, report = prune(grown, "validation", X[~train], y[~train], tie="cut", return_report=True)
+    assert report.as_leaf[0] == 7 - 3 and report.with_split[0] == 7 - 5
+    assert stump.tree_.n_leaves == 3 and stump.tree_.schema.feature_names[stump.tree_.question_feature[0]] == "navel"
+    assert stump.score(X[~train], y[~train]) == 5 / 7
+    below = {verdict for verdict in report.verdict[list(grown.tree_.children(0))] if verdict != "leaf"}
+    assert below == {
+        "became a leaf: the split lowers the validation accuracy",
+        "became a leaf: the split does not raise the validation accuracy",
+    }
+    kept = prune(grown, "validation", X[~train], y[~train], tie="keep")
+    assert kept.score(X[~train], y[~train]) == 5 / 7 and kept.tree_.n_leaves > 3
+
+
 # --- the cross-validated path ---------------------------------------------------------------------------------------
 
 
@@ -99,6 +129,90 @@ def test_path_is_that_of_a_plain_cross_validation() -> None:
     assert path.one_se() <= path.best() and path.xerror[path.best()] == path.xerror.min()
     for method, row in [("best", path.best()), ("one_se", path.one_se())]:
         assert prune(UNPRUNED, method, X, y, sample_weight=w, folds=fold).tree_.n_leaves == leaves[row]
+
+
+def test_path_of_a_regression_is_scikit_learns() -> None:
+    from sklearn.tree import DecisionTreeRegressor
+
+    rng = np.random.default_rng(4)
+    X, y = rng.normal(size=(200, 3)).astype(np.float32), rng.normal(size=200)
+    theirs = DecisionTreeRegressor(min_samples_leaf=4, random_state=0).cost_complexity_pruning_path(X, y)
+    own = cost_complexity_path(CARTRegressor(cp=0, min_split=8, min_bucket=4), X, y, folds=None)
+    np.testing.assert_allclose(own.alpha[::-1], theirs.ccp_alphas, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(own.rel_error[::-1] * y.var(), theirs.impurities, rtol=1e-9)
+
+
+@pytest.mark.parametrize("criterion", ["squared_error", "absolute_error", "poisson"])
+def test_deviations_of_held_out_rows(criterion: str) -> None:
+    """xerror and xstd of a regression, against trees that are pruned and asked one by one; exposures and holes."""
+    rng = np.random.default_rng(7)
+    X = rng.normal(size=(300, 3))
+    X[rng.random(X.shape) < 0.1] = np.nan
+    times = rng.uniform(0.5, 2, 300) if criterion == "poisson" else None
+    mean = np.exp(np.nan_to_num(X[:, 0]))
+    y = rng.poisson(mean * (1 if times is None else times)).astype(float)
+    w = rng.integers(1, 4, 300).astype(float)
+    fold = np.arange(300) % 5
+    model = CARTRegressor(criterion=criterion, cp=0.003)
+    path = cost_complexity_path(model, X, y, w, folds=fold, exposure=times)
+    assert not hasattr(path.estimator, "_exposure")
+    root = path.estimator.tree_.risk[0]
+    loss, squared = np.zeros(len(path)), np.zeros(len(path))
+    options = {} if times is None else {"exposure": times}
+    for f in range(5):
+        inside = np.where(fold != f, w, 0.0)
+        share = inside.sum() / w.sum()
+        grown = clone(model).set_params(cp=0.0).fit(X, y, sample_weight=inside, **options)
+        for j in range(len(path)):
+            beta = 1e9 if j == 0 else np.sqrt(path.cp[j - 1] * path.cp[j]) * root * share
+            value = prune(grown, "cost_complexity", ccp_alpha=beta / grown.tree_.weight[0]).predict(X)
+            if criterion == "poisson":
+                expected = value * times
+                r = 2 * (np.where(y > 0, y * np.log(np.where(y > 0, y, 1) / expected), 0.0) - (y - expected))
+            else:
+                r = (y - value) ** 2 if criterion == "squared_error" else np.abs(y - value)
+            loss[j] += (w * r)[fold == f].sum()
+            squared[j] += (w * r**2)[fold == f].sum()
+    np.testing.assert_allclose(path.xerror, loss / root, rtol=1e-9)
+    np.testing.assert_allclose(path.xstd, np.sqrt(squared - loss**2 / w.sum()) / root, rtol=1e-9)
+
+
+def test_class_weights_priors_and_losses_in_folds() -> None:
+    """Factors of the classes are those of all rows, in every fold."""
+    X, y = noisy(300)
+    fold = np.arange(300) % 4
+    losses = np.array([[0, 1, 2], [3, 0, 1], [1, 1, 0.0]])
+    for options in ({"priors": [0.5, 0.3, 0.2]}, {"losses": losses}, {"class_weight": {"a": 1, "b": 2, "c": 3}}):
+        path = cost_complexity_path(CARTClassifier(cp=0.005, **options), X, y, folds=fold)
+        factor = path.estimator.tree_.class_factor
+        weight = np.array([options.get("class_weight", {}).get(label, 1) for label in y], dtype=float)
+        table = options.get("losses", 1 - np.eye(3))
+        codes = np.searchsorted(path.estimator.classes_, y)
+        root = path.estimator.tree_.risk[0]
+        assert min((weight * factor[codes]) @ table[codes]) == pytest.approx(root)
+        loss = np.zeros(len(path))
+        for f in range(4):
+            inside = (fold != f).astype(float)
+            share = (weight * inside).sum() / weight.sum()
+            grown = CARTClassifier(cp=0.0, **options)
+            grown._class_factor = lambda weights, factor=factor: factor
+            grown.fit(X, y, sample_weight=inside)
+            for j in range(len(path)):
+                beta = 1e9 if j == 0 else np.sqrt(path.cp[j - 1] * path.cp[j]) * root * share
+                called = prune(grown, "cost_complexity", ccp_alpha=beta / grown.tree_.weight[0]).tree_.labels(X)
+                loss[j] += (weight * factor[codes] * table[codes, called])[fold == f].sum()
+        np.testing.assert_allclose(path.xerror, loss / root, rtol=1e-9)
+
+
+def test_any_number_of_threads_gives_the_same_table(n_threads: int) -> None:
+    rng = np.random.default_rng(0)
+    X, y, w = rng.normal(size=(800, 4)), rng.normal(size=800), rng.random(800)
+    tables = [
+        cost_complexity_path(CARTRegressor(cp=0.002, n_jobs=n), X, y + X[:, 0], w, folds=4).table()
+        for n in (1, n_threads)
+    ]
+    for name in tables[0]:
+        np.testing.assert_array_equal(tables[0][name], tables[1][name])
 
 
 def test_weights_are_repeated_rows() -> None:

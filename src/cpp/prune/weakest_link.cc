@@ -43,6 +43,41 @@ class LinkHeaps {
   std::vector<std::int32_t> left_, right_, rank_;
 };
 
+// Sums of numbers that each count in a range of places: exact for integers, else rounded about once (Neumaier).
+class RunningSums {
+ public:
+  explicit RunningSums(std::size_t n) : change_(n + 1, 0.0), infinite_(n + 1, 0) {}
+
+  void add(double x, std::size_t begin, std::size_t end) {
+    if (begin >= end || x == 0.0) return;
+    if (std::isfinite(x)) {
+      change_[begin] += x;
+      change_[end] -= x;
+    } else {
+      ++infinite_[begin];
+      --infinite_[end];
+    }
+  }
+
+  std::vector<double> values() const {
+    std::vector<double> out(change_.size() - 1);
+    double sum = 0.0, lost = 0.0;
+    std::int64_t infinite = 0;
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const double x = change_[i], next = sum + x;
+      lost += std::abs(sum) >= std::abs(x) ? (sum - next) + x : (x - next) + sum;
+      sum = next;
+      infinite += infinite_[i];
+      out[i] = infinite > 0 ? std::numeric_limits<double>::infinity() : sum + lost;
+    }
+    return out;
+  }
+
+ private:
+  std::vector<double> change_;
+  std::vector<std::int64_t> infinite_;
+};
+
 }  // namespace
 
 std::vector<double> link_strength(const DecisionTree& tree, std::span<const double> cost) {
@@ -135,16 +170,15 @@ std::vector<double> path_sums(const DecisionTree& tree, std::span<const double> 
         std::partition_point(alphas.begin(), alphas.end(), [&](double alpha) { return alpha >= x; }) - alphas.begin());
   };
   std::vector<std::size_t> reached(n, 0);  // the first alpha at which the node is in the tree
-  std::vector<double> out(alphas.size(), 0.0);
+  RunningSums sums(alphas.size());
   for (std::size_t i = 0; i < n; ++i) {
     const std::size_t split = first_below(strength[i]);
-    for (std::size_t j = reached[i]; j < std::min(split, out.size()); ++j) out[j] += as_leaf[i];
-    if (!stays.empty() && stays[i] != 0.0)
-      for (std::size_t j = split; j < out.size(); ++j) out[j] += stays[i];
+    sums.add(as_leaf[i], reached[i], split);
+    if (!stays.empty()) sums.add(stays[i], split, alphas.size());
     for (std::int32_t c = 0; c < tree.n_children[i]; ++c)
       reached[static_cast<std::size_t>(tree.first_child[i] + c)] = std::max(reached[i], split);
   }
-  return out;
+  return sums.values();
 }
 
 }  // namespace pygbt
