@@ -13,7 +13,7 @@ pytest.importorskip("sklearn")
 
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_iris
-from sklearn.model_selection import KFold, ShuffleSplit
+from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold
 
 import pygbt
 from pygbt.tree import (
@@ -261,6 +261,10 @@ def test_rows_without_a_response_are_dropped_with_their_folds() -> None:
         path = cost_complexity_path(UNPRUNED, X, missing, folds=fold)
         np.testing.assert_array_equal(path.xerror, left.xerror)
         np.testing.assert_array_equal(path.fold, fold[~gone])
+        split = cost_complexity_path(UNPRUNED, X.tolist(), missing, folds=StratifiedKFold(3))
+        np.testing.assert_array_equal(
+            split.xerror, cost_complexity_path(UNPRUNED, X[~gone], y[~gone], folds=StratifiedKFold(3)).xerror
+        )
 
 
 def test_path_as_text_and_picture() -> None:
@@ -282,6 +286,12 @@ def test_paths_need_a_table_and_a_tree() -> None:
         cost_complexity_path(UNPRUNED, pygbt.Dataset(X), y)
     with pytest.raises(TypeError, match="fitted classifier"):
         entropy_path(UNPRUNED)
+    with pytest.raises(TypeError, match=r"estimator of pygbt\.tree"):
+        prune(clone(UNPRUNED).fit(X, y).tree_, "one_se", X, y)
+    with pytest.raises(ValueError, match="criterion"):
+        cost_complexity_path(UNPRUNED, X, y, exposure=np.ones(60))
+    with pytest.raises(ValueError, match="reads the tree alone"):
+        prune(clone(UNPRUNED).fit(X, y), "pessimistic", X, y)
     with pytest.raises(ValueError, match="return_report"):
         prune(UNPRUNED, "best", X, y, return_report=True)
 
@@ -392,6 +402,26 @@ def test_boosted_pruning_on_any_number_of_threads_and_through_a_file(tmp_path: A
     own.save(tmp_path / "pruned.safetensors")
     again = pygbt.load(tmp_path / "pruned.safetensors")
     np.testing.assert_array_equal(again.predict(X), own.predict(X))
+
+
+def test_boosted_pruning_of_categories_and_vector_leaves() -> None:
+    """Sound models whose loss on the rows does not rise; only the rounds that predict uses are kept."""
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.integers(0, 40, 800), rng.normal(size=(800, 2))])
+    effect = rng.normal(size=40)
+    y = np.column_stack([effect[X[:, 0].astype(int)], X[:, 1]]) + rng.normal(size=(800, 2))
+    for multi in ("one_tree_per_target", "vector_leaf"):
+        params = {"objective": "squared_error", "multi_strategy": multi, "max_depth": 5, "learning_rate": 0.3}
+        train = pygbt.Dataset(X[:400], y[:400], categorical_features=[0])
+        held = pygbt.Dataset(X[400:], y[400:], reference=train)
+        booster = pygbt.train(params, train, 30, evals=[(held, "held")], early_stopping_rounds=3)
+        pruned = prune(booster, "reduced_error", X[400:], y[400:])
+        assert len(pruned) == booster.best_iteration + 1 < len(booster)
+        errors = [((m.predict(X[400:]) - y[400:]) ** 2).sum() for m in (booster, pruned)]
+        assert errors[1] <= errors[0] * (1 + 1e-6)
+        assert sum(len(t.left) for t in pruned.trees()) < sum(len(t.left) for t in booster.trees())
+        again = pickle.loads(pickle.dumps(pruned))  # proves every index in range
+        np.testing.assert_array_equal(again.predict(X), pruned.predict(X))
 
 
 def test_boosters_and_wrong_arguments() -> None:

@@ -119,6 +119,12 @@ def test_links_that_differ_by_rounding_collapse_together() -> None:
     assert len(_core.prune.path_alphas(tree._core, strength)) == 2
 
 
+def test_splits_that_gain_rounding_alone_collapse_at_zero() -> None:
+    tree = random_tree(np.random.default_rng(0), n_splits=1, most_branches=2)
+    strength = _core.prune.link_strength(tree._core, np.array([0.1 + 0.2, 0.1, 0.2]))
+    assert strength[0] == 0.0 and 0.1 + 0.2 - 0.1 > 0.2
+
+
 # --- entropy --------------------------------------------------------------------------------------------------------
 
 
@@ -422,10 +428,10 @@ def test_wrong_arguments() -> None:
         prune(tree, "reduced_error", X, np.full(len(X), "no such class"))
     with pytest.raises(ValueError, match="same number of rows"):
         prune(tree, "reduced_error", X[:-1] if len(X) > 1 else np.repeat(X, 2, 0), y)
-    for method in ("entropy", "pessimistic", "validation"):
-        options = {"alpha": 1.0} if method == "entropy" else {}
+    own: tuple[Any, ...] = (X[:, : len(line.feature_names)], np.zeros(len(X)))
+    for method, args, options in [("entropy", (), {"alpha": 1.0}), ("pessimistic", (), {}), ("validation", own, {})]:
         with pytest.raises(ValueError, match="classifier"):
-            prune(line, method, X[:, : len(line.feature_names)], np.zeros(len(X)), **options)
+            prune(line, method, *args, **options)
     with pytest.raises(ValueError, match="finite"):
         _core.prune.link_strength(tree._core, np.full(tree.n_nodes, np.inf))
     with pytest.raises(ValueError, match="one for each node"):

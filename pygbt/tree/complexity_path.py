@@ -14,7 +14,7 @@ from .. import _core
 from ..cross_validation import make_folds
 from ..data import Dataset
 from ..table_estimator import check_weight, take_rows
-from .base import check_exposure, read_training_table, threads
+from .base import TreeEstimator, check_exposure, read_training_table, threads
 from .decision_tree import DecisionTree
 from .pruning_path import CostComplexityPath, scored_at
 
@@ -53,7 +53,7 @@ def cost_complexity_path(
     sample_weight : array-like, shape (n,), optional
     folds : int, array-like of shape (n,), splitter, or None, default 10
         A number of folds drawn at random; the number of each row's fold; an object with ``split(X, y)`` whose test
-        sets hold each row once; or None: no cross-validation.
+        sets hold each row once (of those with a response); or None: no cross-validation.
     random_state : int, default 0
         Seed of drawn folds.
     exposure : array-like, shape (n,), optional
@@ -69,21 +69,26 @@ def cost_complexity_path(
     >>> print(path)
     >>> smaller = path.estimator_at(path.one_se())
     """
+    if not isinstance(estimator, TreeEstimator):
+        raise TypeError(f"cost_complexity_path needs an estimator of pygbt.tree, got {type(estimator).__name__}")
     if isinstance(X, Dataset):
         raise TypeError("X must be the raw table (array or data frame), not a Dataset: a Dataset holds bins only")
-    given, y = y, np.asarray(y)
-    given = ~_missing_response(given, y)
+    missing = _missing_response(y, np.asarray(y))
+    y = np.asarray(y)
     weight = check_weight(sample_weight, len(y), "sample_weight")
-    fold = None if folds is None else _fold_numbers(folds, X, y, given, random_state)
     times = check_exposure(exposure)
-    if not given.all():
-        kept = np.flatnonzero(given)
-        X, y = take_rows(X, kept), y[kept]
+    drawn = folds is None or hasattr(folds, "split") or isinstance(folds, int | np.integer)
+    fold = None if drawn else _given_folds(folds, len(y))
+    if missing.any():
+        kept = np.flatnonzero(~missing)
+        X, y = take_rows(np.asarray(X) if isinstance(X, list | tuple) else X, kept), y[kept]
         if y.dtype == object:
             y = np.array(y.tolist())
         weight = None if weight is None else weight[kept]
         times = None if times is None else times[kept]
         fold = None if fold is None else fold[kept]
+    if drawn and folds is not None:
+        fold = _drawn_folds(folds, X, y, random_state)
     fitting = _Fitting(clone(estimator), X, y, weight, times)
     path = CostComplexityPath(fitting.estimator, float(getattr(estimator, "cp", None) or 0.0))
     if fold is not None:
@@ -193,25 +198,21 @@ def _missing_response(y: Any, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]
     return rows
 
 
-def _fold_numbers(folds: Any, X: Any, y: npt.NDArray[Any], given: npt.NDArray[np.bool_], seed: int) -> Ints:
-    """The fold that each row is left out in."""
-    n = len(y)
-    fold = np.full(n, -1, dtype=np.int64)
-    if isinstance(folds, int | np.integer) and not isinstance(folds, bool):
-        kept = np.flatnonzero(given)
-        pairs = [(None, kept[test]) for _, test in make_folds(len(kept), int(folds), seed=seed)]
-        fold[~given] = 0
-    elif hasattr(folds, "split"):
-        pairs = list(folds.split(X, y))
-    else:
-        numbers = np.asarray(folds)
-        if numbers.shape != (n,) or numbers.dtype.kind not in "iu":
-            raise ValueError(
-                f"folds must be a number, one whole number for each of the {n} rows, or a splitter; got an array of "
-                f"shape {numbers.shape} and type {numbers.dtype}"
-            )
-        return numbers.astype(np.int64)
-    for number, (_, test) in enumerate(pairs):
+def _given_folds(folds: Any, n: int) -> Ints:
+    numbers = np.asarray(folds)
+    if numbers.shape != (n,) or numbers.dtype.kind not in "iu":
+        raise ValueError(
+            f"folds must be a number, one whole number for each of the {n} rows, or a splitter; got an array of shape "
+            f"{numbers.shape} and type {numbers.dtype}"
+        )
+    return numbers.astype(np.int64)
+
+
+def _drawn_folds(folds: Any, X: Any, y: npt.NDArray[Any], seed: int) -> Ints:
+    """The fold that each row is left out in, by number of folds or by a splitter."""
+    splits = folds.split(X, y) if hasattr(folds, "split") else make_folds(len(y), folds, seed=seed)
+    fold = np.full(len(y), -1, dtype=np.int64)
+    for number, (_, test) in enumerate(splits):
         if np.any(fold[test] >= 0):
             raise ValueError("folds: the test sets of the splitter hold a row twice; use one like KFold")
         fold[test] = number

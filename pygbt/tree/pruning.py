@@ -182,6 +182,7 @@ _RULES: dict[str, Callable[..., Outcome]] = {
     "validation": _validation,
     "thresholds": _thresholds,
 }
+_HELD_OUT = ("reduced_error", "validation")
 _CROSS_VALIDATED = ("best", "one_se")
 
 
@@ -224,7 +225,8 @@ def prune(
           `cost_complexity_path`.
 
         A Booster takes "reduced_error": tree by tree, sub-trees that do not improve the loss on `X`, `y` become leaves
-        of their cover-weighted mean. Option ``metric``: compare this metric, if it is a sum over rows.
+        of their cover-weighted mean; only the rounds that ``predict`` uses are kept. Options: ``metric``, compared in
+        place of the loss, if it is a sum over rows; ``base_margin`` of the rows.
     X, y : table and labels
         The held-out rows, or for "best" and "one_se" the rows to fit.
     sample_weight : array-like, shape (n,), optional
@@ -267,6 +269,8 @@ def prune(
             f"prune needs a fitted estimator of pygbt.tree, a DecisionTree or a Booster, got {type(model).__name__}"
         )
     _check_options(_RULES[method], method, options)
+    if method not in _HELD_OUT and not (X is None and y is None and sample_weight is None):
+        raise ValueError(f'method="{method}" reads the tree alone; leave X, y and sample_weight out')
     rows = _Held(None if single else model, X, y, sample_weight, n_threads)
     pruned, report = _RULES[method](tree, rows, **options)
     result: Any = pruned
@@ -321,6 +325,7 @@ def _prune_booster(
     labels = np.asarray(y)
     place = np.zeros((len(labels), 1), dtype=np.float32)  # labels, weights and margins are read; bins are not
     data = Dataset(place, labels, weight=sample_weight, base_margin=base_margin)
+    model = booster._model.slice(*booster._iterations(None))
     columns = booster._schema.encode(X)
-    model = _core.prune.boosted(booster._model, columns, data.core, "" if metric is None else metric, n_threads)
+    model = _core.prune.boosted(model, columns, data.core, "" if metric is None else metric, n_threads)
     return Booster(model, booster._schema, params=booster.params, extra=booster.extra)

@@ -126,6 +126,8 @@ std::vector<double> link_strength(const DecisionTree& tree, std::span<const doub
     const double stronger = strength[inner[i - 1]];
     if (stronger - strength[inner[i]] <= tie) strength[inner[i]] = stronger;
   }
+  for (const std::size_t i : inner)
+    if (std::abs(strength[i]) <= tie) strength[i] = 0.0;
   return std::move(heaps.strength);
 }
 
