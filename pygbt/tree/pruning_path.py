@@ -155,7 +155,7 @@ class CostComplexityPath(_Path):
             ax.axhline(self.xerror[least] + self.xstd[least], color="C3", linestyle=":", label="least + 1 SE")
             chosen = self.one_se()
             ax.plot(at[chosen], self.xerror[chosen], "s", color="C3", markersize=9, fillstyle="none", label="1-SE rule")
-        shown = at if len(self) <= 10 else np.unique(np.linspace(0, len(self) - 1, 10).astype(int))
+        shown = at[:: -(-len(self) // 10)]  # at most ten labels
         beta = scored_at(self.cp)
         ax.set_xticks(shown, ["inf" if not np.isfinite(beta[i]) else f"{beta[i]:.2g}" for i in shown])
         ax.set_xlabel("cp (geometric mean of the row and the one above)")
