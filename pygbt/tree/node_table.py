@@ -46,8 +46,8 @@ def node_table(tree: Any) -> dict[str, list[Any]]:
     dict of str to list
         ``node``, ``number`` (as in a full tree, root 1), ``parent`` (-1 of the root), ``depth``, ``is_leaf``,
         ``branch`` (the condition that leads to it), ``feature`` and ``improvement`` of the question it asks,
-        ``n_surrogates``, ``missing`` (node that takes undecided rows, ``stays`` or ``shared``; None at leaves), then what `leaf_table` has, and
-        ``impurity``.
+        ``n_surrogates``, ``missing`` (the node that takes undecided rows, ``stays`` or ``shared``; None at leaves),
+        then what `leaf_table` has, and ``impurity``.
     """
     tree = tree_of(tree)
     facts = NodeFacts(tree)
