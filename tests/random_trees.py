@@ -13,7 +13,10 @@ from pygbt import _core
 from pygbt.schema import Schema
 from pygbt.tree import DecisionTree
 
-INTS = {"first_child", "n_children", "question_begin", "n_surrogates", "fallback", "label"}
+INTS = (
+    *("first_child", "n_children", "question_begin", "n_surrogates", "fallback", "label"),
+    *("question_feature", "question_branch_begin", "question_n_branches", "question_branches"),
+)
 STAYS, SHARED = -1, -2
 
 
@@ -99,11 +102,8 @@ def make_tree(root: Node, schema: Schema, classes: Sequence[Any] | None, factor:
     }
     if classes is None:
         arrays["class_factor"] = np.zeros(0)
-    for name, array in arrays.items():
-        if name in INTS or name in ("question_feature", "question_n_branches", "question_branch_begin"):
-            arrays[name] = np.asarray(array, dtype=np.int32)
-        elif name == "question_branches":
-            arrays[name] = np.asarray(array, dtype=np.int32)
+    for name in INTS:
+        arrays[name] = np.asarray(arrays[name], dtype=np.int32)
     core = _core.DecisionTree.from_arrays(arrays, schema.n_features)
     labels_of = None if classes is None else np.asarray(classes)
     return DecisionTree(core, schema, [True] * schema.n_features, labels_of)
@@ -122,9 +122,7 @@ def golf_tree() -> DecisionTree:
     """C4.5's tree of the 14 days of golf: multiway, thresholds are data values, missing values are shared."""
     sunny = Node([3, 2], [Node([0, 2]), Node([3, 0])], [Ask(2, 75.0, 70.0, 85.0, improvement=0.971)], fallback=SHARED)
     rainy = Node([2, 3], [Node([0, 3]), Node([2, 0])], [Ask(3, branches=[0, 1], improvement=0.971)], fallback=SHARED)
-    root = Node(
-        [5, 9], [sunny, Node([0, 4]), rainy], [Ask(0, branches=[0, 1, 2], improvement=0.2467)], fallback=SHARED
-    )
+    root = Node([5, 9], [sunny, Node([0, 4]), rainy], [Ask(0, branches=[0, 1, 2], improvement=0.2467)], fallback=SHARED)
     return make_tree(root, GOLF, ["no", "yes"])
 
 
@@ -264,7 +262,7 @@ def random_tree(
         value = counts if n_classes > 0 else np.array([y[rows].mean() if len(rows) else 0.0])
         node = Node(value.tolist(), weight=float(len(rows)), risk=None if n_classes > 0 else 1.0)
         k = int(rng.integers(2, 5))
-        if left < k or depth > 6 or rng.random() < 0.15:
+        if left < k or depth > 6 or len(rows) < 3 or rng.random() < 0.15:
             return node
         left -= k
         asks = [_random_ask(rng, k, X)]

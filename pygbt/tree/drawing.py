@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trees drawn with matplotlib: boxes, tidy levels, edges as thick as the cases that pass them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from .arrangement import Arrangement, arrange
+from .node_facts import NodeFacts
+from .painter import Painter, font_families, measurer
+from .questions import tree_of
+
+__all__ = ["draw", "to_svg"]
+
+Orientation = Literal["auto", "down", "right"]
+
+
+def draw(
+    tree: Any,
+    ax: Any = None,
+    *,
+    max_depth: int | None = None,
+    orientation: Orientation = "auto",
+    decimals: int = 2,
+    max_categories: int = 6,
+    legend: bool = True,
+    title: str | None = None,
+    font: str | Sequence[str] | None = None,
+    font_size: float = 9.0,
+) -> Any:
+    """Draw a tree.
+
+    Inner nodes name the feature they ask for, edges carry the answers and are as thick as the share of the cases that
+    pass. Bars show the shares of the classes, or where a mean stands between the least and the largest. Leaves are
+    filled with the colour of their class or mean. Colours are told apart with any colour vision (six classes have one
+    each; of more the six largest, the others share a grey).
+
+    Parameters
+    ----------
+    tree : fitted estimator or DecisionTree
+    ax : matplotlib Axes, optional
+        Where to draw; the tree is scaled to fit. Without it a figure is made that is as large as the tree needs.
+    max_depth : int, optional
+        Levels that are shown; nodes whose sub-trees are left out are dashed and count the leaves below.
+    orientation : {"auto", "down", "right"}
+        Where the tree grows; ``"auto"`` turns wide trees to the right.
+    decimals : int
+        Of means.
+    max_categories : int
+        Categories that an edge lists; further ones are counted.
+    legend : bool
+        Show what the colours mean.
+    title : str, optional
+    font : str or sequence of str, optional
+        Family, or families of which the first that has a character draws it; matplotlib's setting unless given. Text
+        beyond Latin letters is drawn by an installed font that has it, such as Noto Sans CJK. If boxes appear in place
+        of characters (matplotlib then warns of missing glyphs), no such font is installed: install one, say the
+        package ``fonts-noto-cjk``, or name one here, or add a file with ``matplotlib.font_manager.fontManager.addfont``.
+    font_size : float
+        In points, where a figure is made.
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    arrangement, families = _arranged(
+        tree, max_depth, orientation, decimals, max_categories, legend, title, font, font_size
+    )
+    if ax is None:
+        from matplotlib import pyplot
+
+        ax = _whole_axes(pyplot.figure(figsize=_inches(arrangement)))
+    Painter(ax, arrangement, families).paint()
+    return ax
+
+
+def to_svg(
+    tree: Any,
+    path: str | Path | None = None,
+    *,
+    max_depth: int | None = None,
+    orientation: Orientation = "auto",
+    decimals: int = 2,
+    max_categories: int = 6,
+    legend: bool = True,
+    title: str | None = None,
+    font: str | Sequence[str] | None = None,
+    font_size: float = 9.0,
+) -> str:
+    """Draw a tree as SVG; needs no display. The same tree gives the same text.
+
+    Parameters
+    ----------
+    tree : fitted estimator or DecisionTree
+    path : str or Path, optional
+        File to write it to, too.
+    max_depth, orientation, decimals, max_categories, legend, title, font, font_size
+        As in `draw`.
+
+    Returns
+    -------
+    str
+        The SVG document.
+    """
+    arrangement, families = _arranged(
+        tree, max_depth, orientation, decimals, max_categories, legend, title, font, font_size
+    )
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=_inches(arrangement))
+    FigureCanvasSVG(figure)
+    Painter(_whole_axes(figure), arrangement, families).paint()
+    out = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": "pygbt", "svg.fonttype": "path"}):
+        figure.savefig(out, format="svg", metadata={"Date": None})
+    text = out.getvalue()
+    if path is not None:
+        Path(path).write_text(text, encoding="utf-8")
+    return text
+
+
+def _arranged(
+    tree: Any,
+    max_depth: int | None,
+    orientation: str,
+    decimals: int,
+    max_categories: int,
+    legend: bool,
+    title: str | None,
+    font: str | Sequence[str] | None,
+    font_size: float,
+) -> tuple[Arrangement, list[str]]:
+    if orientation not in ("auto", "down", "right"):
+        raise ValueError(f'orientation must be "auto", "down" or "right", got {orientation!r}')
+    if max_depth is not None and max_depth < 0:
+        raise ValueError(f"max_depth must be 0 or more, got {max_depth}; None shows all levels")
+    if max_categories < 1:
+        raise ValueError(f"max_categories must be 1 or more, got {max_categories}")
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise ImportError("drawing a tree needs matplotlib: pip install 'pygbt[plot]'") from error
+    facts = NodeFacts(tree_of(tree))
+    families = font_families(font, facts, title)
+    arrangement = arrange(
+        facts, measurer(families), font_size, max_depth, orientation, decimals, max_categories, legend, title
+    )
+    return arrangement, families
+
+
+def _inches(arrangement: Arrangement) -> tuple[float, float]:
+    return arrangement.width / 72, arrangement.height / 72
+
+
+def _whole_axes(figure: Any) -> Any:
+    return figure.add_axes((0.0, 0.0, 1.0, 1.0))
