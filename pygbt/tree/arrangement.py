@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .boxes import Box, BoxMaker, Measure, Words, branch_words, shortened
@@ -11,13 +12,39 @@ from .layout import tidy
 from .node_facts import NodeFacts
 from .palette import INK, OTHER, value_color
 
-__all__ = ["Arrangement", "Edge", "Label", "Swatch", "arrange"]
+__all__ = ["Arrangement", "Edge", "Label", "Look", "Swatch", "arrange"]
 
 MARGIN = 12.0
 WIDEST = 1080.0  # a tree wider than this, and than it is high, is turned to the right
 THICK = 15.0  # of the edges below the root together
 THIN = 0.8
+BEND = 28.0  # of an edge, along the growth of the tree
 LINE = 1.3  # of a line of text, in sizes
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a drawing is wanted; the arguments of `draw`."""
+
+    max_depth: int | None
+    orientation: str
+    decimals: int
+    max_categories: int
+    missing: bool
+    legend: bool
+    title: str | None
+    font: str | Sequence[str] | None
+    font_size: float
+
+    def __post_init__(self) -> None:
+        if self.orientation not in ("auto", "down", "right"):
+            raise ValueError(f'orientation must be "auto", "down" or "right", got {self.orientation!r}')
+        if self.max_depth is not None and self.max_depth < 0:
+            raise ValueError(f"max_depth must be 0 or more, got {self.max_depth}; None shows all levels")
+        if self.max_categories < 1:
+            raise ValueError(f"max_categories must be 1 or more, got {self.max_categories}")
+        if not self.font_size > 0:
+            raise ValueError(f"font_size must be positive, got {self.font_size}")
 
 
 @dataclass(frozen=True)
@@ -33,10 +60,12 @@ class Label:
 
 @dataclass(frozen=True)
 class Edge:
-    """From a parent to a child, with its thickness."""
+    """From a parent to a child: straight up to `run`, bent up to `stop`, straight on, along the growth of the tree."""
 
     start: tuple[float, float]
     end: tuple[float, float]
+    run: float
+    stop: float
     thickness: float
     label: Label
 
@@ -66,60 +95,42 @@ class Arrangement:
     words: list[Words] = field(default_factory=list)  # title and legend
 
 
-def arrange(
-    facts: NodeFacts,
-    measure: Measure,
-    size: float,
-    max_depth: int | None,
-    orientation: str,
-    decimals: int,
-    max_categories: int,
-    legend: bool,
-    title: str | None,
-) -> Arrangement:
+def arrange(facts: NodeFacts, measure: Measure, look: Look) -> Arrangement:
     """Arrange a tree, downwards or to the right."""
     arrangement = None
     for vertical in (True, False):
-        if orientation == ("right" if vertical else "down"):
+        if look.orientation == ("right" if vertical else "down"):
             continue
-        planner = _Planner(facts, measure, size, max_depth, decimals, max_categories, vertical)
-        arrangement = planner.arrange(legend, title)
-        if orientation == "down" or (vertical and arrangement.width <= max(WIDEST, 1.2 * arrangement.height)):
+        arrangement = _Planner(facts, measure, look, vertical).arrange()
+        if look.orientation == "down" or (vertical and arrangement.width <= max(WIDEST, 1.2 * arrangement.height)):
             break
     assert arrangement is not None
     return arrangement
 
 
 class _Planner:
-    def __init__(
-        self,
-        facts: NodeFacts,
-        measure: Measure,
-        size: float,
-        max_depth: int | None,
-        decimals: int,
-        max_categories: int,
-        vertical: bool,
-    ) -> None:
+    def __init__(self, facts: NodeFacts, measure: Measure, look: Look, vertical: bool) -> None:
         self.facts, self.tree = facts, facts.tree
-        self.measure, self.size = measure, size
-        self.small = size * 0.89
+        self.measure, self.look, self.size = measure, look, look.font_size
+        self.small = self.size * 0.89
         self.vertical = vertical
-        self.maker = BoxMaker(facts, measure, size, decimals, flat=not vertical)
-        most = self.tree.depth if max_depth is None else max_depth
+        self.maker = BoxMaker(facts, measure, self.size, look.decimals, flat=not vertical)
+        most = self.tree.depth if look.max_depth is None else look.max_depth
         depths = facts.depths
         self.nodes = [node for node in range(self.tree.n_nodes) if depths[node] <= most]
         self.below = {n: [] if depths[n] == most else list(self.tree.children(n)) for n in self.nodes}
         self.boxes = {n: self.maker.make(n, bool(self.tree.children(n)) and not self.below[n]) for n in self.nodes}
-        self.labels = {n: self._branch_lines(n, max_categories) for n in self.nodes}
+        self.labels = {n: self._branch_lines(n) for n in self.nodes}
+        self.ends: dict[int, float] = {}  # where a level ends along the growth of the tree
+        self.stops: dict[int, float] = {}  # where the labels before a level begin
 
-    def arrange(self, legend: bool, title: str | None) -> Arrangement:
+    def arrange(self) -> Arrangement:
         out = Arrangement(self.size, self.vertical)
         top = MARGIN
-        if title:
-            out.words.append(Words(MARGIN, top + self.size, title, self.size * 1.25, True))
+        if self.look.title:
+            out.words.append(Words(MARGIN, top + self.size, self.look.title, self.size * 1.25, True))
             top += 1.25 * self.size * LINE + 6.0
-        if legend:
+        if self.look.legend:
             top = self._legend(out, top)
         self._place(out, top)
         self._edges(out)
@@ -133,9 +144,13 @@ class _Planner:
 
     # --- nodes ----------------------------------------------------------------------------------------------------
 
-    def _branch_lines(self, node: int, max_categories: int) -> list[str]:
+    def _branch_lines(self, node: int) -> list[str]:
         branch = self.facts.branch(node)
-        return [] if branch is None else branch_words(*branch, max_categories)
+        if branch is None:
+            return []
+        lines = branch_words(*branch, self.look.max_categories)
+        takes_missing = self.facts.missing(self.facts.parents[node]) == node
+        return [*lines, "or missing"] if self.look.missing and takes_missing else lines
 
     def _label_size(self, node: int) -> tuple[float, float]:
         lines = self.labels[node]
@@ -148,28 +163,27 @@ class _Planner:
         levels: dict[int, list[int]] = {}
         for node in self.nodes:
             levels.setdefault(self.facts.depths[node], []).append(node)
+        labels = [self._label_size(n) for n in self.nodes]
+        along = 1 if self.vertical else 0  # which extent points in the direction of growth
+        boxes = [(self.boxes[n].width, self.boxes[n].height) for n in self.nodes]
         if self.vertical:
-            widths = [max(self.boxes[n].width, self._label_size(n)[0] + 6.0) for n in self.nodes]
-            across = tidy(children, widths, 10.0, 6.0) + MARGIN
-            y = top
-            for depth in range(len(levels)):
-                if depth > 0:
-                    y += 30.0 + max(self._label_size(n)[1] for n in levels[depth])
-                for n in levels[depth]:
-                    box = self.boxes[n]
-                    out.boxes[n] = (float(across[number[n]]) - box.width / 2, y, box)
-                y += max(self.boxes[n].height for n in levels[depth])
-            return
-        heights = [max(self.boxes[n].height, self._label_size(n)[1]) for n in self.nodes]
-        across = tidy(children, heights, 4.0, 4.0) + top
-        x = MARGIN
+            sizes = [max(box[0], label[0] + 8.0) for box, label in zip(boxes, labels, strict=True)]
+            across, reach = tidy(children, sizes, 10.0, 6.0) + MARGIN, top
+        else:
+            sizes = [max(box[1], label[1]) for box, label in zip(boxes, labels, strict=True)]
+            across, reach = tidy(children, sizes, 5.0, 4.0) + top, MARGIN
         for depth in range(len(levels)):
+            at = [number[node] for node in levels[depth]]
             if depth > 0:
-                x += 34.0 + max(self._label_size(n)[0] for n in levels[depth])
-            for n in levels[depth]:
-                box = self.boxes[n]
-                out.boxes[n] = (x, float(across[number[n]]) - box.height / 2, box)
-            x += max(self.boxes[n].width for n in levels[depth])
+                self.stops[depth] = reach + BEND
+                reach += BEND + max(labels[i][along] for i in at) + (4.0 if self.vertical else 8.0)
+            for i in at:
+                node, middle = self.nodes[i], float(across[i])
+                box = self.boxes[node]
+                corner = (middle - box.width / 2, reach) if self.vertical else (reach, middle - box.height / 2)
+                out.boxes[node] = (*corner, box)
+            reach += max(boxes[i][along] for i in at)
+            self.ends[depth] = reach
 
     # --- edges ----------------------------------------------------------------------------------------------------
 
@@ -193,13 +207,14 @@ class _Planner:
         x, y, own = out.boxes[child]
         width, height = self._label_size(child)
         lines = tuple(self.labels[child])
+        run, stop = self.ends[self.facts.depths[node]], self.stops[self.facts.depths[child]]
         if self.vertical:
             middle = x + own.width / 2
-            label = Label(middle, y - 4.0 - height, lines, self.small, True)
-            return Edge((at, top + box.height), (middle, y), thickness, label)
+            label = Label(middle, y - 3.0 - height, lines, self.small, True)
+            return Edge((at, top + box.height), (middle, y), run, stop, thickness, label)
         middle = y + own.height / 2
-        label = Label(x - 6.0 - width, middle - height / 2, lines, self.small, False)
-        return Edge((left + box.width, at), (x, middle), thickness, label)
+        label = Label(x - 5.0 - width, middle - height / 2, lines, self.small, False)
+        return Edge((left + box.width, at), (x, middle), run, stop, thickness, label)
 
     # --- legend ---------------------------------------------------------------------------------------------------
 
@@ -209,6 +224,7 @@ class _Planner:
         baseline = top + 0.86 * side
         if not self.tree.classifier:
             low, high = (f"{value:.{self.maker.decimals}f}" for value in (self.maker.low, self.maker.high))
+            low = f"mean  {low}"
             out.words.append(Words(x, baseline, low, self.small))
             x += self.measure(low, self.small, False) + 5.0
             steps = 40

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .node_facts import NodeFacts, counted, weight_text
-from .palette import INK, MUTED, class_colors, mixed, text_color, value_color
+from .palette import INK, MUTED, class_colors, luminance, mixed, text_color, value_color
 from .questions import Question
 
 __all__ = ["Bar", "Box", "BoxMaker", "Words", "branch_words"]
@@ -35,7 +35,9 @@ class Words:
 
 @dataclass(frozen=True)
 class Bar:
-    """Coloured parts side by side; or, with `mark`, a track on which a value has its place from 0 to 1."""
+    """Coloured parts side by side; or, with `mark`, a track on which a value has its place from 0 to 1; or an empty
+    track.
+    """
 
     x: float
     y: float
@@ -43,6 +45,8 @@ class Bar:
     height: float
     parts: tuple[tuple[float, str], ...] = ()
     mark: float | None = None
+    track: str = "#d5dbe1"
+    ink: str = MUTED
 
 
 @dataclass(frozen=True)
@@ -126,12 +130,12 @@ class BoxMaker:
     def _stack(self, node: int, title: str, notes: list[str], fill: str, border: str, cut_off: bool) -> Box:
         size, small = self.size, self.size * 0.89
         ink = text_color(fill)
-        soft = MUTED if ink == INK else ink
+        soft = _soft(fill)
         inner = max(self.measure(title, size, True), *(self.measure(note, small, False) for note in notes), 48.0)
         y = PAD + 0.76 * size
         pieces: list[Words | Bar] = [Words(PAD, y, title, size, True, ink)]
         y += 0.24 * size + 4.0
-        pieces.append(self._bar(node, PAD, y, inner))
+        pieces.append(self._bar(node, PAD, y, inner, fill))
         y += BAR + 3.0
         for note in notes:
             y += 0.8 * small
@@ -146,17 +150,19 @@ class BoxMaker:
         baseline = height / 2 + 0.36 * size
         x = 5.0 + bar + 6.0
         pieces: list[Words | Bar] = [
-            self._bar(node, 5.0, (height - BAR) / 2, bar),
+            self._bar(node, 5.0, (height - BAR) / 2, bar, fill),
             Words(x, baseline, title, size, True, ink),
         ]
         x += self.measure(title, size, True) + 6.0
-        pieces.append(Words(x, baseline, note, small, False, MUTED if ink == INK else ink))
+        pieces.append(Words(x, baseline, note, small, False, _soft(fill)))
         return Box(x + self.measure(note, small, False) + 6.0, height, fill, border, False, tuple(pieces))
 
     def _cases(self, node: int, ends: bool) -> str:
         count, weight = int(self.tree.count[node]), float(self.tree.weight[node])
         text = f"n = {count}" if weight == count else f"n = {count} · w = {weight_text(weight)}"
         if self.tree.classifier:
+            if not weight > 0:
+                return text
             share = float(self.facts.shares[node, self.tree.label[node]])
             return f"{text} · {_percent(share)}" if ends else text
         return text if ends else f"{text} · {self.facts.prediction_text(node, self.decimals)}"
@@ -164,13 +170,17 @@ class BoxMaker:
     def _colors(self, node: int, ends: bool) -> tuple[str, str]:
         if self.tree.classifier:
             color = self.colors[self.tree.label[node]]
-            return (mixed(color, "#ffffff", 0.16), color) if ends else ("#ffffff", "#8a949e")
+            strength = 0.16 if self.tree.weight[node] > 0 else 0.0
+            return (mixed(color, "#ffffff", strength), color) if ends else ("#ffffff", "#8a949e")
         color = value_color(self.place_of(node))
         return (color, mixed("#000000", color, 0.25)) if ends else ("#ffffff", "#8a949e")
 
-    def _bar(self, node: int, x: float, y: float, width: float) -> Bar:
+    def _bar(self, node: int, x: float, y: float, width: float, fill: str) -> Bar:
         if not self.tree.classifier:
-            return Bar(x, y, width, BAR, mark=self.place_of(node))
+            track, ink = mixed(text_color(fill), fill, 0.25), _soft(fill)
+            return Bar(x, y, width, BAR, mark=self.place_of(node), track=track, ink=ink)
+        if not self.tree.weight[node] > 0:
+            return Bar(x, y, width, BAR)
         shares: dict[str, float] = {}
         parts = []
         for share, color in zip(self.facts.shares[node].tolist(), self.colors, strict=True):
@@ -179,6 +189,11 @@ class BoxMaker:
             else:
                 parts.append((share, color))
         return Bar(x, y, width, BAR, tuple(parts or [(share, color) for color, share in shares.items()]))
+
+
+def _soft(fill: str) -> str:
+    """Colour of secondary text on a ground: muted where the ground is light enough."""
+    return MUTED if luminance(fill) > 0.7 else text_color(fill)
 
 
 def _percent(share: float) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from .arrangement import Arrangement, arrange
+from .arrangement import Arrangement, Look, arrange
 from .node_facts import NodeFacts
 from .painter import Painter, font_families, measurer
 from .questions import tree_of
@@ -26,6 +26,7 @@ def draw(
     orientation: Orientation = "auto",
     decimals: int = 2,
     max_categories: int = 6,
+    missing: bool = False,
     legend: bool = True,
     title: str | None = None,
     font: str | Sequence[str] | None = None,
@@ -51,14 +52,17 @@ def draw(
         Of means.
     max_categories : int
         Categories that an edge lists; further ones are counted.
+    missing : bool
+        Mark the branch that rows take which no question decides.
     legend : bool
         Show what the colours mean.
     title : str, optional
     font : str or sequence of str, optional
-        Family, or families of which the first that has a character draws it; matplotlib's setting unless given. Text
-        beyond Latin letters is drawn by an installed font that has it, such as Noto Sans CJK. If boxes appear in place
-        of characters (matplotlib then warns of missing glyphs), no such font is installed: install one, say the
-        package ``fonts-noto-cjk``, or name one here, or add a file with ``matplotlib.font_manager.fontManager.addfont``.
+        Family, or families of which the first that has a character draws it; matplotlib's setting unless given.
+        Chinese, Japanese and Korean text is drawn by an installed font that has it, such as Noto Sans CJK. If hollow
+        boxes appear in place of characters (matplotlib then warns of missing glyphs), none is installed: install one,
+        say the package ``fonts-noto-cjk``, or add a font file by ``matplotlib.font_manager.fontManager.addfont(path)``
+        and name its family here.
     font_size : float
         In points, where a figure is made.
 
@@ -66,9 +70,8 @@ def draw(
     -------
     matplotlib Axes
     """
-    arrangement, families = _arranged(
-        tree, max_depth, orientation, decimals, max_categories, legend, title, font, font_size
-    )
+    look = Look(max_depth, orientation, decimals, max_categories, missing, legend, title, font, font_size)
+    arrangement, families = _arranged(tree, look)
     if ax is None:
         from matplotlib import pyplot
 
@@ -85,6 +88,7 @@ def to_svg(
     orientation: Orientation = "auto",
     decimals: int = 2,
     max_categories: int = 6,
+    missing: bool = False,
     legend: bool = True,
     title: str | None = None,
     font: str | Sequence[str] | None = None,
@@ -97,7 +101,7 @@ def to_svg(
     tree : fitted estimator or DecisionTree
     path : str or Path, optional
         File to write it to, too.
-    max_depth, orientation, decimals, max_categories, legend, title, font, font_size
+    max_depth, orientation, decimals, max_categories, missing, legend, title, font, font_size
         As in `draw`.
 
     Returns
@@ -105,9 +109,8 @@ def to_svg(
     str
         The SVG document.
     """
-    arrangement, families = _arranged(
-        tree, max_depth, orientation, decimals, max_categories, legend, title, font, font_size
-    )
+    look = Look(max_depth, orientation, decimals, max_categories, missing, legend, title, font, font_size)
+    arrangement, families = _arranged(tree, look)
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -124,33 +127,14 @@ def to_svg(
     return text
 
 
-def _arranged(
-    tree: Any,
-    max_depth: int | None,
-    orientation: str,
-    decimals: int,
-    max_categories: int,
-    legend: bool,
-    title: str | None,
-    font: str | Sequence[str] | None,
-    font_size: float,
-) -> tuple[Arrangement, list[str]]:
-    if orientation not in ("auto", "down", "right"):
-        raise ValueError(f'orientation must be "auto", "down" or "right", got {orientation!r}')
-    if max_depth is not None and max_depth < 0:
-        raise ValueError(f"max_depth must be 0 or more, got {max_depth}; None shows all levels")
-    if max_categories < 1:
-        raise ValueError(f"max_categories must be 1 or more, got {max_categories}")
+def _arranged(tree: Any, look: Look) -> tuple[Arrangement, list[str]]:
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise ImportError("drawing a tree needs matplotlib: pip install 'pygbt[plot]'") from error
     facts = NodeFacts(tree_of(tree))
-    families = font_families(font, facts, title)
-    arrangement = arrange(
-        facts, measurer(families), font_size, max_depth, orientation, decimals, max_categories, legend, title
-    )
-    return arrangement, families
+    families = font_families(look.font, facts, look.title)
+    return arrange(facts, measurer(families), look), families
 
 
 def _inches(arrangement: Arrangement) -> tuple[float, float]:

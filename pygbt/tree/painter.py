@@ -10,7 +10,7 @@ from .arrangement import LINE as LINE_HEIGHT
 from .arrangement import Arrangement, Edge
 from .boxes import Bar, Box, Measure, Words
 from .node_facts import NodeFacts
-from .palette import INK, LINE, MUTED
+from .palette import INK, LINE
 
 __all__ = ["Painter", "font_families", "measurer"]
 
@@ -98,13 +98,13 @@ class Painter:
         from matplotlib.path import Path
 
         (x0, y0), (x1, y1) = edge.start, edge.end
+        bend = (edge.stop - edge.run) * 0.55
         if self.arrangement.vertical:
-            bend = (y1 - y0) * 0.55
-            points = [(x0, y0), (x0, y0 + bend), (x1, y1 - bend), (x1, y1)]
+            curve = [(x0, edge.run), (x0, edge.run + bend), (x1, edge.stop - bend), (x1, edge.stop)]
         else:
-            bend = min((x1 - x0) * 0.55, 40.0)
-            points = [(x0, y0), (x0 + bend, y0), (x0 + 34.0 - bend / 2, y1), (x0 + 34.0, y1), (x1, y1)]
-        codes = [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4, *([Path.LINETO] * (len(points) - 4))]
+            curve = [(edge.run, y0), (edge.run + bend, y0), (edge.stop - bend, y1), (edge.stop, y1)]
+        points = [(x0, y0), *curve, (x1, y1)]
+        codes = [Path.MOVETO, Path.LINETO, Path.CURVE4, Path.CURVE4, Path.CURVE4, Path.LINETO]
         line = PathPatch(
             Path(points, codes),
             facecolor="none",
@@ -130,7 +130,7 @@ class Painter:
                 va="baseline",
                 parse_math=False,
                 zorder=3,
-                bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
+                bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"},
             )
 
     def _box(self, left: float, top: float, box: Box) -> None:
@@ -157,9 +157,11 @@ class Painter:
     def _bar(self, bar: Bar, left: float, top: float) -> None:
         x, y = left + bar.x, top + bar.y
         if bar.mark is not None:
-            self._rectangle(x, y + bar.height / 2 - 0.75, bar.width, 1.5, "#d5dbe1", 5)
-            self._rectangle(x + bar.mark * (bar.width - 3.0), y, 3.0, bar.height, MUTED, 6)
+            self._rectangle(x, y + bar.height / 2 - 0.75, bar.width, 1.5, bar.track, 5)
+            self._rectangle(x + bar.mark * (bar.width - 3.0), y, 3.0, bar.height, bar.ink, 6)
             return
+        if not bar.parts:
+            self._rectangle(x, y, bar.width, bar.height, bar.track, 5)
         for share, color in bar.parts:
             if share > 0:
                 self._rectangle(x, y, share * bar.width, bar.height, color, 5)

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["INK", "LINE", "MUTED", "OTHER", "class_colors", "mixed", "text_color", "value_color"]
+__all__ = ["INK", "LINE", "MUTED", "OTHER", "class_colors", "luminance", "mixed", "text_color", "value_color"]
 
 INK = "#1f2933"  # text
-MUTED = "#5f6b76"  # secondary text
-LINE = "#b8c1ca"  # edges
+MUTED = "#515d68"  # secondary text
+LINE = "#c3ccd5"  # edges
 OTHER = "#9aa5b1"  # classes beyond the palette
 
 # Okabe and Ito's set without black and yellow (too light for a bar on white), from strong contrast on.
@@ -42,9 +42,13 @@ def mixed(color: str, ground: str, share: float) -> str:
     return "#" + "".join(f"{part:02x}" for part in parts)
 
 
+def luminance(color: str) -> float:
+    """Relative luminance, from 0 of black to 1 of white (WCAG)."""
+    parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
 def text_color(ground: str) -> str:
     """Dark or white, whichever is read better on a ground."""
-    red, green, blue = (int(ground[i : i + 2], 16) / 255 for i in (1, 3, 5))
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (red, green, blue)]
-    light = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return INK if light > 0.26 else "#ffffff"
+    return INK if luminance(ground) > 0.2 else "#ffffff"
