@@ -3,6 +3,32 @@
 
 from __future__ import annotations
 
+from .conditions import Condition, Cut, Rule
 from .decision_tree import DecisionTree
+from .drawing import draw, to_svg
+from .explain import Explanation, Step, explain
+from .graphviz import to_graphviz
+from .importance import importance_text, variable_importance
+from .node_table import leaf_table, node_table
+from .path_rules import RuleSet, decision_rules
+from .text import export_text
 
-__all__ = ["DecisionTree"]
+__all__ = [
+    "Condition",
+    "Cut",
+    "DecisionTree",
+    "Explanation",
+    "Rule",
+    "RuleSet",
+    "Step",
+    "decision_rules",
+    "draw",
+    "explain",
+    "export_text",
+    "importance_text",
+    "leaf_table",
+    "node_table",
+    "to_graphviz",
+    "to_svg",
+    "variable_importance",
+]

@@ -71,7 +71,7 @@ def raw_row(schema: Schema, x: Any) -> list[Any]:
         if hasattr(x, "to_dict") and hasattr(x, "index"):  # a row of a data frame, taken as a series
             return raw_row(schema, {str(name): value for name, value in x.to_dict().items() if str(name) in names})
         values = list(x)
-        if len(values) != 1 or np.ndim(values[0]) == 0:
+        if not values or np.ndim(values[0]) == 0:
             if len(values) != len(names):
                 raise ValueError(f"x has {len(values)} values, but the tree has {len(names)} columns")
             return values
