@@ -50,5 +50,6 @@ def luminance(color: str) -> float:
 
 
 def text_color(ground: str) -> str:
-    """Dark or white, whichever is read better on a ground."""
-    return INK if luminance(ground) > 0.2 else "#ffffff"
+    """A colour for text on a ground, with a contrast of 4.5 or more (WCAG)."""
+    light = luminance(ground)
+    return INK if light > 0.35 else "#000000" if light > 0.18 else "#ffffff"
