@@ -265,6 +265,14 @@ def test_importance_in_a_regression_is_the_loss_of_squares() -> None:
     root = Node([2.0], [low, Node([3.0])], [below_midpoint(0, 0, 1, improvement=0.8)], weight=8.0, risk=100.0)
     tree = make_tree(root, schema, None)
     assert variable_importance(tree).tolist() == pytest.approx([80 / 85, 5 / 85])
+    assert variable_importance(tree, improvement="total").tolist() == pytest.approx([8 / 13, 5 / 13])
+    with pytest.raises(ValueError, match="improvement must be"):
+        variable_importance(tree, improvement="sum")  # type: ignore[arg-type]
+
+
+def test_importance_of_trees_whose_gains_are_a_case() -> None:
+    gains = np.array([14 * 0.2467, 0, 5 * 0.971, 5 * 0.971])
+    assert variable_importance(golf_tree()).tolist() == pytest.approx((gains / gains.sum()).tolist())
 
 
 # --- one row --------------------------------------------------------------------------------------------------------

@@ -3,58 +3,63 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from .decision_tree import DecisionTree
+from .decision_tree import SHARED, DecisionTree
 from .questions import tree_of
 
 __all__ = ["importance_text", "variable_importance"]
 
-RELATIVE = ("squared_error",)  # criteria whose improvement is a share of the node's risk
-A_CASE = ("gain", "gain_ratio")  # criteria whose improvement is meant for one case
+Unit = Literal["total", "share", "case"]
 
 
-def variable_importance(tree: Any, surrogates: bool = True, *, criterion: str | None = None) -> npt.NDArray[np.float64]:
+def variable_importance(
+    tree: Any, surrogates: bool = True, *, improvement: Unit | None = None
+) -> npt.NDArray[np.float64]:
     """Importance of every feature, shape (n_features,); sums to 1, or is 0 everywhere if the tree asks nothing.
 
     A question adds its goodness to the feature it asks for, and goodness x adjusted agreement to the feature of each
-    of its surrogates. Goodness is the improvement of the criterion over the cases of the node; in a least squares
-    regression what the sum of squares loses.
+    of its surrogates. Goodness is what the criterion gains over all cases of the node: of classes the decrease of
+    impurity, in a regression what the risk loses.
 
     Parameters
     ----------
     tree : fitted estimator or DecisionTree
     surrogates : bool
         Whether surrogates count.
-    criterion : str, optional
-        Criterion the tree was grown by; that of the estimator unless given, else ``"squared_error"`` of a regression.
+    improvement : {"total", "share", "case"}, optional
+        What ``question_improvement`` of the tree means: the gain over all cases of the node, a share of its risk, or
+        the gain a case. Known for estimators. Of a bare `DecisionTree` it is taken to be "share" in a regression,
+        "case" in a tree that shares undecided cases, as those of C4.5 and ID3 do, else "total".
     """
-    if criterion is None:
-        criterion = getattr(tree, "criterion", None)
+    criterion = getattr(tree, "criterion", None)
     tree = tree_of(tree)
-    if criterion is None and not tree.classifier:
-        criterion = RELATIVE[0]
-    total = _goodness(tree, surrogates, criterion)
-    return total / total.sum() if total.sum() > 0 else total
-
-
-def _goodness(tree: DecisionTree, surrogates: bool, criterion: str | None) -> npt.NDArray[np.float64]:
+    if improvement is None:
+        improvement = _unit(tree, criterion)
+    if improvement not in ("total", "share", "case"):
+        raise ValueError(f'improvement must be "total", "share" or "case", got {improvement!r}')
     total = np.zeros(tree.schema.n_features)
-    for node in np.flatnonzero(tree.n_children > 0):
+    for node in np.flatnonzero(tree.n_children > 0).tolist():
         begin = int(tree.question_begin[node])
         goodness = float(tree.question_improvement[begin])
-        if criterion in RELATIVE:
+        if improvement == "share":
             goodness *= float(tree.risk[node])
-        elif criterion in A_CASE:
+        elif improvement == "case":
             goodness *= float(tree.weight[node])
         total[tree.question_feature[begin]] += goodness
         if surrogates:
             for q in range(begin + 1, begin + 1 + int(tree.n_surrogates[node])):
                 total[tree.question_feature[q]] += goodness * float(tree.question_adjusted[q])
-    return total
+    return total / total.sum() if total.sum() > 0 else total
+
+
+def _unit(tree: DecisionTree, criterion: str | None) -> Unit:
+    if not tree.classifier:
+        return "total" if criterion == "poisson" else "share"
+    return "case" if (tree.fallback == SHARED).any() else "total"
 
 
 def importance_text(tree: Any, surrogates: bool = True) -> str:
