@@ -153,10 +153,11 @@ def test_equal_sub_trees_are_drawn_alike_and_small_ones_are_spread() -> None:
 
 
 def test_colours() -> None:
-    assert len(set(class_colors([1.0] * 6))) == 6
-    many = class_colors([float(k) for k in range(9)])
+    for n in range(2, 11):
+        assert len(set(class_colors([1.0] * n))) == n
+    many = class_colors([float(k) for k in range(12)])
     assert many[0] == many[1] == many[2]
-    assert len(set(many[3:])) == 6
+    assert len(set(many[3:])) == 9
     light = [luminance(value_color(k / 50)) for k in range(51)]
     assert all(a > b for a, b in itertools.pairwise(light))
     for k in range(51):  # contrast of text on any fill, after WCAG
@@ -231,6 +232,18 @@ def test_random_trees_are_drawn_without_overlaps(seed: int) -> None:
     check_drawing(draw(tree, font_size=float(rng.uniform(6, 14))), tree.n_nodes)
     depths = tree.node_depths()
     check_drawing(draw(tree, max_depth=2, orientation="down"), int((depths <= 2).sum()))
+
+
+@pytest.mark.parametrize("orientation", ["down", "right"])
+def test_long_names_are_drawn_without_overlaps(orientation: Any) -> None:
+    cities = tuple(f"a city of a long name, number {k}" for k in range(9))
+    schema = Schema(("name of the place where it all began, at last", "x"), True, (cities, None))
+    below = Node([5, 6], [Node([5, 0]), Node([0, 6])], [Ask(1, -1234567.891)], fallback=1)
+    root = Node([9, 9], [Node([4, 3]), below], [Ask(0, branches=[0, 0, 1, 1, 1, 1, 1, 1, 1])], fallback=0)
+    tree = make_tree(root, schema, ["those who stayed at home and slept", "those who went away"])
+    for many in (1, 3, 9):
+        check_drawing(draw(tree, orientation=orientation, max_categories=many, missing=True), 5)
+    assert "≤ \u22121.23457e+06" in [text.get_text() for text in draw(tree).texts]
 
 
 def test_truncated_nodes_say_what_is_below() -> None:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .boxes import Box, BoxMaker, Measure, Words, branch_words, shortened
+from .boxes import MINUS, Box, BoxMaker, Measure, Words, branch_words, shortened
 from .layout import tidy
 from .node_facts import NodeFacts
 from .palette import INK, OTHER, value_color
@@ -18,7 +18,7 @@ MARGIN = 12.0
 WIDEST = 1080.0  # a tree wider than this, and than it is high, is turned to the right
 THICK = 15.0  # of the edges below the root together
 THIN = 0.8
-BEND = 28.0  # of an edge, along the growth of the tree
+BEND = 28.0  # of an edge along the growth of the tree, up to twice that where it leads far aside
 LINE = 1.3  # of a line of text, in sizes
 
 
@@ -90,7 +90,7 @@ class Arrangement:
     width: float = 0.0
     height: float = 0.0
     boxes: dict[int, tuple[float, float, Box]] = field(default_factory=dict)  # node: left, top, box
-    edges: list[Edge] = field(default_factory=list)
+    edges: dict[int, Edge] = field(default_factory=dict)  # child: edge
     swatches: list[Swatch] = field(default_factory=list)
     words: list[Words] = field(default_factory=list)  # title and legend
 
@@ -134,13 +134,23 @@ class _Planner:
             top = self._legend(out, top)
         self._place(out, top)
         self._edges(out)
-        right = max(left + box.width for left, _, box in out.boxes.values())
+        right = self._right(out)
         texts = [words.x + self.measure(words.text, words.size, words.bold) for words in out.words]
         out.width = max([right, *texts, *(s.x + s.width for s in out.swatches)]) + MARGIN
-        out.height = max(y + box.height for _, y, box in out.boxes.values()) + MARGIN
+        bottoms = [y + box.height for _, y, box in out.boxes.values()]
+        out.height = (
+            max(bottoms + [e.label.y + LINE * self.small * len(e.label.lines) for e in out.edges.values()]) + MARGIN
+        )
         if out.width > right + MARGIN and self.vertical:  # a wide legend: the tree in the middle
             self._shift(out, (out.width - right - MARGIN) / 2)
         return out
+
+    def _right(self, out: Arrangement) -> float:
+        """Where the boxes and the labels of edges end."""
+        rights = [left + box.width for left, _, box in out.boxes.values()]
+        if self.vertical:
+            rights += [edge.label.x + self._label_size(child)[0] / 2 for child, edge in out.edges.items()]
+        return max(rights)
 
     # --- nodes ----------------------------------------------------------------------------------------------------
 
@@ -175,8 +185,10 @@ class _Planner:
         for depth in range(len(levels)):
             at = [number[node] for node in levels[depth]]
             if depth > 0:
-                self.stops[depth] = reach + BEND
-                reach += BEND + max(labels[i][along] for i in at) + (4.0 if self.vertical else 8.0)
+                steps = [abs(across[i] - across[number[self.facts.parents[self.nodes[i]]]]) for i in at]
+                bend = min(max(BEND, 0.2 * float(max(steps))), 2.0 * BEND)
+                self.stops[depth] = reach + bend
+                reach += bend + max(labels[i][along] for i in at) + (4.0 if self.vertical else 8.0)
             for i in at:
                 node, middle = self.nodes[i], float(across[i])
                 box = self.boxes[node]
@@ -199,7 +211,7 @@ class _Planner:
             at = (left + box.width / 2 if self.vertical else top + box.height / 2) - sum(thick) / 2
             for child, thickness in zip(below, thick, strict=True):
                 at += thickness / 2
-                out.edges.append(self._edge(out, node, child, at, thickness))
+                out.edges[child] = self._edge(out, node, child, at, thickness)
                 at += thickness / 2
 
     def _edge(self, out: Arrangement, node: int, child: int, at: float, thickness: float) -> Edge:
@@ -223,7 +235,9 @@ class _Planner:
         side, x = self.small, MARGIN
         baseline = top + 0.86 * side
         if not self.tree.classifier:
-            low, high = (f"{value:.{self.maker.decimals}f}" for value in (self.maker.low, self.maker.high))
+            low, high = (
+                f"{value:.{self.maker.decimals}f}".replace("-", MINUS) for value in (self.maker.low, self.maker.high)
+            )
             low = f"mean  {low}"
             out.words.append(Words(x, baseline, low, self.small))
             x += self.measure(low, self.small, False) + 5.0
@@ -235,7 +249,7 @@ class _Planner:
         entries = [
             (shortened(label), color)
             for label, color in zip(self.facts.classes, self.maker.colors, strict=True)
-            if color != OTHER
+            if color != OTHER or self.maker.colors.count(OTHER) == 1
         ]
         if len(entries) < len(self.facts.classes):
             entries.append((f"{len(self.facts.classes) - len(entries)} other classes", OTHER))

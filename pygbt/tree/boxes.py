@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from .conditions import number_text
 from .node_facts import NodeFacts, counted, weight_text
 from .palette import INK, MUTED, class_colors, luminance, mixed, text_color, value_color
 from .questions import Question
@@ -16,7 +17,9 @@ __all__ = ["Bar", "Box", "BoxMaker", "Words", "branch_words"]
 Measure = Callable[[str, float, bool], float]  # text, size, bold -> width
 
 LONGEST = 30  # characters of a name before it is shortened
+LONGEST_NUMBER = 9  # characters of a threshold before it is written with six digits
 WRAP = 22  # characters of a line of a branch's label
+MINUS = "\u2212"
 PAD = 7.0
 BAR = 6.0
 
@@ -70,7 +73,9 @@ def shortened(text: Any, most: int = LONGEST) -> str:
 def branch_words(asked: Question, child: int, max_categories: int) -> list[str]:
     """The answer that leads to a child, as short lines: ``< 2.45``, ``red``, ``red, blue``."""
     if asked.cut is not None:
-        return [asked.branch_text(child).replace("<=", "≤").replace(">=", "≥")]
+        sign, number = asked.branch_text(child).split(" ", 1)
+        short = number if len(number) <= LONGEST_NUMBER else number_text(asked.cut.shown)
+        return [f"{sign.replace('<=', '≤').replace('>=', '≥')} {short.replace('-', MINUS)}"]
     values = [shortened(value, WRAP) for _, value in asked.branch_categories(child)]
     if len(values) > max_categories:
         values = [*values[: max_categories - 1], f"… {len(values) - max_categories + 1} more"]
@@ -118,7 +123,7 @@ class BoxMaker:
         """The box of a node; `cut_off`: its children are not shown."""
         ends = not self.tree.children(node)
         asked = self.facts.asked(node)
-        title = shortened(self.facts.prediction_text(node, self.decimals) if ends or asked is None else asked.name)
+        title = shortened(self._answer(node) if ends or asked is None else asked.name)
         notes = [self._cases(node, ends)]
         if cut_off:
             notes.append(f"… {counted(self.facts.leaves_below[node], 'leaf')} below")
@@ -165,7 +170,11 @@ class BoxMaker:
                 return text
             share = float(self.facts.shares[node, self.tree.label[node]])
             return f"{text} · {_percent(share)}" if ends else text
-        return text if ends else f"{text} · {self.facts.prediction_text(node, self.decimals)}"
+        return text if ends else f"{text} · {self._answer(node)}"
+
+    def _answer(self, node: int) -> str:
+        text = self.facts.prediction_text(node, self.decimals)
+        return text if self.tree.classifier else text.replace("-", MINUS)
 
     def _colors(self, node: int, ends: bool) -> tuple[str, str]:
         if self.tree.classifier:

@@ -82,9 +82,9 @@ class Painter:
 
     def paint(self) -> None:
         """Edges first, then their labels, boxes, legend."""
-        for edge in self.arrangement.edges:
+        for edge in self.arrangement.edges.values():
             self._edge(edge)
-        for edge in self.arrangement.edges:
+        for edge in self.arrangement.edges.values():
             self._label(edge)
         for left, top, box in self.arrangement.boxes.values():
             self._box(left, top, box)

@@ -13,18 +13,18 @@ LINE = "#c3ccd5"  # edges
 OTHER = "#9aa5b1"  # classes beyond the palette
 
 # Okabe and Ito's set without black and yellow (too light for a bar on white), from strong contrast on.
-_CLASSES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
+_FEW = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
+# Tol's muted set, ordered so that neighbours differ in lightness.
+_MANY = ("#332288", "#ddcc77", "#117733", "#88ccee", "#882255", "#44aa99", "#cc6677", "#999933", "#aa4499")
 _VALUES = ("#fdf3d8", "#b9dcc3", "#5fb0b7", "#2f7ba6", "#27447a")  # ascending, lightness falls evenly
 
 
 def class_colors(weights: Sequence[float]) -> list[str]:
-    """A colour for each class; beyond six classes the heaviest have one each, the others share a grey."""
+    """A colour for each class; beyond nine classes the heaviest have one each, the others share a grey."""
+    palette = _FEW if len(weights) <= len(_FEW) else _MANY
+    heaviest = sorted(range(len(weights)), key=lambda k: -weights[k])[: len(palette)]
     colors = [OTHER] * len(weights)
-    if len(weights) <= len(_CLASSES):
-        heaviest = list(range(len(weights)))
-    else:
-        heaviest = sorted(sorted(range(len(weights)), key=lambda k: -weights[k])[: len(_CLASSES)])
-    for k, color in zip(heaviest, _CLASSES, strict=False):
+    for k, color in zip(sorted(heaviest), palette, strict=False):
         colors[k] = color
     return colors
 
