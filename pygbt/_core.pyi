@@ -169,6 +169,9 @@ class Response:
     def targets(
         targets: npt.NDArray[np.float64], weights: npt.NDArray[np.float64] | None = None, n_threads: int = 0
     ) -> Response: ...
+    def class_weights(self) -> npt.NDArray[np.float64]: ...
+
+def grow_cart(table: CodedTable, response: Response, options: dict[str, Any], n_threads: int = 0) -> DecisionTree: ...
 
 class DecisionTree:
     n_nodes: int

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from .cart import CARTClassifier, CARTRegressor
 from .conditions import Condition, Cut, Rule
 from .decision_tree import DecisionTree
 from .drawing import draw, to_svg
@@ -14,6 +15,8 @@ from .path_rules import RuleSet, decision_rules
 from .text import export_text
 
 __all__ = [
+    "CARTClassifier",
+    "CARTRegressor",
     "Condition",
     "Cut",
     "DecisionTree",

@@ -19,7 +19,7 @@ WIDEST = 1080.0  # a tree wider than this, and than it is high, is turned to the
 THICK = 15.0  # of the edges below the root together
 THIN = 0.8
 BEND = 28.0  # of an edge along the growth of the tree, up to twice that where it leads far aside
-LINE = 1.3  # of a line of text, in sizes
+LINE = 1.4  # of a line of text, in sizes
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,12 @@ class Look:
 
 @dataclass(frozen=True)
 class Label:
-    """Lines of text, the middle of the first line's box at y; centred at x or starting there."""
+    """Lines of text from y on, centred at x or starting there."""
 
     x: float
     y: float
+    width: float
+    height: float
     lines: tuple[str, ...]
     size: float
     centred: bool
@@ -149,7 +151,7 @@ class _Planner:
         """Where the boxes and the labels of edges end."""
         rights = [left + box.width for left, _, box in out.boxes.values()]
         if self.vertical:
-            rights += [edge.label.x + self._label_size(child)[0] / 2 for child, edge in out.edges.items()]
+            rights += [edge.label.x + edge.label.width / 2 for edge in out.edges.values()]
         return max(rights)
 
     # --- nodes ----------------------------------------------------------------------------------------------------
@@ -222,10 +224,10 @@ class _Planner:
         run, stop = self.ends[self.facts.depths[node]], self.stops[self.facts.depths[child]]
         if self.vertical:
             middle = x + own.width / 2
-            label = Label(middle, y - 3.0 - height, lines, self.small, True)
+            label = Label(middle, y - 3.0 - height, width, height, lines, self.small, True)
             return Edge((at, top + box.height), (middle, y), run, stop, thickness, label)
         middle = y + own.height / 2
-        label = Label(x - 5.0 - width, middle - height / 2, lines, self.small, False)
+        label = Label(x - 5.0 - width, middle - height / 2, width, height, lines, self.small, False)
         return Edge((left + box.width, at), (x, middle), run, stop, thickness, label)
 
     # --- legend ---------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from .importance import variable_importance
 from .path_rules import RuleSet, decision_rules
 from .text import export_text
 
-__all__ = ["TreeClassifier", "TreeEstimator", "TreeRegressor", "read_training_table", "threads"]
+__all__ = ["TreeClassifier", "TreeEstimator", "TreeRegressor", "check_exposure", "read_training_table", "threads"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -43,6 +43,16 @@ def read_training_table(X: Any, categorical_features: Any, n_jobs: int | None) -
     table = read_table(X)
     schema = Schema.infer(table, categorical_features=categorical_features)
     return schema, _core.CodedTable(schema.encode_table(table), schema.n_categories, threads(n_jobs))
+
+
+def check_exposure(exposure: Any) -> Floats | None:
+    """Times as float64, shape (n,)."""
+    if exposure is None:
+        return None
+    times = np.asarray(exposure, dtype=np.float64)
+    if times.ndim != 1 or not (np.isfinite(times) & (times > 0)).all():
+        raise ValueError("exposure must hold one positive number for each row")
+    return times
 
 
 class TreeEstimator(TableEstimator):

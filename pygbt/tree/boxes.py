@@ -65,9 +65,12 @@ class Box:
 
 
 def shortened(text: Any, most: int = LONGEST) -> str:
-    """One line of at most so many characters."""
+    """One line of at most so many characters; of a longer text the beginning and the end."""
     line = " ".join(str(text).split())
-    return line if len(line) <= most else line[: most - 1].rstrip() + "…"
+    if len(line) <= most:
+        return line
+    end = most // 3
+    return f"{line[: most - 1 - end].rstrip()}…{line[-end:].lstrip()}"
 
 
 def branch_words(asked: Question, child: int, max_categories: int) -> list[str]:

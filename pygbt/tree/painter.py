@@ -14,6 +14,8 @@ from .palette import INK, LINE
 
 __all__ = ["Painter", "font_families", "measurer"]
 
+HINTED = 1.04  # glyphs fitted to pixels may be so much wider than their outlines
+
 # Families with Chinese, Japanese or Korean characters, as systems call them.
 _WIDE_FONTS = (
     *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN"),
@@ -51,7 +53,7 @@ def measurer(families: Sequence[str]) -> Measure:
         key = (text, size, bold)
         if key not in known:
             font = FontProperties(family=list(families), size=size, weight="bold" if bold else "normal")
-            known[key] = float(reader.get_text_width_height_descent(text, font, ismath=False)[0])
+            known[key] = HINTED * float(reader.get_text_width_height_descent(text, font, ismath=False)[0])
         return known[key]
 
     return measure
@@ -117,6 +119,8 @@ class Painter:
 
     def _label(self, edge: Edge) -> None:
         label = edge.label
+        left = label.x - label.width / 2 if label.centred else label.x
+        self._rectangle(left - 1.5, label.y, label.width + 3.0, label.height, "#ffffff", 2)
         for i, line in enumerate(label.lines):
             baseline = label.y + (i + 0.5) * LINE_HEIGHT * label.size + 0.36 * label.size
             self.ax.text(
@@ -130,7 +134,6 @@ class Painter:
                 va="baseline",
                 parse_math=False,
                 zorder=3,
-                bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"},
             )
 
     def _box(self, left: float, top: float, box: Box) -> None:

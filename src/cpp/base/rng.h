@@ -16,6 +16,9 @@ enum class Draw : std::uint32_t {
   kColumnTree = 2,     // id = feature unit
   kColumnLevel = 3,    // id = feature unit, sub = depth
   kColumnNode = 4,     // id = feature unit, sub = node
+  kBootstrap = 5,      // of a tree of a forest: id = number of the draw
+  kTreeFeature = 6,    // of a tree of a forest: id = key of the node, sub = number of the draw
+  kThreshold = 7,      // of a tree of a forest: id = key of node and feature, sub = number of the draw or level
 };
 
 struct Philox {

@@ -145,6 +145,17 @@ void bind_decision(py::module_& module) {
             return std::make_shared<Response>(targets_response(y, width, w, n_threads));
           },
           py::arg("targets"), py::arg("weights") = py::none(), py::arg("n_threads") = 0)
+      .def(
+          "class_weights",
+          [](const Response& response) {
+            std::vector<double> weights(static_cast<std::size_t>(response.n_classes), 0.0);
+            for (std::size_t i = 0; i < response.label.size(); ++i)
+              weights[static_cast<std::size_t>(response.label[i])] +=
+                  response.weight.empty() ? 1.0 : response.weight[i];
+            for (double& weight : weights) weight *= response.weight_unit;
+            return to_array(std::move(weights));
+          },
+          "[class] weight of the rows that count; exact")
       .def_readonly("n_rows", &Response::n_rows);
 
   py::class_<DecisionTree, std::shared_ptr<DecisionTree>>(module, "DecisionTree")

@@ -128,9 +128,9 @@ CodedTable coded_bins(std::shared_ptr<const Dataset> data) {
   return table;
 }
 
-Cut cut_between(const CodedTable& table, FeatureId feature, Code low, Code high, bool midpoint) {
+ValueCut cut_between(const CodedTable& table, FeatureId feature, Code low, Code high, bool midpoint) {
   const CodedColumn& column = table.columns[static_cast<std::size_t>(feature)];
-  Cut cut;
+  ValueCut cut;
   cut.lower = column.value[low - 1];
   cut.threshold = cut.lower;
   if (!table.exact) {

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// Grows one binary tree: search, surrogates, partition, node by node. Large nodes are searched by all threads, feature
+// by feature; then whole sub-trees are tasks. What a node becomes depends on its cases alone, so threads change nothing.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <queue>
+#include <span>
+#include <vector>
+
+#include "cart/cart_options.h"
+#include "cart/cart_tree.h"
+#include "cart/cases.h"
+#include "cart/feature_draw.h"
+#include "cart/feature_search.h"
+#include "cart/node_summary.h"
+#include "cart/surrogate_search.h"
+
+namespace pygbt {
+
+template <class Criterion>
+class CartGrower {
+ public:
+  using Case = typename Criterion::Case;
+
+  // All outlive the grower. summaries: compute risk and impurity of every node (forests do not read them).
+  CartGrower(const CodedTable& table, const Response& response, const CartOptions& options, int n_threads,
+             bool summaries);
+
+  // Grows a tree on these cases; they are reordered. `options` may differ from tree to tree in `tree` alone.
+  CartTree grow(std::vector<Case>& cases);
+
+ private:
+  struct OpenNode {
+    std::int32_t node = 0;  // in the tree that it grows in
+    std::size_t begin = 0, end = 0;  // its cases
+    std::int32_t depth = 0;
+    std::uint64_t key = 1;
+    std::vector<std::uint64_t> constant;  // bits of the features known to have one value here
+    std::vector<SplitCandidate> found;  // what the search left, the best first
+  };
+
+  // What one thread works with.
+  struct Worker {
+    Worker(const CodedTable& table, const Response& response, const CartOptions& options, LeastSide least)
+        : search(table, response, options, least),
+          surrogates(table, options, response.weight_unit),
+          draw(table.n_features()) {}
+    FeatureSearch<Criterion> search;
+    SurrogateSearch surrogates;
+    FeatureDraw draw;
+    std::vector<Case> spare;
+    std::vector<std::uint8_t> side;
+    std::vector<std::int64_t> total;
+    std::vector<OpenNode> stack;
+  };
+
+  // Fills in the statistics of a node; whether it may be split.
+  bool open(CartTree& tree, OpenNode& node, Worker& worker);
+  // Finds questions; false: there is none. parallel: by all threads.
+  bool search(OpenNode& node, Worker& worker, bool parallel);
+  void search_drawn(OpenNode& node, Worker& worker, std::vector<SplitCandidate>& found);
+  void search_all(OpenNode& node, Worker& worker, bool parallel, std::vector<SplitCandidate>& found);
+  // Asks the best question found: surrogates, partition, two children.
+  void split(CartTree& tree, OpenNode& node, Worker& worker, bool parallel, OpenNode (&children)[2]);
+  void find_surrogates(CartNode& into, const OpenNode& node, Worker& worker, bool parallel);
+  void set_fallback(CartNode& into, const OpenNode& node, const Worker& worker) const;
+  std::size_t partition(const CartNode& of, const OpenNode& node, Worker& worker, std::size_t& n_right);
+
+  void grow_best_first(CartTree& tree, OpenNode root);
+  void grow_subtree(CartTree& tree, OpenNode root, Worker& worker);
+  CartTree new_tree() const;
+
+  std::span<const Case> cases_of(const OpenNode& node) const {
+    return std::span<const Case>(*cases_).subspan(node.begin, node.end - node.begin);
+  }
+  Code code(FeatureId feature, std::uint32_t row) const {
+    return table_.columns[static_cast<std::size_t>(feature)].at(row);
+  }
+
+  const CodedTable& table_;
+  const Response& response_;
+  const CartOptions& options_;
+  int n_threads_;
+  bool summaries_;
+  LeastSide least_;
+  std::int64_t least_split_rows_ = 0, least_split_weight_ = 0;
+  double root_risk_ = 0.0, root_rate_ = 0.0;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<Case>* cases_ = nullptr;
+};
+
+}  // namespace pygbt

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// The training rows of a tree with what the criterion reads of them, kept in the order of the nodes: the rows of a node
+// are a range, ascending by row.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "decision/response.h"
+
+namespace pygbt {
+
+struct ClassCase {
+  std::uint32_t row;
+  std::uint32_t weight;  // > 0, in units of Response::weight_unit
+  std::int32_t label;
+};
+
+struct ValueCase {
+  std::uint32_t row;
+  std::uint32_t weight;
+  std::int64_t y;  // first target, in units of Response::target_unit
+};
+
+inline void set_response(ClassCase& into, const Response& response) { into.label = response.label[into.row]; }
+inline void set_response(ValueCase& into, const Response& response) {
+  into.y = response.target[static_cast<std::size_t>(into.row) * static_cast<std::size_t>(response.n_targets)];
+}
+
+// The rows that count. `weights` [row] in place of the response's own, for instance the counts of a bootstrap sample
+// times them; empty: the response's.
+template <class Case>
+std::vector<Case> make_cases(const Response& response, std::span<const std::uint32_t> weights = {}) {
+  const std::span<const std::uint32_t> of_row = weights.empty() ? std::span(response.weight) : weights;
+  std::vector<Case> cases;
+  cases.reserve(static_cast<std::size_t>(response.n_rows));
+  for (std::uint32_t row = 0; row < static_cast<std::uint32_t>(response.n_rows); ++row) {
+    const std::uint32_t weight = of_row.empty() ? 1u : of_row[row];
+    if (weight == 0) continue;
+    Case& one = cases.emplace_back();
+    one.row = row;
+    one.weight = weight;
+    set_response(one, response);
+  }
+  return cases;
+}
+
+}  // namespace pygbt

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Features of a node in a drawn order: the k-th draw of a node is a function of (seed, tree, node, k) alone.
+#pragma once
+
+#include <cstdint>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "base/rng.h"
+#include "base/types.h"
+#include "cart/cart_options.h"
+
+namespace pygbt {
+
+// Key of the child of a node: the path from the root, mixed (splitmix64, Steele et al. 2014).
+inline std::uint64_t child_key(std::uint64_t key, std::uint32_t side) {
+  std::uint64_t z = key * 2 + side + 0x9E3779B97F4A7C15ull;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+  return z ^ (z >> 31);
+}
+
+class FeatureDraw {
+ public:
+  explicit FeatureDraw(std::int32_t n_features) : order_(static_cast<std::size_t>(n_features)) {
+    std::iota(order_.begin(), order_.end(), 0);
+  }
+
+  void begin(const CartOptions& options, std::uint64_t node_key) {
+    while (!swaps_.empty()) {  // back to the order of the columns
+      std::swap(order_[swaps_.back().first], order_[swaps_.back().second]);
+      swaps_.pop_back();
+    }
+    options_ = &options;
+    key_ = node_key;
+  }
+  bool more() const { return swaps_.size() < order_.size(); }
+  FeatureId next() {
+    const std::size_t drawn = swaps_.size();
+    const std::uint64_t left = order_.size() - drawn;
+    const std::uint32_t bits =
+        random_bits(options_->seed, Draw::kTreeFeature, options_->tree, key_, static_cast<std::uint32_t>(drawn));
+    const std::size_t at = drawn + static_cast<std::size_t>((bits * left) >> 32);
+    std::swap(order_[drawn], order_[at]);
+    swaps_.emplace_back(drawn, at);
+    return order_[drawn];
+  }
+
+ private:
+  std::vector<FeatureId> order_;
+  std::vector<std::pair<std::size_t, std::size_t>> swaps_;
+  const CartOptions* options_ = nullptr;
+  std::uint64_t key_ = 0;
+};
+
+}  // namespace pygbt

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cart/grow_cart.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/pool.h"
+#include "cart/absolute_error.h"
+#include "cart/cart_grower.h"
+#include "cart/criteria.h"
+
+namespace pygbt {
+namespace {
+
+template <class T>
+struct Type {
+  using type = T;
+};
+
+bool plain(const std::vector<double>& factors) {
+  return std::all_of(factors.begin(), factors.end(), [](double f) { return f == 1.0; });
+}
+
+// Calls use(Type<Criterion>) with the loops of the criterion. total: the weight that will be summed.
+template <class Use>
+void with_criterion(const Response& response, const CartOptions& options, std::uint64_t total, const Use& use) {
+  constexpr std::uint64_t kSquaresFit = std::uint64_t{1} << 31;
+  const bool classes = response.n_classes > 0;
+  const auto needs = [&](bool fits, const char* what) {
+    require(fits, std::string("criterion does not fit: it is one of ") + what);
+  };
+  switch (options.criterion) {
+    case CartCriterion::kGini:
+      needs(classes, "classification");
+      if (plain(options.split_factor) && total < kSquaresFit) return use(Type<GiniCounts>());
+      return use(Type<ClassFactors<CartCriterion::kGini>>());
+    case CartCriterion::kEntropy:
+      needs(classes, "classification");
+      return use(Type<ClassFactors<CartCriterion::kEntropy>>());
+    case CartCriterion::kTwoing:
+      needs(classes, "classification");
+      return use(Type<ClassFactors<CartCriterion::kTwoing>>());
+    case CartCriterion::kSquaredError:
+      needs(!classes, "regression");
+      return use(Type<SquaredSides>());
+    case CartCriterion::kAbsoluteError:
+      needs(!classes && response.n_targets == 1, "regression of one target");
+      return use(Type<AbsoluteSides>());
+    case CartCriterion::kPoisson:
+      needs(!classes && response.n_targets <= 2, "counts of events, with their times");
+      for (const std::int64_t y : response.target) require(y >= 0, "y: criterion=\"poisson\" needs counts >= 0");
+      return use(Type<PoissonSides>());
+  }
+}
+
+void check(const CodedTable& table, const Response& response, const CartOptions& options) {
+  const auto n_classes = static_cast<std::size_t>(response.n_classes);
+  require(table.n_rows == response.n_rows, "X and y must have the same number of rows");
+  require(options.feature_cost.empty() || options.feature_cost.size() == static_cast<std::size_t>(table.n_features()),
+          "feature_costs: one for each column");
+  require(options.losses.empty() || options.losses.size() == n_classes * n_classes, "losses: one for each two classes");
+  for (const std::vector<double>* factors : {&options.class_factor, &options.split_factor})
+    require(factors->empty() || factors->size() == n_classes, "class factors: one for each class");
+}
+
+}  // namespace
+
+DecisionTree grow_cart(const CodedTable& table, const Response& response, const CartOptions& options, int n_threads) {
+  check(table, response, options);
+  DecisionTree tree;
+  with_criterion(response, options, response.total_weight, [&]<class Criterion>(Type<Criterion>) {
+    auto cases = make_cases<typename Criterion::Case>(response);
+    CartGrower<Criterion> grower(table, response, options, resolve_threads(n_threads), true);
+    tree = to_decision_tree(grower.grow(cases), table, response, options);
+  });
+  return tree;
+}
+
+void grow_forest(const CodedTable& table, const Response& response, const CartOptions& options, std::int32_t first,
+                 std::int32_t n, int n_threads,
+                 const std::function<void(std::int32_t, std::vector<std::uint32_t>&)>& weights,
+                 const std::function<void(std::int32_t, const CartTree&, const CartOptions&)>& take) {
+  check(table, response, options);
+  const int threads = resolve_threads(n_threads);
+  const bool by_tree = n >= threads;
+  const auto grow_one = [&](std::int32_t index, int own_threads) {
+    CartOptions own = options;
+    own.tree = static_cast<std::uint32_t>(index);
+    std::vector<std::uint32_t> drawn;
+    weights(index, drawn);
+    std::uint64_t total = response.total_weight;
+    if (!drawn.empty()) {
+      total = 0;
+      for (const std::uint32_t w : drawn) total += w;
+    }
+    with_criterion(response, own, total, [&]<class Criterion>(Type<Criterion>) {
+      auto cases = make_cases<typename Criterion::Case>(response, drawn);
+      CartGrower<Criterion> grower(table, response, own, own_threads, own.cp >= 0.0);
+      take(index, grower.grow(cases), own);
+    });
+  };
+  if (by_tree) {
+    parallel_for(threads, n, [&](std::int64_t i, int) { grow_one(first + static_cast<std::int32_t>(i), 1); });
+  } else {
+    for (std::int32_t i = 0; i < n; ++i) grow_one(first + i, threads);
+  }
+}
+
+}  // namespace pygbt
