@@ -229,6 +229,18 @@ def test_rules_are_the_leaves(seed: int) -> None:
         assert len({condition.feature for condition in rule.conditions}) == len(rule.conditions)
 
 
+def test_categories_that_a_node_has_not_seen_are_not_written() -> None:
+    schema = Schema(("colour", "x"), True, (("red", "green", "blue"), None))
+    below = Node([3, 2], [Node([3, 0]), Node([0, 2])], [Ask(0, branches=[0, -1, 1])], fallback=1)
+    root = Node([3, 4], [below, Node([0, 2])], [Ask(1, 1.0)], fallback=0)
+    rules = decision_rules(make_tree(root, schema, ["no", "yes"]))
+    assert rules[1].conditions_text(missing=True) == "x <= 1 or missing and colour = blue or missing"
+    green = pytest.importorskip("pandas").DataFrame({"colour": ["green"], "x": [0.0]})
+    assert rules.covers(green).tolist() == [[False, True, False]]
+    seen = rules[1].conditions[1] & Condition(0, "colour", categories=((1, "green"), (2, "blue")), missing=True)
+    assert str(seen) == "colour in {green, blue}"  # green by the one condition, as a category not seen by the other
+
+
 # --- tables and importance ------------------------------------------------------------------------------------------
 
 
@@ -257,6 +269,38 @@ def test_importance_counts_surrogates_by_their_adjusted_agreement() -> None:
         [0, 0, 50 / 88.969404, second / 88.969404]
     )
     assert importance_text(tree).splitlines()[0] == "petal width    36"
+
+
+@pytest.mark.shared_data
+def test_importances_that_rpart_prints(shared_data: Any) -> None:
+    from datasets import frame, load
+
+    from pygbt.tree import CARTClassifier
+
+    kyphosis = load("kyphosis")
+    tree = CARTClassifier().fit(kyphosis.X, kyphosis.y)
+    assert tree.feature_importances_.sum() == pytest.approx(1.0)
+    assert importance_text(tree) == "Start    64\nAge      24\nNumber   12"
+    lines = tree.to_text(style="rpart", surrogates=True, competitors=True).splitlines()
+    assert "Start  < 8.5 to the left,   improve=6.76233" in lines[7]
+    assert "Number < 6.5 to the right,  agree=0.802, adj=0.158" in lines[11]
+    assert tree.to_text(style="j48") == (
+        "Start < 8.5: present (19/8)\n"
+        "Start >= 8.5\n"
+        "|   Start < 14.5\n"
+        "|   |   Age < 55: absent (12)\n"
+        "|   |   Age >= 55\n"
+        "|   |   |   Age < 111: present (7/3)\n"
+        "|   |   |   Age >= 111: absent (14/2)\n"
+        "|   Start >= 14.5: absent (29)"
+    )
+    assert str(tree.to_rules()[2]) == ("if 8.5 <= Start < 14.5 and 55 <= Age < 111 then present  (7 rows, share 0.571)")
+    cars = frame("cu_summary")
+    cars = cars[cars["Reliability"].notna()]
+    tree = CARTClassifier().fit(cars[["Price", "Country", "Mileage", "Type"]], cars["Reliability"].astype(str))
+    assert importance_text(tree) == "Country   66\nType      22\nPrice     12"
+    rows = cars[["Price", "Country", "Mileage", "Type"]]
+    assert [explain(tree, rows.iloc[[i]]).prediction for i in range(20)] == tree.predict(rows[:20]).tolist()
 
 
 def test_importance_in_a_regression_is_the_loss_of_squares() -> None:

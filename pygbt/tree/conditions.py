@@ -99,9 +99,11 @@ class Condition:
     above, below : Cut or None
         Numeric: the value lies above the one and below the other; None where that side is open.
     categories : tuple of (int, value) or None
-        Nominal: codes and values that are allowed, ascending by code. None for a numeric feature.
+        Nominal: codes and values that are allowed, ascending by code; None for a numeric feature.
     missing : bool
-        Whether a value that is missing (or a category not seen) satisfies it, too.
+        Whether a value that is missing (or a category not seen in training) satisfies it, too.
+    unseen : tuple of (int, value)
+        Nominal: categories of other nodes that count as missing here; they satisfy it if missing values do.
     """
 
     feature: int
@@ -110,12 +112,13 @@ class Condition:
     below: Cut | None = None
     categories: tuple[tuple[int, Any], ...] | None = None
     missing: bool = False
+    unseen: tuple[tuple[int, Any], ...] = ()
 
     def holds(self, values: Floats) -> Marks:
         """Of each value, shape (n,): numbers as the tree compares them, or codes of categories; NaN is missing."""
         known = ~np.isnan(values)
         if self.categories is not None:
-            inside = np.isin(values, [code for code, _ in self.categories])
+            inside = np.isin(values, [code for code, _ in self._allowed()])
         else:
             inside = known.copy()
             if self.above is not None:
@@ -130,12 +133,17 @@ class Condition:
             raise ValueError(f"conditions of {self.name!r} and {other.name!r} cannot be merged: they are two features")
         missing = self.missing and other.missing
         if self.categories is not None and other.categories is not None:
-            allowed = {code for code, _ in other.categories}
-            both = tuple(pair for pair in self.categories if pair[0] in allowed)
-            return replace(self, categories=both, missing=missing)
+            both = [pair for pair in self._allowed() if pair in other._allowed()]
+            nowhere = tuple(pair for pair in both if pair in self.unseen and pair in other.unseen)
+            seen = tuple(pair for pair in both if pair not in nowhere)
+            return replace(self, categories=seen, missing=missing, unseen=nowhere)
         above = max((c.above for c in (self, other) if c.above is not None), key=_threshold, default=None)
         below = min((c.below for c in (self, other) if c.below is not None), key=_threshold, default=None)
         return replace(self, above=above, below=below, missing=missing)
+
+    def _allowed(self) -> list[tuple[int, Any]]:
+        """Codes and values that satisfy it, ascending by code."""
+        return sorted([*(self.categories or ()), *(self.unseen if self.missing else ())], key=_code)
 
     def to_text(self, *, missing: bool = False, max_categories: int | None = None) -> str:
         """The condition in words; with `missing`, those that missing values satisfy say so."""
@@ -154,6 +162,10 @@ class Condition:
 
     def __str__(self) -> str:
         return self.to_text()
+
+
+def _code(pair: tuple[int, Any]) -> int:
+    return pair[0]
 
 
 def _threshold(cut: Cut) -> float:

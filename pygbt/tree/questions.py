@@ -78,13 +78,10 @@ class Question:
         return tuple((code, self.categories[code]) for code, to in enumerate(self.branches) if to == child)
 
     def condition(self, child: int, *, missing: bool = False) -> Condition:
-        """What is true of the rows that the question sends to a child; `missing`: so go those that it does not decide,
-        with categories that the node has not seen.
-        """
+        """What is true of the rows that the question sends to a child; `missing`: there go those it does not decide."""
         if self.cut is None:
-            here = (child, -1) if missing else (child,)
-            allowed = tuple((code, self.categories[code]) for code, to in enumerate(self.branches) if to in here)
-            return Condition(self.feature, self.name, categories=allowed, missing=missing)
+            here, nowhere = self.branch_categories(child), self.branch_categories(-1)
+            return Condition(self.feature, self.name, categories=here, missing=missing, unseen=nowhere)
         if child == self.low_child:
             return Condition(self.feature, self.name, below=self.cut, missing=missing)
         return Condition(self.feature, self.name, above=self.cut, missing=missing)
