@@ -393,3 +393,32 @@ def test_every_fallback_is_drawn_at_random() -> None:
     assert kinds == {"asked", "surrogate", "fallback", "stays", "shared"}
     assert SHARED == -2
     assert MIXED.n_features == 5
+
+
+# --- estimators -----------------------------------------------------------------------------------------------------
+
+
+def test_estimators_read_their_tree() -> None:
+    from sklearn.exceptions import NotFittedError
+
+    from pygbt.tree import CARTClassifier, DecisionTree
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3))
+    model = CARTClassifier()
+    for read in (export_text, decision_rules, leaf_table, variable_importance, lambda m: m.to_svg()):
+        with pytest.raises(NotFittedError):
+            read(model)
+    with pytest.raises(NotFittedError):
+        _ = model.feature_importances_
+    assert not hasattr(model, "feature_importances_")
+    model.fit(X, np.where(X[:, 1] > 0.3, "high", "low"))
+    assert isinstance(model.tree_, DecisionTree)
+    assert model.to_text(style="j48") == export_text(model.tree_, style="j48")
+    assert str(model.to_rules()) == str(decision_rules(model.tree_))
+    assert model.to_graphviz().startswith("digraph Tree {")
+    assert model.feature_importances_.argmax() == 1
+    assert (model.apply(X) == [explain(model, x).parts[0][0] for x in X]).all()
+    (low, high), covered = decision_rules(model), decision_rules(model).covers(X)
+    assert (low.prediction, high.prediction) == ("low", "high")
+    assert (covered[:, 1] == (model.predict(X) == "high")).all()

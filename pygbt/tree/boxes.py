@@ -161,7 +161,7 @@ class BoxMaker:
             self._bar(node, 5.0, (height - BAR) / 2, bar, fill),
             Words(x, baseline, title, size, True, ink),
         ]
-        x += self.measure(title, size, True) + 6.0
+        x += self.measure(title, size, True) + 9.0
         pieces.append(Words(x, baseline, note, small, False, _soft(fill)))
         return Box(x + self.measure(note, small, False) + 6.0, height, fill, border, False, tuple(pieces))
 

@@ -35,9 +35,9 @@ def draw(
     """Draw a tree.
 
     Inner nodes name the feature they ask for, edges carry the answers and are as thick as the share of the cases that
-    pass. Bars show the shares of the classes, or where a mean stands between the least and the largest. Leaves are
-    filled with the colour of their class or mean. Colours are told apart with any colour vision (of more than ten
-    classes the nine largest have one each, the others share a grey).
+    pass. Bars show the shares of the classes, or where a mean (of several targets: the first) stands between the least
+    and the largest. Leaves are filled with the colour of their class or mean. Colours are told apart with any colour
+    vision (of more than ten classes the nine largest have one each, the others share a grey).
 
     Parameters
     ----------

@@ -120,7 +120,13 @@ class Painter:
     def _label(self, edge: Edge) -> None:
         label = edge.label
         left = label.x - label.width / 2 if label.centred else label.x
-        self._rectangle(left - 1.5, label.y, label.width + 3.0, label.height, "#ffffff", 2)
+        wide, high = label.width + 3.0, label.height
+        if self.arrangement.vertical:  # over the whole thickness of the edge
+            wide = max(wide, edge.thickness + 2.0)
+        else:
+            high = max(high, edge.thickness + 2.0)
+        middle = (left + label.width / 2, label.y + label.height / 2)
+        self._rectangle(middle[0] - wide / 2, middle[1] - high / 2, wide, high, "#ffffff", 2)
         for i, line in enumerate(label.lines):
             baseline = label.y + (i + 0.5) * LINE_HEIGHT * label.size + 0.36 * label.size
             self.ax.text(
