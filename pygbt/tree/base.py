@@ -105,7 +105,8 @@ class TreeEstimator(TableEstimator):
 
     def apply(self, X: Any) -> npt.NDArray[np.int32]:
         """The node that answers for each row, shape (n,)."""
-        return self.tree_.leaves(self._rows(X), threads(self.n_jobs))
+        rows = self._rows(X)
+        return self.tree_.leaves(rows, threads(self.n_jobs))
 
     def decision_path(self, X: Any) -> Any:
         """CSR matrix of shape (n, n_nodes): 1 where a row passes a node (of its largest part, where it is shared)."""
@@ -149,7 +150,8 @@ class TreeClassifier(ClassifierMixin, ClassLabels, TreeEstimator):  # type: igno
 
     def predict_proba(self, X: Any) -> Floats:
         """Shares of the classes in the leaf of each row, shape (n, n_classes); columns in the order of ``classes_``."""
-        return self.tree_.values(self._rows(X), threads(self.n_jobs))
+        rows = self._rows(X)
+        return self.tree_.values(rows, threads(self.n_jobs))
 
     def predict_log_proba(self, X: Any) -> Floats:
         """Logarithms of `predict_proba`."""
@@ -159,7 +161,8 @@ class TreeClassifier(ClassifierMixin, ClassLabels, TreeEstimator):  # type: igno
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """The predicted class of each row, shape (n,), of the type of `y`."""
-        labels: npt.NDArray[Any] = self.classes_[self.tree_.labels(self._rows(X), threads(self.n_jobs))]
+        rows = self._rows(X)
+        labels: npt.NDArray[Any] = self.classes_[self.tree_.labels(rows, threads(self.n_jobs))]
         return labels
 
 
@@ -173,5 +176,6 @@ class TreeRegressor(RegressorMixin, NumberTargets, TreeEstimator):  # type: igno
 
     def predict(self, X: Any) -> Floats:
         """The predicted target of each row, shape (n,), or (n, K) for K targets."""
-        values = self.tree_.values(self._rows(X), threads(self.n_jobs))
+        rows = self._rows(X)
+        values = self.tree_.values(rows, threads(self.n_jobs))
         return values[:, 0] if self._flat else values

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from ..table_estimator import check_weight  # first: says what is missing
 
 # isort: split
+import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .. import _core
@@ -69,9 +70,13 @@ class SplitCandidate:
     average_gain: float
 
 
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool | np.bool_)
+
+
 def _number(value: Any, name: str, low: float, high: float, *, open_low: bool = False) -> float:
     """A finite number in a range."""
-    good = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+    good = isinstance(value, numbers.Real) and not _is_flag(value) and math.isfinite(value)
     if not good or not low <= value <= high or (open_low and value == low):
         bracket = "(" if open_low else "["
         bound = f"{bracket}{low:g}, {high:g}]" if math.isfinite(high) else f"{bracket}{low:g}, inf)"
@@ -87,7 +92,7 @@ def _choice(value: Any, name: str, allowed: Iterable[str]) -> str:
 
 
 def _flag(value: Any, name: str) -> bool:
-    if type(value).__name__ not in ("bool", "bool_"):
+    if not _is_flag(value):
         raise ValueError(f"{name} must be True or False, got {value!r}")
     return bool(value)
 
@@ -100,7 +105,7 @@ class C45Classifier(TreeClassifier):
     ratio wins; of equal ones the first. The finished tree is pruned by an upper limit of its errors.
 
     A case whose value is missing goes down every branch, in parts proportional to the known cases there, in training
-    and in prediction; so does a category that the training table did not have. Counts of cases are therefore fractions.
+    and in prediction; so does a category that no training case had. Counts of cases are therefore fractions.
 
     Parameters
     ----------

@@ -67,7 +67,7 @@ class ID3Classifier(TreeClassifier):
         self.n_jobs = n_jobs
 
     @property
-    def categorical_features(self) -> list[int]:  # type: ignore[override]
+    def categorical_features(self) -> list[int]:
         """Every column."""
         return list(range(self.n_features_in_))
 

@@ -113,6 +113,7 @@ class _Columns:
         values = self._table.values(feature)
         if not self._wide[feature]:
             values = values.astype(np.float32)  # as the tree reads it
+        assert condition.threshold is not None
         last = np.uint32(np.searchsorted(values, condition.threshold, side="right"))  # codes 1 .. last are low
         if condition.operator == "<=":
             return np.asarray((codes >= 1) & (codes <= last))
@@ -152,8 +153,8 @@ class RuleList:
       for a single one; orders of conditions and of rules are free: log2 of their factorials is taken off.
     - The subset is searched greedily from all rules of the class: the rule whose removal, or return, shortens the
       description most, until none does.
-    - The class whose rules cover the fewest cases of other classes comes first (the first of equal ones); then the next,
-      counted over the cases that are left. Within a class the smallest pessimistic rate comes first.
+    - The class whose rules cover the fewest cases of other classes comes first (the first of equal ones); then the
+      next, counted over the cases that are left. Within a class the smallest pessimistic rate comes first.
     - The default class is the majority of the cases that no rule covers; if all are covered, of all cases.
     """
 
@@ -309,9 +310,7 @@ class _RuleMaker:
             size = len(conditions)
             without_cases = cases + np.bincount(which, self.weights[one], size)
             without_errors = errors + np.bincount(which, wrong[one], size)
-            rates = self.rates(
-                np.append(without_cases, cases), np.append(without_errors, errors)
-            )  # the last: as it is
+            rates = self.rates(np.append(without_cases, cases), np.append(without_errors, errors))  # the last: as it is
             best = int(np.flatnonzero(rates[:-1] <= rates[:-1].min() + _EQUAL)[0]) if size else -1
             if rates[best] > rates[-1] + _EQUAL:
                 break
@@ -355,9 +354,7 @@ class _RuleMaker:
                 for i, (r, w) in enumerate(zip(toggled_right, toggled_wrong, strict=True))
             ]
             if now == np.inf:
-                now = self._length(
-                    bits[inside].sum(), int(inside.sum()), covered_right, covered_wrong, right, wrong
-                )
+                now = self._length(bits[inside].sum(), int(inside.sum()), covered_right, covered_wrong, right, wrong)
             best = int(np.argmin(lengths))
             if lengths[best] >= now - _EQUAL:
                 return [rule for rule, kept in zip(rules, inside, strict=True) if kept]

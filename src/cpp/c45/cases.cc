@@ -16,26 +16,32 @@ constexpr int kExactBits = 53;
 constexpr double kManyValues = 0.3;  // of the cases: such attributes do not take part in the average gain
 constexpr std::int32_t kMostGroups = 500;
 
+// Which codes the rows that count have: of nominal columns always, of numeric ones where some rows do not count.
 void find_occurring(const Response& response, C45Problem& problem) {
   const bool all_count = std::all_of(response.weight.begin(), response.weight.end(), [](auto w) { return w > 0; });
-  problem.occurs.resize(problem.table.columns.size());
-  if (all_count) return;
-  parallel_for(resolve_threads(problem.settings.n_threads), problem.table.n_features(), [&](std::int64_t task, int) {
-    const CodedColumn& column = problem.table.columns[static_cast<std::size_t>(task)];
-    auto& occurs = problem.occurs[static_cast<std::size_t>(task)];
+  const CodedTable& table = problem.table;
+  problem.occurs.resize(table.columns.size());
+  problem.n_categories.assign(table.columns.size(), 0);
+  parallel_for(resolve_threads(problem.settings.n_threads), table.n_features(), [&](std::int64_t task, int) {
+    const auto f = static_cast<std::size_t>(task);
+    const CodedColumn& column = table.columns[f];
+    if (all_count && !column.nominal) return;
+    auto& occurs = problem.occurs[f];
     occurs.assign(static_cast<std::size_t>(column.n_codes), 0);
     visit_codes(column, [&](const auto* codes) {
-      for (std::size_t i = 0; i < response.weight.size(); ++i)
-        if (response.weight[i] > 0) occurs[codes[i]] = 1;
+      for (std::size_t i = 0; i < static_cast<std::size_t>(table.n_rows); ++i)
+        if (response.weight.empty() || response.weight[i] > 0) occurs[codes[i]] = 1;
     });
+    if (column.nominal)
+      problem.n_categories[f] = static_cast<std::int32_t>(std::count(occurs.begin() + 1, occurs.end(), 1));
   });
 }
 
 }  // namespace
 
 bool C45Problem::has_many_values(FeatureId feature) const {
-  const CodedColumn& column = table.columns[static_cast<std::size_t>(feature)];
-  return column.nominal && static_cast<double>(column.n_codes - 1) >= kManyValues * total;
+  const auto f = static_cast<std::size_t>(feature);
+  return table.columns[f].nominal && static_cast<double>(n_categories[f]) >= kManyValues * total;
 }
 
 C45Problem make_problem(const CodedTable& table, const Response& response, const C45Settings& settings,
@@ -46,10 +52,6 @@ C45Problem make_problem(const CodedTable& table, const Response& response, const
     const CodedColumn& column = table.columns[f];
     require(column.nominal || settings.criterion == Criterion::gain_ratio,
             "X, column " + std::to_string(f) + " is numeric; ID3 needs nominal columns");
-    require(!column.nominal || settings.nominal != NominalTest::grouped || column.n_codes - 1 <= kMostGroups,
-            "X, column " + std::to_string(f) + " has " + std::to_string(column.n_codes - 1) +
-                " categories; nominal=\"grouped\" merges at most " + std::to_string(kMostGroups) +
-                ": group rare ones beforehand or use nominal=\"multiway\"");
   }
   const int shift = kExactBits - static_cast<int>(std::bit_width(response.total_weight));
   C45Problem problem{table,
@@ -57,9 +59,16 @@ C45Problem make_problem(const CodedTable& table, const Response& response, const
                      std::ldexp(response.weight_unit, -shift),
                      static_cast<double>(response.total_weight) * response.weight_unit,
                      settings,
+                     1.0,
                      false,
+                     {},
                      {}};
   find_occurring(response, problem);
+  for (std::size_t f = 0; f < table.columns.size(); ++f)
+    require(settings.nominal != NominalTest::grouped || problem.n_categories[f] <= kMostGroups,
+            "X, column " + std::to_string(f) + " has " + std::to_string(problem.n_categories[f]) +
+                " categories; nominal=\"grouped\" merges at most " + std::to_string(kMostGroups) +
+                ": group rare ones beforehand or use nominal=\"multiway\"");
   problem.all_have_many_values = true;
   for (FeatureId f = 0; f < table.n_features(); ++f)
     problem.all_have_many_values = problem.all_have_many_values && problem.has_many_values(f);
@@ -69,6 +78,10 @@ C45Problem make_problem(const CodedTable& table, const Response& response, const
     const std::uint32_t weight = response.weight.empty() ? 1 : response.weight[i];
     if (weight > 0) cases.push_back({static_cast<RowId>(i), response.label[i], std::int64_t{weight} << shift});
   }
+  std::vector<std::int64_t> counts(problem.n_classes);
+  count_classes(cases, counts);
+  problem.n_classes_seen =
+      static_cast<double>(std::count_if(counts.begin(), counts.end(), [](auto n) { return n > 0; }));
   return problem;
 }
 

@@ -28,8 +28,10 @@ struct C45Problem {
   double unit;  // weight of a part of 1
   double total;  // weight of all cases
   C45Settings settings;
+  double n_classes_seen = 1.0;  // classes that occur in a row that counts
   bool all_have_many_values = false;  // every attribute is nominal with at least 0.3 x total values
-  std::vector<std::vector<std::uint8_t>> occurs;  // [feature][code] in a row that counts; empty: all codes do
+  std::vector<std::vector<std::uint8_t>> occurs;  // [feature][code] in a row that counts; numeric: empty if all do
+  std::vector<std::int32_t> n_categories;  // [feature] nominal: that occur
 
   double weight(std::int64_t parts) const { return static_cast<double>(parts) * unit; }
   bool has_many_values(FeatureId feature) const;

@@ -70,21 +70,19 @@ NodeTest make_test(const C45Problem& problem, FeatureId feature, const Candidate
   const CodedColumn& column = problem.table.columns[static_cast<std::size_t>(feature)];
   NodeTest test;
   test.feature = feature;
+  const auto& occurs = problem.occurs[static_cast<std::size_t>(feature)];
   if (column.nominal) {
-    const std::int32_t n = column.n_codes - 1;
-    test.branch_of.resize(static_cast<std::size_t>(n));
-    if (candidate.category > 0) {
-      test.n_branches = 2;
-      std::fill(test.branch_of.begin(), test.branch_of.end(), 1);
-      test.branch_of[candidate.category - 1] = 0;
-    } else if (!candidate.group_of.empty()) {
-      test.branch_of = candidate.group_of;
-      test.n_branches = 1 + *std::max_element(test.branch_of.begin(), test.branch_of.end());
-    } else {
-      test.n_branches = n;
-      for (std::int32_t category = 0; category < n; ++category)
-        test.branch_of[static_cast<std::size_t>(category)] = category;
+    test.branch_of = candidate.group_of;
+    test.branch_of.resize(static_cast<std::size_t>(column.n_codes - 1), -1);
+    if (candidate.group_of.empty()) {  // a category that no training case has is as good as missing
+      std::int32_t n = 0;
+      for (Code code = 1; code < static_cast<Code>(column.n_codes); ++code) {
+        if (occurs[code] == 0) continue;
+        const std::int32_t against_rest = code == candidate.category ? 0 : 1;
+        test.branch_of[code - 1] = candidate.category > 0 ? against_rest : n++;
+      }
     }
+    test.n_branches = 1 + *std::max_element(test.branch_of.begin(), test.branch_of.end());
     return test;
   }
   test.n_branches = 2;
@@ -94,7 +92,6 @@ NodeTest make_test(const C45Problem& problem, FeatureId feature, const Candidate
   test.cut = candidate.low;
   if (problem.table.exact) {  // the largest value of all training rows that is not above the midpoint
     const double middle = test.lower + (test.upper - test.lower) / 2.0;
-    const auto& occurs = problem.occurs[static_cast<std::size_t>(feature)];
     for (Code code = candidate.high - 1; code > candidate.low; --code) {
       if (column.value[code - 1] > middle || (!occurs.empty() && occurs[code] == 0)) continue;
       test.cut = code;

@@ -26,7 +26,7 @@ class CutScan {
     known_parts_ = std::accumulate(s_.known.begin(), s_.known.end(), std::int64_t{0});
     known_ = problem.weight(known_parts_);
     base_ = information(s_.known.data(), width, problem.unit);
-    const double wanted = kCasesPerClass * known_ / static_cast<double>(width);
+    const double wanted = kCasesPerClass * known_ / problem.n_classes_seen;
     min_split_ = std::max(problem.settings.min_obj, std::min(wanted, kMostMinSplit));
   }
 
