@@ -17,7 +17,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import _core
 from .base import TreeClassifier, threads
-from .rules import RuleList, rules_from_tree
+from .c45rules import rules_from_tree
+from .rules import RuleList
 
 __all__ = ["C45Classifier", "SplitCandidate"]
 
@@ -218,6 +219,9 @@ class C45Classifier(TreeClassifier):
         check_is_fitted(self)
         schema = self.tree_.schema
         X = self._check_X(X, reset=False)
+        unknown = np.setdiff1d(np.asarray(y), self.classes_)
+        if len(unknown) > 0:
+            raise ValueError(f"y holds labels that the tree was not trained on: {unknown[:5]}; pass the training data")
         target = self._encode_y(y, fitting=False)
         table = _core.CodedTable(schema.encode(X, owner=type(self).__name__), schema.n_categories, threads(self.n_jobs))
         if table.n_rows != len(target):
