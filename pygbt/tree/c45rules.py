@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse
+import scipy.special
 
 from .. import _core
 from ..schema import Schema
@@ -150,7 +151,7 @@ class _RuleMaker:
 
     def bits(self, rule: Rule) -> float:
         """Length of a rule's conditions."""
-        bits = -_log2_factorial(len(rule.conditions))
+        bits = -float(_log2_factorial(len(rule.conditions)))
         for condition in rule.conditions:
             bits += math.log2(max(1, len(self._n_thresholds)))
             if condition.operator != "in":
@@ -168,24 +169,30 @@ class _RuleMaker:
         right, wrong = self.weights * (self.target == label), self.weights * (self.target != label)
         bits = np.array([self.bits(r) for r in rules])
         inside = np.ones(len(rules), dtype=bool)
-        now = np.inf
+
+        def length(rule_bits: Any, n_rules: Any, covered_right: Any, covered_wrong: Any) -> Any:
+            covered = covered_right + covered_wrong
+            exceptions = _log2_choose(covered, covered_wrong)
+            exceptions += _log2_choose(right.sum() + wrong.sum() - covered, right.sum() - covered_right)
+            return _THEORY_WEIGHT * (rule_bits - _log2_factorial(n_rules)) + exceptions
+
         while True:
             times = covers.T @ inside.astype(np.float64)  # how many rules cover a case
             alone, free = times == 1, times == 0
-            covered_right, covered_wrong = right[~free].sum(), wrong[~free].sum()
-            sign = np.where(inside, -1.0, 1.0)
-            toggled_right = covered_right + np.where(inside, -(covers @ (right * alone)), covers @ (right * free))
-            toggled_wrong = covered_wrong + np.where(inside, -(covers @ (wrong * alone)), covers @ (wrong * free))
-            lengths = [
-                self._length(bits[inside].sum() + sign[i] * bits[i], int(inside.sum() + sign[i]), r, w, right, wrong)
-                for i, (r, w) in enumerate(zip(toggled_right, toggled_wrong, strict=True))
-            ]
-            if now == np.inf:
-                now = self._length(bits[inside].sum(), int(inside.sum()), covered_right, covered_wrong, right, wrong)
-            best = int(np.argmin(lengths))
+            now_right, now_wrong = right[~free].sum(), wrong[~free].sum()
+            now = length(bits[inside].sum(), inside.sum(), now_right, now_wrong)
+            sign = np.where(inside, -1.0, 1.0)  # a rule goes, or comes back
+            changed_right = np.where(inside, -(covers @ (right * alone)), covers @ (right * free))
+            changed_wrong = np.where(inside, -(covers @ (wrong * alone)), covers @ (wrong * free))
+            lengths = length(
+                bits[inside].sum() + sign * bits,
+                inside.sum() + sign,
+                now_right + changed_right,
+                now_wrong + changed_wrong,
+            )
+            best = int(np.flatnonzero(lengths <= lengths.min() + _EQUAL)[0])
             if lengths[best] >= now - _EQUAL:
                 return [rule for rule, kept in zip(rules, inside, strict=True) if kept]
-            now = lengths[best]
             inside[best] = not inside[best]
 
     def _covers(self, rules: list[Rule]) -> Any:
@@ -195,16 +202,6 @@ class _RuleMaker:
         return scipy.sparse.csr_matrix(
             (np.ones(begin[-1]), np.concatenate(places), begin), shape=(len(rules), len(self.target))
         )
-
-    @staticmethod
-    def _length(
-        rule_bits: float, n_rules: int, covered_right: float, covered_wrong: float, right: Floats, wrong: Floats
-    ) -> float:
-        all_right, all_wrong = float(right.sum()), float(wrong.sum())
-        covered = covered_right + covered_wrong
-        exceptions = _log2_choose(covered, covered_wrong)
-        exceptions += _log2_choose(all_right + all_wrong - covered, all_right - covered_right)
-        return _THEORY_WEIGHT * (rule_bits - _log2_factorial(n_rules)) + exceptions
 
     # --- the order of the classes -------------------------------------------------------------------------------------
 
@@ -227,11 +224,11 @@ class _RuleMaker:
         return ordered, int(counts.argmax())
 
 
-def _log2_factorial(n: float) -> float:
-    return math.lgamma(n + 1.0) / math.log(2.0)
+def _log2_factorial(n: Any) -> Any:
+    return scipy.special.gammaln(n + 1.0) / math.log(2.0)
 
 
-def _log2_choose(n: float, k: float) -> float:
+def _log2_choose(n: Any, k: Any) -> Any:
     """Bits to point out k cases among n; weights count as that many cases."""
-    n, k = max(n, 0.0), max(k, 0.0)
-    return _log2_factorial(n) - _log2_factorial(k) - _log2_factorial(max(n - k, 0.0))
+    n, k = np.maximum(n, 0.0), np.maximum(k, 0.0)
+    return _log2_factorial(n) - _log2_factorial(k) - _log2_factorial(np.maximum(n - k, 0.0))

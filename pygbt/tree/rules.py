@@ -80,32 +80,27 @@ class Rule:
 
 
 class CodedColumns:
-    """A table by codes; masks of conditions, each computed once."""
+    """A table by codes, on which conditions are looked up."""
 
     def __init__(self, table: Any, wide: Sequence[bool]) -> None:
         self.n_rows: int = table.n_rows
         self._table = table
         self._wide = wide
-        self._codes: dict[int, npt.NDArray[np.uint32]] = {}
-        self._masks: dict[Condition, Mask] = {}
+        self._columns: dict[int, tuple[npt.NDArray[np.uint32], npt.NDArray[Any]]] = {}
 
     def mask(self, condition: Condition) -> Mask:
         """Rows that satisfy the condition."""
-        if condition not in self._masks:
-            self._masks[condition] = self._satisfied(condition)
-        return self._masks[condition]
-
-    def _satisfied(self, condition: Condition) -> Mask:
         feature = condition.feature
-        if feature not in self._codes:
-            self._codes[feature] = self._table.codes(feature)
-        codes = self._codes[feature]
+        if feature not in self._columns:
+            values = self._table.values(feature)
+            values = values if self._wide[feature] else values.astype(np.float32)  # as the tree reads it
+            self._columns[feature] = (self._table.codes(feature), values)
+        codes, values = self._columns[feature]
         if condition.operator == "in":
-            satisfied: Mask = np.isin(codes, np.asarray(condition.categories, dtype=np.uint32) + 1)
+            known = np.zeros(max(codes.max(), *condition.categories) + 2, dtype=bool)
+            known[np.asarray(condition.categories) + 1] = True
+            satisfied: Mask = known[codes]
             return satisfied
-        values = self._table.values(feature)
-        if not self._wide[feature]:
-            values = values.astype(np.float32)  # as the tree reads it
         assert condition.threshold is not None
         last = np.uint32(np.searchsorted(values, condition.threshold, side="right"))  # codes 1 .. last are low
         if condition.operator == "<=":
