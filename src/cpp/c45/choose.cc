@@ -86,7 +86,7 @@ NodeTest make_test(const C45Problem& problem, FeatureId feature, const Candidate
     return test;
   }
   test.n_branches = 2;
-  const Cut between = cut_between(problem.table, feature, candidate.low, candidate.high, false);
+  const ValueCut between = cut_between(problem.table, feature, candidate.low, candidate.high, false);
   test.lower = between.lower;
   test.upper = between.upper;
   test.cut = candidate.low;
