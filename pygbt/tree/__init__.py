@@ -17,13 +17,14 @@ from .node_table import leaf_table, node_table
 from .path_rules import RuleSet, decision_rules
 from .pruning import PruningReport, prune
 from .pruning_path import CostComplexityPath, EntropyPath, entropy_path
-from .rules import RuleList
+from .rules import ClassRule, RuleList, RuleTest
 from .text import export_text
 
 __all__ = [
     "C45Classifier",
     "CARTClassifier",
     "CARTRegressor",
+    "ClassRule",
     "Condition",
     "CostComplexityPath",
     "Cut",
@@ -35,6 +36,7 @@ __all__ = [
     "Rule",
     "RuleList",
     "RuleSet",
+    "RuleTest",
     "SplitCandidate",
     "Step",
     "cost_complexity_path",

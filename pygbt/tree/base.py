@@ -24,7 +24,7 @@ from .decision_tree import DecisionTree
 from .drawing import draw, to_svg
 from .graphviz import to_graphviz
 from .importance import variable_importance
-from .path_rules import RuleSet, decision_rules
+from .path_rules import decision_rules
 from .text import export_text
 
 __all__ = ["TreeClassifier", "TreeEstimator", "TreeRegressor", "check_exposure", "read_training_table", "threads"]
@@ -152,7 +152,7 @@ class TreeEstimator(TableEstimator):
         """The tree as text; options of `pygbt.tree.export_text`."""
         return export_text(self, **options)
 
-    def to_rules(self) -> RuleSet:
+    def to_rules(self) -> Any:
         """The rules of the leaves; see `pygbt.tree.decision_rules`."""
         return decision_rules(self)
 
