@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// _core.BoostWeights, _core.FirstOrder and training rows down a tree: what ensembles of trees need of the engine.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bindings/arrays.h"
+#include "ensemble/boost_weights.h"
+#include "ensemble/coded_rows.h"
+#include "ensemble/first_order.h"
+
+namespace py = pybind11;
+
+namespace {
+
+using namespace pygbt;
+using bindings::read_span;
+using bindings::to_array;
+
+template <class T, class Walk>
+py::array_t<T> filled(std::vector<py::ssize_t> shape, Walk walk) {
+  py::array_t<T> out(std::move(shape));
+  const std::span all(out.mutable_data(), static_cast<std::size_t>(out.size()));
+  const py::gil_scoped_release release;
+  walk(all);
+  return out;
+}
+
+LineSearch line_search(const std::string& name) {
+  if (name == "exact") return LineSearch::kExact;
+  require(name == "newton", "line_search: unknown choice");
+  return LineSearch::kNewton;
+}
+
+void bind_rows(py::module_& module) {
+  module.def(
+      "coded_leaves",
+      [](const DecisionTree& tree, const CodedTable& table, int n_threads) {
+        return filled<std::int32_t>({table.n_rows},
+                                    [&](std::span<std::int32_t> out) { coded_leaves(tree, table, n_threads, out); });
+      },
+      py::arg("tree"), py::arg("table"), py::arg("n_threads") = 0, "[row] the node that answers for a training row.");
+  module.def(
+      "coded_labels",
+      [](const DecisionTree& tree, const CodedTable& table, int n_threads) {
+        return filled<std::int32_t>({table.n_rows},
+                                    [&](std::span<std::int32_t> out) { coded_labels(tree, table, n_threads, out); });
+      },
+      py::arg("tree"), py::arg("table"), py::arg("n_threads") = 0, "[row] predicted class of a training row.");
+  module.def(
+      "coded_values",
+      [](const DecisionTree& tree, const CodedTable& table, int n_threads) {
+        return filled<double>({table.n_rows, tree.n_values},
+                              [&](std::span<double> out) { coded_values(tree, table, n_threads, out); });
+      },
+      py::arg("tree"), py::arg("table"), py::arg("n_threads") = 0,
+      "[row][n_values] shares of the classes or means of the targets.");
+}
+
+void bind_weights(py::module_& module) {
+  py::class_<BoostWeights>(module, "BoostWeights")
+      .def(py::init([](const py::object& sample, std::int64_t n_rows, int n_threads) {
+             return std::make_unique<BoostWeights>(read_span<double>(sample, "sample_weight"), n_rows, n_threads);
+           }),
+           py::arg("sample_weight"), py::arg("n_rows"), py::arg("n_threads") = 0)
+      .def(
+          "mean_loss",
+          [](const BoostWeights& weights, const py::object& loss) {
+            return weights.mean_loss(read_span<double>(loss, "loss"));
+          },
+          py::arg("loss"), "Weighted mean of losses in [0, 1].")
+      .def(
+          "update",
+          [](BoostWeights& weights, const py::object& loss, double vote) {
+            weights.update(read_span<double>(loss, "loss"), vote);
+          },
+          py::arg("loss"), py::arg("vote"), "Weights times exp(vote * loss); their sum stays.")
+      .def(
+          "classes",
+          [](const BoostWeights& weights, const py::object& labels, std::int32_t n_classes, const py::object& factor) {
+            return std::make_shared<Response>(
+                weights.classes(read_span<std::int32_t>(labels, "y"), n_classes, read_span<double>(factor, "factor")));
+          },
+          py::arg("labels"), py::arg("n_classes"), py::arg("factor") = py::none())
+      .def(
+          "targets",
+          [](const BoostWeights& weights, const py::object& targets) {
+            return std::make_shared<Response>(weights.targets(read_span<double>(targets, "y"), 1));
+          },
+          py::arg("targets"))
+      .def("values", [](const BoostWeights& weights) { return to_array(weights.values()); })
+      .def_property_readonly("total", &BoostWeights::total);
+}
+
+void bind_first_order(py::module_& module) {
+  py::class_<FirstOrder>(module, "FirstOrder")
+      .def(py::init([](const std::string& loss, const py::object& labels, std::int32_t n_targets,
+                       const py::object& weights, double level, int n_threads) {
+             return std::make_unique<FirstOrder>(loss, read_span<double>(labels, "y"), n_targets,
+                                                 read_span<double>(weights, "sample_weight"), level, n_threads);
+           }),
+           py::arg("loss"), py::arg("labels"), py::arg("n_targets") = 1, py::arg("sample_weight") = py::none(),
+           py::arg("level") = 0.5, py::arg("n_threads") = 0)
+      .def(
+          "start", [](FirstOrder& state) { return to_array(state.start()); }, "The best constant margins, set.")
+      .def("begin_round", &FirstOrder::begin_round)
+      .def(
+          "negative_gradient",
+          [](const FirstOrder& state, std::int32_t target) {
+            return filled<double>({state.n_rows()},
+                                  [&](std::span<double> out) { state.negative_gradient(target, out); });
+          },
+          py::arg("target") = 0)
+      .def(
+          "leaf_steps",
+          [](const FirstOrder& state, std::int32_t target, const py::object& leaf, std::int32_t n_leaves,
+             const std::string& search) {
+            const auto of_row = read_span<std::int32_t>(leaf, "leaf");
+            const LineSearch how = line_search(search);
+            std::vector<double> steps;
+            {
+              const py::gil_scoped_release release;
+              steps = state.leaf_steps(target, of_row, n_leaves, how);
+            }
+            return to_array(std::move(steps));
+          },
+          py::arg("target"), py::arg("leaf"), py::arg("n_leaves"), py::arg("line_search") = "exact")
+      .def(
+          "advance",
+          [](FirstOrder& state, std::int32_t target, const py::object& leaf, const py::object& step, double rate) {
+            state.advance(target, read_span<std::int32_t>(leaf, "leaf"), read_span<double>(step, "step"), rate);
+          },
+          py::arg("target"), py::arg("leaf"), py::arg("step"), py::arg("rate"))
+      .def_property_readonly("mean_loss", &FirstOrder::mean_loss)
+      .def_property_readonly("margins", [](const FirstOrder& state) {
+        auto copy = state.margins();
+        return to_array(std::move(copy), {state.n_rows(), state.n_targets()});
+      });
+}
+
+}  // namespace
+
+void bind_ensemble(py::module_& module) {
+  bind_rows(module);
+  bind_weights(module);
+  bind_first_order(module);
+}
