@@ -13,6 +13,8 @@
 #include "bindings/arrays.h"
 #include "bindings/cart_options.h"
 #include "cart/grow_cart.h"
+#include "ensemble/bootstrap.h"
+#include "ensemble/forest.h"
 
 namespace py = pybind11;
 
@@ -27,4 +29,53 @@ void bind_cart(py::module_& module) {
       },
       py::arg("table"), py::arg("response"), py::arg("options"), py::arg("n_threads") = 0,
       "A tree with its statistics, surrogates and competitors; options as in cart/cart_options.h.");
+
+  module.def(
+      "row_hashes",
+      [](const CodedTable& table, const Response& response, int n_threads) {
+        return bindings::to_array(row_hashes(table, response, n_threads));
+      },
+      py::arg("table"), py::arg("response"), py::arg("n_threads") = 0, "[row] hash of its values and its response");
+  module.def(
+      "bootstrap_counts",
+      [](const py::object& hashes, const py::object& weights, std::uint64_t n_draws, std::uint64_t seed,
+         std::uint32_t index) {
+        const Bootstrap bootstrap(bindings::read_span<std::uint64_t>(hashes, "hashes"),
+                                  bindings::read_span<std::uint32_t>(weights, "weights"));
+        std::vector<std::uint32_t> counts;
+        bootstrap.counts(seed, index, n_draws == 0 ? bootstrap.total() : n_draws, counts);
+        return bindings::to_array(std::move(counts));
+      },
+      py::arg("hashes"), py::arg("weights") = py::none(), py::kw_only(), py::arg("n_draws") = 0, py::arg("seed") = 0,
+      py::arg("index") = 0,
+      "How often each row is drawn, with replacement, in proportion to whole weights; rows are ordered by their "
+      "hashes.");
+
+  // The trainer keeps what it reads.
+  struct Forest {
+    std::shared_ptr<CodedTable> table;
+    std::shared_ptr<Response> response;
+    ForestTrainer trainer;
+  };
+  py::class_<Forest>(module, "ForestTrainer")
+      .def(py::init([](std::shared_ptr<CodedTable> table, std::shared_ptr<Response> response, const py::dict& options,
+                       bool bootstrap, std::uint64_t n_draws, bool votes, int n_threads) {
+             const ForestOptions read{bindings::cart_options(options), bootstrap, n_draws, votes};
+             return std::unique_ptr<Forest>(
+                 new Forest{table, response, ForestTrainer(*table, *response, read, n_threads)});
+           }),
+           py::arg("table"), py::arg("response"), py::arg("options"), py::kw_only(), py::arg("bootstrap") = true,
+           py::arg("n_draws") = 0, py::arg("votes") = false, py::arg("n_threads") = 0)
+      .def(
+          "grow", [](Forest& forest, std::int32_t n_trees) { forest.trainer.grow(n_trees); }, py::arg("n_trees"),
+          py::call_guard<py::gil_scoped_release>())
+      .def("model", [](const Forest& forest) { return forest.trainer.model(); })
+      .def(
+          "counts",
+          [](const Forest& forest, std::int32_t index) {
+            std::vector<std::uint32_t> counts;
+            forest.trainer.counts(index, counts);
+            return bindings::to_array(std::move(counts));
+          },
+          py::arg("index"), "[row] how often the tree drew it");
 }

@@ -148,8 +148,8 @@ DecisionTree to_decision_tree(const CartTree& tree, const CodedTable& table, con
   return out;
 }
 
-Tree to_model_tree(const CartTree& tree, const CodedTable& table, const Response& response,
-                   const CartOptions& options) {
+Tree to_model_tree(const CartTree& tree, const CodedTable& table, const Response& response, const CartOptions& options,
+                   std::vector<std::int32_t>* labels) {
   Tree out;
   out.width = tree.n_values;
   const auto width = static_cast<std::size_t>(tree.n_values);
@@ -168,6 +168,7 @@ Tree to_model_tree(const CartTree& tree, const CodedTable& table, const Response
     out.gain.push_back(0.0f);
     if (leaf) {
       ++n_leaves;
+      if (labels != nullptr) labels->push_back(node.label);
       const double* value = tree.value(from);
       double sum = response.n_classes > 0 ? 0.0 : 1.0;
       const auto factor = [&](std::size_t k) {

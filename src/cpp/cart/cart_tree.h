@@ -61,7 +61,8 @@ DecisionTree to_decision_tree(const CartTree& tree, const CodedTable& table, con
                               const CartOptions& options);
 
 // Leaf values as float32 [leaf][n_values]: shares of the classes (by class_factor), or means of the targets. Trees
-// without surrogates, in which no row stays.
-Tree to_model_tree(const CartTree& tree, const CodedTable& table, const Response& response, const CartOptions& options);
+// without surrogates, in which no row stays. labels, if given: [leaf] predicted class.
+Tree to_model_tree(const CartTree& tree, const CodedTable& table, const Response& response, const CartOptions& options,
+                   std::vector<std::int32_t>* labels = nullptr);
 
 }  // namespace pygbt

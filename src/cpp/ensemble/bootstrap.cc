@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ensemble/bootstrap.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "base/error.h"
+#include "base/pool.h"
+#include "base/rng.h"
+#include "base/types.h"
+
+namespace pygbt {
+namespace {
+
+constexpr std::uint64_t kMostDrawsPerRow = 16;
+
+std::uint64_t mix(std::uint64_t state, std::uint64_t item) {  // splitmix64
+  std::uint64_t z = state + item + 0x9E3779B97F4A7C15ull;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+  return z ^ (z >> 31);
+}
+
+}  // namespace
+
+std::vector<std::uint64_t> row_hashes(const CodedTable& table, const Response& response, int n_threads) {
+  std::vector<std::uint64_t> hashes(static_cast<std::size_t>(table.n_rows), 0);
+  constexpr std::int64_t kGrain = 4096;
+  parallel_ranges(resolve_threads(n_threads), table.n_rows, kGrain, [&](std::int64_t begin, std::int64_t end, int) {
+    for (const CodedColumn& column : table.columns) {
+      visit_codes(column, [&](const auto* codes) {
+        for (auto row = static_cast<std::size_t>(begin); row < static_cast<std::size_t>(end); ++row) {
+          const Code code = codes[row];  // values, not codes: these depend on the other rows of an exact table
+          const bool number = table.exact && !column.nominal && code != kMissingCode;
+          hashes[row] = mix(hashes[row], number ? std::bit_cast<std::uint64_t>(column.value[code - 1]) : code);
+        }
+      });
+    }
+    const auto width = static_cast<std::size_t>(response.n_targets);
+    for (auto row = static_cast<std::size_t>(begin); row < static_cast<std::size_t>(end); ++row) {
+      if (response.n_classes > 0) hashes[row] = mix(hashes[row], static_cast<std::uint64_t>(response.label[row]));
+      for (std::size_t t = 0; t < width; ++t) {
+        const double y = static_cast<double>(response.target[row * width + t]) * response.target_unit[t];
+        hashes[row] = mix(hashes[row], std::bit_cast<std::uint64_t>(y));
+      }
+    }
+  });
+  return hashes;
+}
+
+Bootstrap::Bootstrap(std::span<const std::uint64_t> hashes, std::span<const std::uint32_t> weights)
+    : n_rows_(hashes.size()) {
+  require(weights.empty() || weights.size() == n_rows_, "weights: one for each row");
+  for (std::uint32_t row = 0; row < n_rows_; ++row)
+    if (weights.empty() || weights[row] > 0) order_.push_back(row);
+  std::stable_sort(order_.begin(), order_.end(),
+                   [&](std::uint32_t a, std::uint32_t b) { return hashes[a] < hashes[b]; });
+  total_ = order_.size();
+  if (weights.empty()) return;
+  total_ = 0;
+  for (const std::uint32_t row : order_) end_.push_back(total_ += weights[row]);
+}
+
+void Bootstrap::counts(std::uint64_t seed, std::uint32_t index, std::uint64_t n_draws,
+                       std::vector<std::uint32_t>& out) const {
+  out.assign(n_rows_, 0);
+  const std::uint32_t key1 =
+      static_cast<std::uint32_t>(seed >> 32) ^ (static_cast<std::uint32_t>(Draw::kBootstrap) << 24);
+  for (std::uint64_t draw = 0; draw < n_draws; ++draw) {
+    const Philox bits = philox4x32(static_cast<std::uint32_t>(draw), static_cast<std::uint32_t>(draw >> 32), index, 0,
+                                   static_cast<std::uint32_t>(seed), key1);
+    const std::uint64_t word = (std::uint64_t{bits.x[0]} << 32) | bits.x[1];
+    const auto unit = static_cast<std::uint64_t>((UInt128{word} * total_) >> 64);
+    const std::size_t place =
+        end_.empty() ? static_cast<std::size_t>(unit)
+                     : static_cast<std::size_t>(std::upper_bound(end_.begin(), end_.end(), unit) - end_.begin());
+    ++out[order_[place]];
+  }
+}
+
+std::uint64_t natural_draws(const Response& response) {
+  std::uint64_t rows = static_cast<std::uint64_t>(response.n_rows);
+  if (!response.weight.empty())
+    rows -= static_cast<std::uint64_t>(std::count(response.weight.begin(), response.weight.end(), 0u));
+  if (response.weight_unit < 1.0) return rows;
+  const double total = static_cast<double>(response.total_weight) * response.weight_unit;
+  return total <= static_cast<double>(rows * kMostDrawsPerRow) ? static_cast<std::uint64_t>(total)
+                                                               : rows * kMostDrawsPerRow;
+}
+
+}  // namespace pygbt

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random forests (Breiman 2001) and their like: trees on bootstrap samples with drawn features, as a Model whose margins
+// are sums over the trees of class shares, votes or means. Same trees for any number of threads, and for the rows in any
+// order.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "cart/cart_options.h"
+#include "decision/coded_table.h"
+#include "decision/response.h"
+#include "ensemble/bootstrap.h"
+#include "model/model.h"
+
+namespace pygbt {
+
+struct ForestOptions {
+  CartOptions tree;  // `seed` keys the samples, too
+  bool bootstrap = true;  // false: every tree sees all rows, by their weights
+  std::uint64_t n_draws = 0;  // a sample's; 0: natural_draws
+  bool votes = false;  // leaves vote for their label instead of giving class shares
+};
+
+// Trees that have been grown of one forest; grows more on request, so that a caller may look at it in between.
+class ForestTrainer {
+ public:
+  // The table outlives the trainer.
+  ForestTrainer(const CodedTable& table, const Response& response, ForestOptions options, int n_threads);
+
+  void grow(std::int32_t n_trees);
+  std::int32_t n_trees() const { return static_cast<std::int32_t>(trees_.size()); }
+
+  // The trees so far.
+  Model model() const;
+  // How often tree `index` drew each row; weights without bootstrap.
+  void counts(std::int32_t index, std::vector<std::uint32_t>& out) const;
+
+ private:
+  const CodedTable& table_;
+  ForestOptions options_;
+  int n_threads_;
+  Bootstrap bootstrap_;
+  Response response_;  // what the trees fit; without weights where these are drawn
+  std::vector<TreePtr> trees_;
+};
+
+}  // namespace pygbt
