@@ -4,16 +4,22 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "base/pool.h"
 #include "bindings/arrays.h"
 #include "ensemble/boost_weights.h"
 #include "ensemble/coded_rows.h"
+#include "ensemble/column_choice.h"
 #include "ensemble/first_order.h"
+#include "ensemble/relative_loss.h"
+#include "math/explog.h"
 
 namespace py = pybind11;
 
@@ -94,8 +100,58 @@ void bind_weights(py::module_& module) {
             return std::make_shared<Response>(weights.targets(read_span<double>(targets, "y"), 1));
           },
           py::arg("targets"))
+      .def(
+          "mean_exponential",
+          [](const BoostWeights& weights, const py::object& x) {
+            return weights.mean_exponential(read_span<double>(x, "x"));
+          },
+          py::arg("x"), "Weighted mean of exp(x).")
       .def("values", [](const BoostWeights& weights) { return to_array(weights.values()); })
-      .def_property_readonly("total", &BoostWeights::total);
+      .def(
+          "units", [](const BoostWeights& weights) { return to_array(weights.units()); },
+          "[row] the weights as whole numbers, to draw rows by")
+      .def_property_readonly("total", &BoostWeights::total, "sum of the sample weights, which every round keeps");
+}
+
+void bind_losses(py::module_& module) {
+  module.def(
+      "log_odds", [](double share) { return log_f64(share / (1.0 - share)); }, py::arg("share"),
+      "log(share / (1 - share)), 0 < share < 1");
+  module.def(
+      "relative_losses",
+      [](const py::object& errors, const py::object& counted, const std::string& loss) {
+        const auto kinds = std::array{"linear", "square", "exponential"};
+        const auto found = std::find(kinds.begin(), kinds.end(), loss);
+        require(found != kinds.end(), "loss: unknown choice");
+        return to_array(relative_losses(read_span<double>(errors, "errors"), read_span<double>(counted, "counted"),
+                                        static_cast<RelativeLoss>(found - kinds.begin())));
+      },
+      py::arg("errors"), py::arg("counted"), py::arg("loss"),
+      "[row] losses in [0, 1] of absolute errors, by the largest of the rows with `counted` > 0 (None: all)");
+  module.def(
+      "margin_values",
+      [](const std::string& loss, const py::array_t<double, py::array::c_style>& margins) {
+        require(margins.ndim() == 2, "margins must be [row][target]");
+        std::vector<double> values(margins.data(), margins.data() + margins.size());
+        margin_values(loss, values, static_cast<std::int32_t>(margins.shape(1)));
+        return to_array(std::move(values), {margins.shape(0), margins.shape(1)});
+      },
+      py::arg("loss"), py::arg("margins"), "Margins as predictions: probabilities, means, or as they are.");
+}
+
+void bind_columns(py::module_& module) {
+  module.def(
+      "select_columns",
+      [](const CodedTable& table, const std::vector<FeatureId>& features) {
+        return std::make_shared<CodedTable>(select_columns(table, features));
+      },
+      py::arg("table"), py::arg("features"), "A table of some columns; they are copied.");
+  module.def(
+      "renumber_features",
+      [](const DecisionTree& tree, const std::vector<FeatureId>& features) {
+        return std::make_shared<DecisionTree>(renumber_features(tree, features));
+      },
+      py::arg("tree"), py::arg("features"), "The tree with feature f called features[f].");
 }
 
 void bind_first_order(py::module_& module) {
@@ -147,7 +203,10 @@ void bind_first_order(py::module_& module) {
 }  // namespace
 
 void bind_ensemble(py::module_& module) {
+  module.def("resolve_threads", &resolve_threads, py::arg("requested") = 0, "Threads that a call uses.");
   bind_rows(module);
   bind_weights(module);
+  bind_losses(module);
+  bind_columns(module);
   bind_first_order(module);
 }

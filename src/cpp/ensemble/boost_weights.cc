@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/pool.h"
+#include "boost/exact_sum.h"
 #include "data/weights.h"
 #include "math/explog.h"
 
@@ -90,6 +91,13 @@ void BoostWeights::update(std::span<const double> loss, double vote) {
   each([&](std::size_t i) { factor_[i] = std::max(factor_[i] / mean, kLeastFactor); });
 }
 
+double BoostWeights::mean_exponential(std::span<const double> x) const {
+  require(x.size() == factor_.size(), "x: one for each row");
+  ExactSum sum;
+  for (std::size_t i = 0; i < x.size(); ++i) sum.add(factor_[i] * exp_f64(x[i]), sample_.empty() ? 1u : sample_[i]);
+  return sum.value() / static_cast<double>(sample_total_);
+}
+
 BoostWeights::Units BoostWeights::units(std::span<const double> own_factor, int most_bits, int sum_bits) const {
   const auto n = static_cast<std::int64_t>(factor_.size());
   require(own_factor.empty() || own_factor.size() == factor_.size(), "factor: one for each row");
@@ -156,6 +164,8 @@ std::vector<double> BoostWeights::values() const {
     out[i] *= sample_.empty() ? 1.0 : static_cast<double>(sample_[i]) * sample_unit_;
   return out;
 }
+
+std::vector<std::uint32_t> BoostWeights::units() const { return units({}, 32, 45).weight; }
 
 double BoostWeights::total() const { return static_cast<double>(sample_total_) * sample_unit_; }
 

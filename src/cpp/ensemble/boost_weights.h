@@ -29,7 +29,11 @@ class BoostWeights {
   Response classes(std::span<const std::int32_t> labels, std::int32_t n_classes, std::span<const double> factor) const;
   Response targets(std::span<const double> targets, std::int32_t n_targets) const;
 
+  // Weighted mean of e^x, exact.
+  double mean_exponential(std::span<const double> x) const;
+
   std::vector<double> values() const;  // [row] weights
+  std::vector<std::uint32_t> units() const;  // the same in whole units, to draw rows by
   double total() const;  // of the sample weights
 
  private:

@@ -13,6 +13,7 @@
 #include "boost/exact_sum.h"
 #include "data/weights.h"
 #include "ensemble/line_search.h"
+#include "math/links.h"
 #include "math/weighted_quantile.h"
 
 namespace pygbt {
@@ -198,6 +199,25 @@ double FirstOrder::mean_loss() const {
     }
   });
   return sum.value() / total.value();
+}
+
+void margin_values(const std::string& loss, std::span<double> margins, std::int32_t n_targets) {
+  if (loss == "exponential") {  // the margin is half the log of the odds
+    for (double& z : margins) z = link_value(Link::kSigmoid, 2.0 * z);
+    return;
+  }
+  const Link link = link_of(enum_from<Objective>(loss));
+  if (link != Link::kSoftmax) {
+    for (double& z : margins) z = link_value(link, z);
+    return;
+  }
+  const auto n = static_cast<std::size_t>(n_targets);
+  for (std::size_t i = 0; i < margins.size(); i += n) {
+    const double top = *std::max_element(&margins[i], &margins[i] + n);
+    double sum = 0.0;
+    for (std::size_t k = i; k < i + n; ++k) sum += margins[k] = exp_f64(margins[k] - top);
+    for (std::size_t k = i; k < i + n; ++k) margins[k] /= sum;
+  }
 }
 
 }  // namespace pygbt

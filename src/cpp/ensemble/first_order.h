@@ -75,4 +75,7 @@ class FirstOrder {
   std::vector<double> margin_;         // [row][n_targets]
 };
 
+// Margins [row][n_targets] to what the loss predicts, in place: probabilities of class 1 or of all classes, means.
+void margin_values(const std::string& loss, std::span<double> margins, std::int32_t n_targets);
+
 }  // namespace pygbt
