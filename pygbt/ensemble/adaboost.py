@@ -18,7 +18,7 @@ from sklearn.metrics import accuracy_score
 from .. import _core
 from .adaboost_rounds import PERFECT_FIT, run_rounds
 from .base import EnsembleEstimator, choice, integer, number, seed, shallow_tree
-from .learner import encoded, make_learner, member_labels
+from .learner import encoded, make_learner, member_labels, tree_votes
 
 __all__ = ["AdaBoostClassifier"]
 
@@ -149,12 +149,17 @@ class AdaBoostClassifier(ClassifierMixin, ClassLabels, EnsembleEstimator):  # ty
 
     def _votes(self, X: Any) -> Floats:
         votes: Floats
+        X = self._rows(X)
+        codes = encoded(self.estimators_, X)
+        if codes is not None:
+            return tree_votes(self.estimators_, self.estimator_weights_, codes, self.n_classes_, self._threads())
         *_, votes = self._staged_votes(X)
         return votes
 
     def _decision(self, votes: Floats, n_rounds: int) -> Floats:
-        shares = votes / self.estimator_weights_[:n_rounds].sum()
-        return shares[:, 1] - shares[:, 0] if self.n_classes_ == 2 else shares
+        shares: Floats = votes / self.estimator_weights_[:n_rounds].sum()
+        decision: Floats = shares[:, 1] - shares[:, 0] if self.n_classes_ == 2 else shares
+        return decision
 
     def decision_function(self, X: Any) -> Floats:
         """Shares of the votes, shape (n, n_classes); for two classes that of the second less that of the first, shape
@@ -169,7 +174,8 @@ class AdaBoostClassifier(ClassifierMixin, ClassLabels, EnsembleEstimator):  # ty
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """The class with the most votes, the first of equal ones, shape (n,)."""
-        labels: npt.NDArray[Any] = self.classes_[self._votes(X).argmax(axis=1)]
+        codes = self._votes(X).argmax(axis=1)
+        labels: npt.NDArray[Any] = self.classes_[codes]
         return labels
 
     def staged_predict(self, X: Any) -> Iterator[npt.NDArray[Any]]:

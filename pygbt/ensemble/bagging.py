@@ -20,7 +20,16 @@ from sklearn.metrics import accuracy_score, r2_score
 from .. import _core
 from ..tree import DecisionTree
 from .base import EnsembleEstimator, choice, deep_tree, integer, seed
-from .learner import TreeLearner, encoded, make_learner, member_labels, member_values, take_columns
+from .learner import (
+    TreeLearner,
+    encoded,
+    make_learner,
+    member_labels,
+    member_values,
+    take_columns,
+    tree_sums,
+    tree_votes,
+)
 from .sampling import Sampler, column_draws
 
 __all__ = ["BaggingClassifier", "BaggingRegressor"]
@@ -123,9 +132,16 @@ class _Bagging(EnsembleEstimator):
         """What each member says about each row, shape (n, n_values)."""
         raise NotImplementedError
 
+    def _sum_of_trees(self, codes: Any, n_threads: int) -> Floats:
+        n_values = self.estimators_[0].n_values
+        return tree_sums(self.estimators_, 1.0, np.zeros(n_values), [0] * len(self.estimators_), codes, n_threads)
+
     def _mean(self, X: Any) -> Floats:
         """Mean of what the members say, in their order."""
         X = self._rows(X)
+        codes = encoded(self.estimators_, X)
+        if codes is not None:
+            return self._sum_of_trees(codes, self._threads()) / len(self.estimators_)
         total: Floats | None = None
         for said in self._tally(X, self._threads()):
             total = said.copy() if total is None else total + said
@@ -247,6 +263,11 @@ class BaggingClassifier(ClassifierMixin, ClassLabels, _Bagging):  # type: ignore
             self.oob_score_ = float(accuracy_score(codes[judged], said, sample_weight=sampler.given(judged)))
         return self
 
+    def _sum_of_trees(self, codes: Any, n_threads: int) -> Floats:
+        if self.voting == "proba":
+            return super()._sum_of_trees(codes, n_threads)
+        return tree_votes(self.estimators_, np.ones(len(self.estimators_)), codes, self.n_classes_, n_threads)
+
     def _said(self, learner: TreeLearner, tree: DecisionTree) -> Floats:
         if self.voting == "proba":
             return super()._said(learner, tree)
@@ -276,7 +297,8 @@ class BaggingClassifier(ClassifierMixin, ClassLabels, _Bagging):  # type: ignore
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """The class with the most votes or the largest mean, the first of equal ones, shape (n,)."""
-        labels: npt.NDArray[Any] = self.classes_[self._mean(X).argmax(axis=1)]
+        codes = self._mean(X).argmax(axis=1)
+        labels: npt.NDArray[Any] = self.classes_[codes]
         return labels
 
 

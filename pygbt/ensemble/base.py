@@ -60,13 +60,13 @@ def seed(random_state: Any) -> int:
 
 def shallow_tree(depth: int, *, classifier: bool) -> Any:
     """A tree of at most `depth` questions on a way, with no other limit: what boosting adds up."""
-    options: dict[str, Any] = {"max_depth": depth, "min_split": 2, "min_bucket": 1, "cp": None, "max_competitors": 0}
+    options: dict[str, Any] = {"max_depth": depth, "min_split": 0, "min_bucket": 0, "cp": None, "max_competitors": 0}
     return (CARTClassifier if classifier else CARTRegressor)(missing="direction", **options)
 
 
 def deep_tree(*, classifier: bool) -> Any:
     """An unpruned tree: what bagging averages."""
-    options: dict[str, Any] = {"min_split": 2, "min_bucket": 1, "cp": None, "max_competitors": 0}
+    options: dict[str, Any] = {"min_split": 0, "min_bucket": 0, "cp": None, "max_competitors": 0}
     return (CARTClassifier if classifier else CARTRegressor)(missing="direction", **options)
 
 

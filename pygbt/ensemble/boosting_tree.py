@@ -18,7 +18,7 @@ from sklearn.metrics import accuracy_score, r2_score
 from .. import _core
 from .base import OneTarget, choice, integer, number, shallow_tree
 from .gradient_boosting import FirstOrderBoosting
-from .learner import TreeLearner, encoded, make_learner, member_labels, member_values
+from .learner import TreeLearner, encoded, make_learner, member_labels, member_values, tree_votes
 
 __all__ = ["BoostingTree"]
 
@@ -183,6 +183,13 @@ class BoostingTree(FirstOrderBoosting):
                 margins = np.zeros((len(says), 1))
             margins[:, 0] += vote * says
             yield margins
+
+    def _margins(self, X: Any) -> Floats:
+        if not self._classifies():
+            return super()._margins(X)
+        codes = encoded(self.estimators_, self._rows(X))
+        votes = tree_votes(self.estimators_, self.estimator_weights_, codes, 2, self._threads())
+        return votes[:, 1:] - votes[:, :1]
 
     def _answers(self, margins: Floats) -> npt.NDArray[Any]:
         if not self._classifies():

@@ -16,7 +16,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 
 from .. import _core
 from .base import EnsembleEstimator, OneTarget, choice, integer, number, shallow_tree
-from .learner import TreeLearner, encoded, make_learner, member_values
+from .learner import TreeLearner, encoded, make_learner, member_values, tree_sums
 
 __all__ = ["FirstOrderBoosting", "GradientBoostingClassifier", "GradientBoostingRegressor"]
 
@@ -119,8 +119,11 @@ class FirstOrderBoosting(EnsembleEstimator):
                 yield margins
 
     def _margins(self, X: Any) -> Floats:
-        *_, margins = self._staged_margins(X)
-        return margins
+        X = self._rows(X)
+        k = len(self.init_)
+        first = np.arange(len(self.estimators_)) % k
+        codes = encoded(self.estimators_, X)
+        return tree_sums(self.estimators_, self.learning_rate, self.init_, first, codes, self._threads())
 
     @property
     def feature_importances_(self) -> Floats:

@@ -24,7 +24,16 @@ from .. import _core
 from ..data import Dataset
 from ..schema import Schema
 
-__all__ = ["AnyLearner", "TreeLearner", "encoded", "make_learner", "member_labels", "member_values"]
+__all__ = [
+    "AnyLearner",
+    "TreeLearner",
+    "encoded",
+    "make_learner",
+    "member_labels",
+    "member_values",
+    "tree_sums",
+    "tree_votes",
+]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
@@ -188,6 +197,20 @@ def encoded(members: list[Any], X: Any) -> Any:
         return None
     schema: Schema = first.schema
     return schema.encode(X, owner="the ensemble")
+
+
+def tree_votes(trees: list[DecisionTree], votes: Any, codes: Any, n_classes: int, n_threads: int) -> Floats:
+    """Votes of trees for the classes of rows, shape (n, n_classes)."""
+    cores = [tree._core for tree in trees]
+    found: Floats = _core.tree_votes(cores, list(votes), n_classes, codes, trees[0].wide, n_threads)
+    return found
+
+
+def tree_sums(trees: list[DecisionTree], factor: float, start: Any, first: Any, codes: Any, n_threads: int) -> Floats:
+    """``start`` and the values of trees times a factor, those of tree t from column ``first[t]``, shape (n, width)."""
+    cores = [tree._core for tree in trees]
+    found: Floats = _core.tree_sums(cores, factor, list(start), list(first), codes, trees[0].wide, n_threads)
+    return found
 
 
 def member_labels(member: Any, X: Any, codes: Any, classes: npt.NDArray[Any], n_threads: int) -> Ints:

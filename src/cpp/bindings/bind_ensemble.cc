@@ -14,6 +14,7 @@
 
 #include "base/pool.h"
 #include "bindings/arrays.h"
+#include "decision/walk.h"
 #include "ensemble/boost_weights.h"
 #include "ensemble/coded_rows.h"
 #include "ensemble/column_choice.h"
@@ -67,6 +68,52 @@ void bind_rows(py::module_& module) {
       },
       py::arg("tree"), py::arg("table"), py::arg("n_threads") = 0,
       "[row][n_values] shares of the classes or means of the targets.");
+}
+
+// Many trees over one table; the arrays must stay alive while it is read.
+struct TreesOverRows {
+  std::vector<const DecisionTree*> trees;
+  bindings::RawColumns raw;
+  std::vector<std::uint8_t> wide;
+  WalkRows rows;
+
+  TreesOverRows(const std::vector<std::shared_ptr<DecisionTree>>& members, const py::object& columns,
+                const std::vector<bool>& is_wide, int n_threads)
+      : raw(bindings::read_columns(columns)), wide(is_wide.begin(), is_wide.end()) {
+    for (const auto& member : members) trees.push_back(member.get());
+    rows = {raw.n_rows, raw.views, wide, n_threads};
+  }
+};
+
+void bind_sums(py::module_& module) {
+  module.def(
+      "tree_votes",
+      [](const std::vector<std::shared_ptr<DecisionTree>>& trees, const std::vector<double>& votes,
+         std::int32_t n_classes, const py::object& columns, const std::vector<bool>& wide, int n_threads) {
+        const TreesOverRows all(trees, columns, wide, n_threads);
+        return filled<double>({all.rows.n_rows, n_classes}, [&](std::span<double> out) {
+          std::fill(out.begin(), out.end(), 0.0);
+          walk_votes(all.trees, votes, all.rows, n_classes, out);
+        });
+      },
+      py::arg("trees"), py::arg("votes"), py::arg("n_classes"), py::arg("columns"), py::arg("wide"),
+      py::arg("n_threads") = 0, "[row][class] votes of the trees for the class of each row.");
+  module.def(
+      "tree_sums",
+      [](const std::vector<std::shared_ptr<DecisionTree>>& trees, double factor, const std::vector<double>& start,
+         const std::vector<std::int32_t>& first, const py::object& columns, const std::vector<bool>& wide,
+         int n_threads) {
+        const TreesOverRows all(trees, columns, wide, n_threads);
+        const auto width = static_cast<std::int32_t>(start.size());
+        const std::vector<double> factors(trees.size(), factor);
+        return filled<double>({all.rows.n_rows, width}, [&](std::span<double> out) {
+          for (std::size_t i = 0; i < out.size(); ++i) out[i] = start[i % start.size()];
+          walk_sums(all.trees, factors, first, all.rows, width, out);
+        });
+      },
+      py::arg("trees"), py::arg("factor"), py::arg("start"), py::arg("first"), py::arg("columns"), py::arg("wide"),
+      py::arg("n_threads") = 0,
+      "[row][value] start + factor x the values of the trees, those of t from column first[t].");
 }
 
 void bind_weights(py::module_& module) {
@@ -205,6 +252,7 @@ void bind_first_order(py::module_& module) {
 void bind_ensemble(py::module_& module) {
   module.def("resolve_threads", &resolve_threads, py::arg("requested") = 0, "Threads that a call uses.");
   bind_rows(module);
+  bind_sums(module);
   bind_weights(module);
   bind_losses(module);
   bind_columns(module);

@@ -32,4 +32,12 @@ void walk_leaves(const DecisionTree& tree, const WalkRows& rows, std::span<std::
 // out [row]: predicted class: the label of the answering node; of a shared row the class of the largest share.
 void walk_labels(const DecisionTree& tree, const WalkRows& rows, std::span<std::int32_t> out);
 
+// What many trees say, added up in their order. out [row][width], to which is added:
+// by votes: vote[t] at the label of tree t, a classifier of `width` classes.
+void walk_votes(std::span<const DecisionTree* const> trees, std::span<const double> vote, const WalkRows& rows,
+                std::int32_t width, std::span<double> out);
+// by values: factor[t] x the values of tree t (shares or means), which begin at column column[t].
+void walk_sums(std::span<const DecisionTree* const> trees, std::span<const double> factor,
+               std::span<const std::int32_t> column, const WalkRows& rows, std::int32_t width, std::span<double> out);
+
 }  // namespace pygbt

@@ -110,8 +110,11 @@ BoostWeights::Units BoostWeights::units(std::span<const double> own_factor, int 
     if (!sample_.empty()) most_sample = std::max(most_sample, sample_[i]);
   }
   require(most > 0.0 && std::isfinite(most), "class_weight leaves no case with a weight");
-  const int bits = most_bits - std::max(kSampleBits, static_cast<int>(std::bit_width(most_sample)));
-  int shift = bits - exponent_of(most);
+  // Sample weights of few bits (counts) multiply rounded factors: weight 3 is the row three times. Of others the product
+  // is rounded.
+  const int width = static_cast<int>(std::bit_width(most_sample));
+  const bool counts = width <= kSampleBits;
+  int shift = most_bits - std::max(kSampleBits, width) - exponent_of(most);
   Units units;
   units.weight.resize(factor_.size());
   while (true) {
@@ -121,10 +124,8 @@ BoostWeights::Units BoostWeights::units(std::span<const double> own_factor, int 
       for (; i < end; ++i) {
         const std::uint32_t sample = sample_.empty() ? 1u : sample_[i];
         const double one = factor(i);
-        // Few bits are left where sample weights have many: then the product is rounded instead.
-        const double whole =
-            bits >= 8 ? std::nearbyint(one * to_units) * sample : std::nearbyint(one * to_units * sample);
-        const double least = sample > 0 && one > 0.0 ? (bits >= 8 ? sample : 1.0) : 0.0;
+        const double whole = counts ? std::nearbyint(one * to_units) * sample : std::nearbyint(one * to_units * sample);
+        const double least = sample > 0 && one > 0.0 ? (counts ? sample : 1.0) : 0.0;
         units.weight[i] = static_cast<std::uint32_t>(sample > 0 ? std::max(whole, least) : 0.0);
         part += units.weight[i];
       }
