@@ -12,19 +12,21 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-import pandas as pd  # noqa: E402
-import sklearn.ensemble  # noqa: E402
-from conftest import SHARED_DATA  # noqa: E402
-from sklearn.base import clone  # noqa: E402
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris  # noqa: E402
-from sklearn.linear_model import LogisticRegression, Ridge  # noqa: E402
-from sklearn.neighbors import KNeighborsClassifier  # noqa: E402
-from sklearn.tree import DecisionTreeClassifier  # noqa: E402
-from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
+import itertools
 
-import pygbt  # noqa: E402
-from pygbt.ensemble import AdaBoostClassifier, AdaBoostRegressor  # noqa: E402
-from pygbt.tree import CARTClassifier, CARTRegressor  # noqa: E402
+import pandas as pd
+import sklearn.ensemble
+from conftest import SHARED_DATA
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import pygbt
+from pygbt.ensemble import AdaBoostClassifier, AdaBoostRegressor
+from pygbt.tree import CARTClassifier, CARTRegressor
 
 EXPECTED_FAILURES: dict[str, str] = {}  # none, and none may be added
 
@@ -64,7 +66,7 @@ def naive_stump(X: Any, y: Any, w: Any, k: int) -> Any:
     best = None
     for f in range(X.shape[1]):
         values = np.unique(X[:, f])
-        for low, high in zip(values[:-1], values[1:], strict=True):
+        for low, high in itertools.pairwise(values):
             cut = (low + high) / 2
             sides = [np.bincount(y[side], w[side], k) for side in (X[:, f] < cut, X[:, f] >= cut)]
             score = sum((side**2).sum() / side.sum() for side in sides)
