@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..table_estimator import ClassLabels, check_weight
+from ..table_estimator import ClassLabels
 
 # isort: split
 from sklearn.base import ClassifierMixin
@@ -111,7 +111,7 @@ class AdaBoostClassifier(ClassifierMixin, ClassLabels, EnsembleEstimator):  # ty
         self._require_y(y)
         X = self._check_training_X(X)
         codes = self._encode_y(y, fitting=True)
-        weight = check_weight(sample_weight, len(codes), "sample_weight")
+        weight = self._weight(sample_weight, len(codes))
         base = self._base(shallow_tree(1, classifier=True))
         learner = make_learner(base, X, codes, self.classes_, n_threads)
         k = max(2, self.n_classes_)

@@ -8,10 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-from ..table_estimator import check_weight
-
-# isort: split
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 
@@ -106,7 +102,7 @@ class AdaBoostRegressor(RegressorMixin, OneTarget, EnsembleEstimator):  # type: 
         self._require_y(y)
         X = self._check_training_X(X)
         target = self._encode_y(y, fitting=True)
-        weight = check_weight(sample_weight, len(target), "sample_weight")
+        weight = self._weight(sample_weight, len(target))
         learner = make_learner(self._base(shallow_tree(3, classifier=False)), X, target, None, n_threads)
         rounds = run_rounds(
             learner,

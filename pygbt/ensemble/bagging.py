@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..table_estimator import ClassLabels, NumberTargets, check_weight
+from ..table_estimator import ClassLabels, NumberTargets
 
 # isort: split
 from sklearn.base import ClassifierMixin, RegressorMixin
@@ -82,7 +82,7 @@ class _Bagging(EnsembleEstimator):
         oob = choice("oob_score", self.oob_score, (False, True))
         own_seed = seed(self.random_state)
         n_threads = self._threads()
-        weight = check_weight(sample_weight, len(y), "sample_weight")
+        weight = self._weight(sample_weight, len(y))
         base = self._base(deep_tree(classifier=classes is not None))
         # Members are tasks where there are enough of them, else they share the threads.
         parallel = n_members >= n_threads > 1

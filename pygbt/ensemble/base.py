@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..table_estimator import NumberTargets, TableEstimator, seed_of
+from ..table_estimator import NumberTargets, TableEstimator, check_weight, seed_of
 
 # isort: split
 from sklearn.base import BaseEstimator
@@ -96,7 +96,7 @@ class OneTarget(NumberTargets):
         target = NumberTargets._encode_y(self, y, fitting=fitting)
         if target.ndim != 1:
             raise ValueError(f"y must be one column for {type(self).__name__}, got shape {target.shape}")
-        return target
+        return np.ascontiguousarray(target)
 
 
 class EnsembleEstimator(TableEstimator):
@@ -120,6 +120,10 @@ class EnsembleEstimator(TableEstimator):
             self._fitted_on_frame = X.schema.named
             return X
         return self._check_X(X, reset=True)
+
+    def _weight(self, sample_weight: Any, n: int) -> Floats | None:
+        weight = check_weight(sample_weight, n, "sample_weight")
+        return None if weight is None else np.ascontiguousarray(weight)
 
     def _rows(self, X: Any) -> Any:
         check_is_fitted(self)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..table_estimator import ClassLabels, check_weight
+from ..table_estimator import ClassLabels
 from ..tree.base import TreeClassifier, TreeRegressor
 
 # isort: split
@@ -118,7 +118,7 @@ class BoostingTree(FirstOrderBoosting):
             self._fit_classes(X, y, sample_weight, n_rounds, rate)
             return self
         target = OneTarget._encode_y(self, y, fitting=True)
-        weight = check_weight(sample_weight, len(target), "sample_weight")
+        weight = self._weight(sample_weight, len(target))
         learner = self._tree_learner(TreeRegressor, X, target, None)
         state = _core.FirstOrder("squared_error", target, 1, weight, n_threads=learner.n_threads)
         self._boost(learner, state, weight, n_rounds=n_rounds, rate=rate, line_search="exact")
@@ -142,7 +142,7 @@ class BoostingTree(FirstOrderBoosting):
                 f"Only binary classification is supported. The type of the target is {what}; "
                 'loss="exponential" needs two, AdaBoostClassifier takes more'
             )
-        weight = check_weight(sample_weight, len(codes), "sample_weight")
+        weight = self._weight(sample_weight, len(codes))
         learner = self._tree_learner(TreeClassifier, X, codes, self.classes_)
         sign = 2.0 * codes - 1.0
         margins = np.zeros(len(codes))
@@ -187,7 +187,8 @@ class BoostingTree(FirstOrderBoosting):
     def _margins(self, X: Any) -> Floats:
         if not self._classifies():
             return super()._margins(X)
-        codes = encoded(self.estimators_, self._rows(X))
+        X = self._rows(X)
+        codes = encoded(self.estimators_, X)
         votes = tree_votes(self.estimators_, self.estimator_weights_, codes, 2, self._threads())
         return votes[:, 1:] - votes[:, :1]
 
@@ -227,7 +228,8 @@ class BoostingTree(FirstOrderBoosting):
         self._only_of_classes()
 
         def probabilities(X: Any) -> Floats:
-            p = _core.margin_values("exponential", self._margins(X))[:, 0]
-            return np.column_stack([1.0 - p, p])
+            margins = self._margins(X)[:, 0]
+            values: Floats = _core.margin_values("exponential", np.column_stack([-margins, margins]))
+            return values
 
         return probabilities

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..table_estimator import ClassLabels, check_weight
+from ..table_estimator import ClassLabels
 
 # isort: split
 from sklearn.base import ClassifierMixin, RegressorMixin
@@ -198,7 +198,7 @@ class GradientBoostingRegressor(RegressorMixin, OneTarget, FirstOrderBoosting): 
         self._require_y(y)
         X = self._check_training_X(X)
         target = self._encode_y(y, fitting=True)
-        weight = check_weight(sample_weight, len(target), "sample_weight")
+        weight = self._weight(sample_weight, len(target))
         learner = self._learner(X, target)
         state = _core.FirstOrder(loss, target, 1, weight, alpha, learner.n_threads)
         self.init_ = state.start()
@@ -282,7 +282,7 @@ class GradientBoostingClassifier(ClassifierMixin, ClassLabels, FirstOrderBoostin
         self._require_y(y)
         X = self._check_training_X(X)
         codes = self._encode_y(y, fitting=True)
-        weight = check_weight(sample_weight, len(codes), "sample_weight")
+        weight = self._weight(sample_weight, len(codes))
         self._check_target(codes, weight)
         if loss == "auto":
             loss = "logistic" if self.n_classes_ == 2 else "softmax"
@@ -298,8 +298,10 @@ class GradientBoostingClassifier(ClassifierMixin, ClassLabels, FirstOrderBoostin
         return self
 
     def _probabilities(self, margins: Floats) -> Floats:
+        if margins.shape[1] == 1:
+            margins = np.column_stack([-margins[:, 0], margins[:, 0]])
         values: Floats = _core.margin_values(self._loss, margins)
-        return values if values.shape[1] > 1 else np.column_stack([1.0 - values[:, 0], values[:, 0]])
+        return values
 
     def _labels(self, margins: Floats) -> npt.NDArray[Any]:
         codes = margins.argmax(axis=1) if margins.shape[1] > 1 else (margins[:, 0] > 0).astype(np.int64)
