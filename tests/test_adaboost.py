@@ -223,6 +223,24 @@ def test_boosting_beats_the_tree_that_fits_perfectly() -> None:
     assert boosted > alone + 4 * 0.03
 
 
+@pytest.mark.shared_data
+def test_stumps_on_adult_are_those_of_scikit_learn() -> None:
+    sys.path.insert(0, str(SHARED_DATA))
+    from datasets import load
+
+    adult = load("adult")
+    codes = adult.X.apply(lambda c: c.cat.codes if isinstance(c.dtype, pd.CategoricalDtype) else c)
+    X, y = codes.to_numpy(np.float32), adult.y.astype(str).to_numpy()
+    test = (adult.split.astype(str) == "test").to_numpy()
+    theirs = sklearn.ensemble.AdaBoostClassifier(DecisionTreeClassifier(max_depth=1), n_estimators=25)
+    theirs.fit(X[~test], y[~test])
+    ours = AdaBoostClassifier(n_estimators=25).fit(X[~test], y[~test])
+    np.testing.assert_allclose(ours.estimator_errors_, theirs.estimator_errors_, rtol=1e-6)
+    assert ours.score(X[test], y[test]) >= theirs.score(X[test], y[test])
+    categories = AdaBoostClassifier(n_estimators=25).fit(adult.X[~test], y[~test])
+    assert categories.score(adult.X[test], y[test]) >= 0.85
+
+
 def test_learners_no_better_than_chance_end_the_rounds() -> None:
     X = np.array([[0.0], [0.0], [1.0], [1.0]])
     y = np.array([0, 1, 0, 1])
