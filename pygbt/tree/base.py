@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import numpy as np
@@ -20,14 +21,21 @@ from ..columns import read_table
 from ..data import Dataset
 from ..schema import Schema
 from .decision_tree import DecisionTree
+from .drawing import draw, to_svg
+from .graphviz import to_graphviz
+from .importance import variable_importance
+from .path_rules import RuleSet, decision_rules
+from .text import export_text
 
 __all__ = ["TreeClassifier", "TreeEstimator", "TreeRegressor", "check_exposure", "read_training_table", "threads"]
 
 Floats = npt.NDArray[np.float64]
 
 
-def threads(n_jobs: int | None) -> int:
+def threads(n_jobs: Any) -> int:
     """Threads of the engine for scikit-learn's ``n_jobs``: None and -1 are all."""
+    if n_jobs is not None and not isinstance(n_jobs, numbers.Integral):
+        raise ValueError(f"n_jobs must be an integer or None, got {n_jobs!r}")
     return 0 if n_jobs is None or n_jobs < 0 else int(n_jobs)
 
 
@@ -105,7 +113,8 @@ class TreeEstimator(TableEstimator):
 
     def apply(self, X: Any) -> npt.NDArray[np.int32]:
         """The node that answers for each row, shape (n,)."""
-        return self.tree_.leaves(self._rows(X), threads(self.n_jobs))
+        rows = self._rows(X)
+        return self.tree_.leaves(rows, threads(self.n_jobs))
 
     def decision_path(self, X: Any) -> Any:
         """CSR matrix of shape (n, n_nodes): 1 where a row passes a node (of its largest part, where it is shared)."""
@@ -133,6 +142,32 @@ class TreeEstimator(TableEstimator):
         check_is_fitted(self)
         return self.tree_.n_leaves
 
+    @property
+    def feature_importances_(self) -> Floats:
+        """Importance of every feature, shape (n_features,), as `pygbt.tree.variable_importance` has it."""
+        check_is_fitted(self)
+        return variable_importance(self)
+
+    def to_text(self, **options: Any) -> str:
+        """The tree as text; options of `pygbt.tree.export_text`."""
+        return export_text(self, **options)
+
+    def to_rules(self) -> RuleSet:
+        """The rules of the leaves; see `pygbt.tree.decision_rules`."""
+        return decision_rules(self)
+
+    def to_graphviz(self, **options: Any) -> str:
+        """The tree in the DOT language; options of `pygbt.tree.to_graphviz`."""
+        return to_graphviz(self, **options)
+
+    def draw(self, ax: Any = None, **options: Any) -> Any:
+        """Draw the tree with matplotlib; options of `pygbt.tree.draw`. Returns the axes."""
+        return draw(self, ax, **options)
+
+    def to_svg(self, path: Any = None, **options: Any) -> str:
+        """Draw the tree as SVG, into a file, too, where a path is given; options of `pygbt.tree.to_svg`."""
+        return to_svg(self, path, **options)
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "tree_")
 
@@ -149,7 +184,8 @@ class TreeClassifier(ClassifierMixin, ClassLabels, TreeEstimator):  # type: igno
 
     def predict_proba(self, X: Any) -> Floats:
         """Shares of the classes in the leaf of each row, shape (n, n_classes); columns in the order of ``classes_``."""
-        return self.tree_.values(self._rows(X), threads(self.n_jobs))
+        rows = self._rows(X)
+        return self.tree_.values(rows, threads(self.n_jobs))
 
     def predict_log_proba(self, X: Any) -> Floats:
         """Logarithms of `predict_proba`."""
@@ -159,7 +195,8 @@ class TreeClassifier(ClassifierMixin, ClassLabels, TreeEstimator):  # type: igno
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """The predicted class of each row, shape (n,), of the type of `y`."""
-        labels: npt.NDArray[Any] = self.classes_[self.tree_.labels(self._rows(X), threads(self.n_jobs))]
+        rows = self._rows(X)
+        labels: npt.NDArray[Any] = self.classes_[self.tree_.labels(rows, threads(self.n_jobs))]
         return labels
 
 
@@ -173,5 +210,6 @@ class TreeRegressor(RegressorMixin, NumberTargets, TreeEstimator):  # type: igno
 
     def predict(self, X: Any) -> Floats:
         """The predicted target of each row, shape (n,), or (n, K) for K targets."""
-        values = self.tree_.values(self._rows(X), threads(self.n_jobs))
+        rows = self._rows(X)
+        values = self.tree_.values(rows, threads(self.n_jobs))
         return values[:, 0] if self._flat else values

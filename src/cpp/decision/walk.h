@@ -40,4 +40,14 @@ void walk_votes(std::span<const DecisionTree* const> trees, std::span<const doub
 void walk_sums(std::span<const DecisionTree* const> trees, std::span<const double> factor,
                std::span<const std::int32_t> column, const WalkRows& rows, std::int32_t width, std::span<double> out);
 
+// Parts of the rows: the nodes that answer row i are node[begin[i] .. begin[i + 1]), with shares that sum to 1.
+struct RowParts {
+  std::vector<std::int64_t> begin;  // [row + 1]
+  std::vector<NodeId> node;
+  std::vector<double> share;
+};
+
+// Of the rows with weight; weight [row], empty: all of them.
+RowParts walk_parts(const DecisionTree& tree, const WalkRows& rows, std::span<const std::uint32_t> weight);
+
 }  // namespace pygbt

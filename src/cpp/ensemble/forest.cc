@@ -40,6 +40,7 @@ ForestTrainer::ForestTrainer(const CodedTable& table, const Response& response, 
           options_.bootstrap ? std::span<const std::uint32_t>(response.weight) : std::span<const std::uint32_t>()),
       response_(response) {
   if (options_.n_draws == 0) options_.n_draws = natural_draws(response);
+  if (options_.tree.max_features > 0) rows_ = make_row_codes(table, n_threads);
   if (!options_.bootstrap) return;
   response_.weight.clear();  // a row weighs as often as it was drawn
   response_.weight_unit = 1.0;
@@ -57,7 +58,7 @@ void ForestTrainer::grow(std::int32_t n_trees) {
   const std::size_t first = trees_.size();
   std::vector<TreePtr> grown(static_cast<std::size_t>(n_trees));
   grow_forest(
-      table_, response_, options_.tree, static_cast<std::int32_t>(first), n_trees, n_threads_,
+      table_, rows_, response_, options_.tree, static_cast<std::int32_t>(first), n_trees, n_threads_,
       [&](std::int32_t index, std::vector<std::uint32_t>& out) { counts(index, out); },
       [&](std::int32_t index, const CartTree& tree, const CartOptions& options) {
         std::vector<std::int32_t> labels;

@@ -10,6 +10,7 @@
 #include "cart/cart_options.h"
 #include "decision/coded_table.h"
 #include "decision/response.h"
+#include "decision/row_codes.h"
 #include "ensemble/bootstrap.h"
 #include "model/model.h"
 
@@ -41,6 +42,7 @@ class ForestTrainer {
   ForestOptions options_;
   int n_threads_;
   Bootstrap bootstrap_;
+  RowCodes rows_;  // where features are drawn
   Response response_;  // what the trees fit; without weights where these are drawn
   std::vector<TreePtr> trees_;
 };
