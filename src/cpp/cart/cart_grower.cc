@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kTaskCases = 2048;  // a sub-tree of fewer cases is never split among threads
 constexpr std::size_t kTasksPerThread = 8;
+constexpr std::size_t kBatch = 64;  // features whose codes are read together
 constexpr std::size_t kLocalBytes = std::size_t{3}
                                     << 17;  // of codes by rows that are copied for a sub-tree: stay in L2
 
@@ -179,40 +180,47 @@ template <class Criterion>
 bool CartGrower<Criterion>::search(OpenNode& node, Worker& worker, bool parallel) {
   node.asked = nullptr;
   node.found.clear();
-  if (options_.max_features > 0)
-    search_drawn(node, worker, node.found);
+  if (options_.max_features > 0 || (!parallel && options_.max_competitors == 0))
+    search_here(node, worker, node.found);
   else
     search_all(node, worker, parallel, node.found);
   return !node.found.empty() && node.found[0].found();
 }
 
-// A number of drawn features, and then one more at a time until there is a question.
+// One thread and no competitors: all features, or a number of drawn ones and then one more at a time until there is a
+// question.
 template <class Criterion>
-void CartGrower<Criterion>::search_drawn(OpenNode& node, Worker& worker, std::vector<SplitCandidate>& found) {
+void CartGrower<Criterion>::search_here(OpenNode& node, Worker& worker, std::vector<SplitCandidate>& found) {
   const SearchNode<Case> of{cases_of(node), node.total.data(), node.key};
-  worker.draw.begin(options_, node.key);
+  const bool drawn = options_.max_features > 0;
   SplitCandidate best;
-  std::int32_t wanted = options_.max_features;
-  while (worker.draw.more() && !best.found()) {
-    worker.drawn.clear();
-    for (; wanted > 0 && worker.draw.more(); --wanted) {
-      const FeatureId feature = worker.draw.next();
-      if (!bit(node.constant, feature)) worker.drawn.push_back(feature);
-    }
-    wanted = 1;
-    read_drawn(node, worker);
-    for (std::size_t i = 0; i < worker.drawn.size(); ++i) {
+  const auto search_batch = [&] {
+    read_batch(node, worker);
+    node.asked = nullptr;  // its codes were overwritten
+    for (std::size_t i = 0; i < worker.batch.size(); ++i) {
       NodeCodes& codes = worker.codes[i];
       if (worker.search.constant(codes)) {
-        set_bit(node.constant, worker.drawn[i]);
+        set_bit(node.constant, worker.batch[i]);
         continue;
       }
-      SplitCandidate candidate = worker.search.best(of, worker.drawn[i], codes);
+      SplitCandidate candidate = worker.search.best(of, worker.batch[i], codes);
       if (!candidate.found() || !candidate.better_than(best)) continue;
       best = std::move(candidate);
       node.asked = &codes;
     }
+    worker.batch.clear();
+  };
+  worker.batch.clear();
+  if (drawn) worker.draw.begin(options_, node.key);
+  std::int32_t wanted = drawn ? options_.max_features : table_.n_features();
+  for (FeatureId next = 0; wanted > 0 || (drawn && !best.found());) {
+    if (drawn ? !worker.draw.more() : next == table_.n_features()) break;
+    const FeatureId feature = drawn ? worker.draw.next() : next++;
+    if (!bit(node.constant, feature)) worker.batch.push_back(feature);
+    --wanted;
+    if (wanted <= 0 || worker.batch.size() == kBatch) search_batch();
   }
+  if (!worker.batch.empty()) search_batch();
   found.push_back(std::move(best));
 }
 
@@ -229,13 +237,13 @@ void CartGrower<Criterion>::make_local(OpenNode& node, Worker& worker) {
   node.local = true;
 }
 
-// Codes of the drawn features: row by row, so that a line of a row is read once for all of them.
+// Codes of the features of the batch: row by row, so that a line of a row is read once for all of them.
 template <class Criterion>
-void CartGrower<Criterion>::read_drawn(const OpenNode& node, Worker& worker) const {
+void CartGrower<Criterion>::read_batch(const OpenNode& node, Worker& worker) const {
   const std::span<const Case> cases = cases_of(node);
-  if (worker.codes.size() < worker.drawn.size()) worker.codes.resize(worker.drawn.size());
-  for (std::size_t i = 0; i < worker.drawn.size(); ++i) {
-    const CodedColumn& column = table_.columns[static_cast<std::size_t>(worker.drawn[i])];
+  if (worker.codes.size() < worker.batch.size()) worker.codes.resize(worker.batch.size());
+  for (std::size_t i = 0; i < worker.batch.size(); ++i) {
+    const CodedColumn& column = table_.columns[static_cast<std::size_t>(worker.batch[i])];
     if (rows_.empty())
       worker.codes[i].read(column, cases);
     else
@@ -249,9 +257,9 @@ void CartGrower<Criterion>::read_drawn(const OpenNode& node, Worker& worker) con
     for (std::size_t place = end; place < std::min(cases.size(), end + kBlock); ++place)
       for (std::size_t byte = 0; byte < rows_.stride; byte += 64)
         __builtin_prefetch(rows_.row(cases[place].row) + byte);
-    for (std::size_t i = 0; i < worker.drawn.size(); ++i) {
+    for (std::size_t i = 0; i < worker.batch.size(); ++i) {
       NodeCodes& codes = worker.codes[i];
-      const std::uint8_t* first = by_row + rows_.offset[static_cast<std::size_t>(worker.drawn[i])];
+      const std::uint8_t* first = by_row + rows_.offset[static_cast<std::size_t>(worker.batch[i])];
       codes.visit([&]<class T>(const T*) {
         T* out = static_cast<T*>(codes.data());
         for (std::size_t place = begin; place < end; ++place)
@@ -259,7 +267,7 @@ void CartGrower<Criterion>::read_drawn(const OpenNode& node, Worker& worker) con
       });
     }
   }
-  for (std::size_t i = 0; i < worker.drawn.size(); ++i) worker.codes[i].finish();
+  for (std::size_t i = 0; i < worker.batch.size(); ++i) worker.codes[i].finish();
 }
 
 // All features; the best first, then the competitors.
@@ -384,8 +392,12 @@ std::size_t CartGrower<Criterion>::divide(CartNode& into, OpenNode& node, Worker
       by_code([codes](std::size_t i, const Case&) { return static_cast<Code>(codes[i]); });
     });
   else
-    visit_codes(column, [&](const auto* codes) {
-      by_code([codes](std::size_t, const Case& one) { return static_cast<Code>(codes[one.row]); });
+    visit_codes(column, [&]<class T>(const T* codes) {
+      if (!node.local) return by_code([codes](std::size_t, const Case& one) { return Code{codes[one.row]}; });
+      const std::uint8_t* first = worker.local.data() + rows_.offset[static_cast<std::size_t>(asked.feature)];
+      by_code([&](std::size_t, const Case& one) {
+        return Code{*reinterpret_cast<const T*>(first + one.row * rows_.stride)};
+      });
     });
   std::copy_n(spare, n_right, cases + n_left);
   criterion.finish_cell(totals[0]);

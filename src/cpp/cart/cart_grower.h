@@ -56,8 +56,8 @@ class CartGrower {
     FeatureSearch<Criterion> search;
     SurrogateSearch surrogates;
     FeatureDraw draw;
-    std::vector<NodeCodes> codes;  // of one feature after the other, or of drawn ones together
-    std::vector<FeatureId> drawn;
+    std::vector<FeatureId> batch;  // features that are read together
+    std::vector<NodeCodes> codes;  // of each
     std::vector<std::uint8_t> local;  // codes by rows of the cases of a sub-tree
     std::vector<Case> spare;
     std::vector<std::uint8_t> side;
@@ -69,8 +69,8 @@ class CartGrower {
   bool open(CartTree& tree, OpenNode& node, Worker& worker);
   // Finds questions; false: there is none. parallel: by all threads.
   bool search(OpenNode& node, Worker& worker, bool parallel);
-  void search_drawn(OpenNode& node, Worker& worker, std::vector<SplitCandidate>& found);
-  void read_drawn(const OpenNode& node, Worker& worker) const;
+  void search_here(OpenNode& node, Worker& worker, std::vector<SplitCandidate>& found);
+  void read_batch(const OpenNode& node, Worker& worker) const;
   // Copies the codes by rows of the node's cases, so that its sub-tree finds them in the cache.
   void make_local(OpenNode& node, Worker& worker);
   void search_all(OpenNode& node, Worker& worker, bool parallel, std::vector<SplitCandidate>& found);
