@@ -24,7 +24,7 @@ import safetensors
 from . import _core
 from .errors import ModelFileError
 
-__all__ = ["FORMAT_VERSION", "Content", "digest", "dumps", "load", "loads", "save"]
+__all__ = ["FORMAT_VERSION", "Content", "digest", "dumps", "estimator_kind", "load", "loads", "save"]
 
 FORMAT = "pygbt.model"
 FORMAT_VERSION = (1, 0)  # a reader refuses a newer major version; a newer minor version only adds strings
@@ -71,6 +71,12 @@ class Content:
 def digest(content: Content) -> str:
     """SHA-256 over what decides predictions: the arrays, the model's scalars and the schema, as 64 hex digits."""
     return _hash(content.arrays, {"model": _json(content.model), "schema": _json(content.schema)})
+
+
+def estimator_kind(content: Content) -> str | None:
+    """Name of the class whose estimator a file holds; None for a Booster."""
+    kind = content.model.get("kind") if isinstance(content.model, dict) else None
+    return kind if isinstance(kind, str) else None
 
 
 def dumps(content: Content) -> bytes:

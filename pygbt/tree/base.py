@@ -18,8 +18,10 @@ from sklearn.utils.validation import check_is_fitted
 from .. import _core
 from ..columns import read_table
 from ..data import Dataset
+from ..estimator_files import FileParts, SavedEstimator
 from ..schema import Schema
 from .decision_tree import DecisionTree
+from .tree_files import pack_trees, read_trees
 
 __all__ = ["TreeClassifier", "TreeEstimator", "TreeRegressor", "check_exposure", "read_training_table", "threads"]
 
@@ -50,7 +52,7 @@ def check_exposure(exposure: Any) -> Floats | None:
     return times
 
 
-class TreeEstimator(TableEstimator):
+class TreeEstimator(SavedEstimator, TableEstimator):
     """Base of the estimators of one tree. A subclass has `categorical_features` and `n_jobs` among its parameters, and
     defines `_grow`.
     """
@@ -136,6 +138,13 @@ class TreeEstimator(TableEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "tree_")
 
+    def _file_parts(self) -> FileParts:
+        arrays, state = pack_trees([self.tree_])
+        return FileParts(arrays, state, self.tree_.schema)
+
+    def _from_file_parts(self, parts: FileParts) -> None:
+        (self.tree_,) = read_trees(parts, self._classes())
+
 
 class TreeClassifier(ClassifierMixin, ClassLabels, TreeEstimator):  # type: ignore[misc]
     """Base of the classifiers of one tree."""
@@ -175,3 +184,12 @@ class TreeRegressor(RegressorMixin, NumberTargets, TreeEstimator):  # type: igno
         """The predicted target of each row, shape (n,), or (n, K) for K targets."""
         values = self.tree_.values(self._rows(X), threads(self.n_jobs))
         return values[:, 0] if self._flat else values
+
+    def _file_parts(self) -> FileParts:
+        parts = super()._file_parts()
+        return FileParts(parts.arrays, {**parts.state, "flat": self._flat}, parts.schema)
+
+    def _from_file_parts(self, parts: FileParts) -> None:
+        super()._from_file_parts(parts)
+        self._flat = parts.flag("flat")
+        parts.require(not self._flat or self.tree_.n_values == 1, "outputs do not fit")

@@ -2,9 +2,12 @@
 #include "ensemble/forest.h"
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <utility>
 
+#include "base/error.h"
+#include "base/pool.h"
 #include "cart/grow_cart.h"
 
 namespace pygbt {
@@ -31,7 +34,8 @@ CutsPtr kinds_of(const CodedTable& table) {
 
 }  // namespace
 
-ForestTrainer::ForestTrainer(const CodedTable& table, const Response& response, ForestOptions options, int n_threads)
+ForestTrainer::ForestTrainer(const CodedTable& table, const Response& response, ForestOptions options, int n_threads,
+                             const Model* start)
     : table_(table),
       options_(std::move(options)),
       n_threads_(n_threads),
@@ -39,6 +43,12 @@ ForestTrainer::ForestTrainer(const CodedTable& table, const Response& response, 
           options_.bootstrap ? row_hashes(table, response, n_threads) : std::vector<std::uint64_t>(),
           options_.bootstrap ? std::span<const std::uint32_t>(response.weight) : std::span<const std::uint32_t>()),
       response_(response) {
+  require(!options_.balanced || response.n_classes > 0, "class weights: there are no classes in a regression");
+  if (start != nullptr) {
+    require(start->n_features() == table.n_features() && start->n_outputs() == n_outputs(),
+            "the forest to go on with has other columns or outputs");
+    trees_ = start->trees();
+  }
   if (options_.n_draws == 0) options_.n_draws = natural_draws(response);
   if (!options_.bootstrap) return;
   response_.weight.clear();  // a row weighs as often as it was drawn
@@ -53,27 +63,56 @@ void ForestTrainer::counts(std::int32_t index, std::vector<std::uint32_t>& out) 
     out = response_.weight;
 }
 
+// n / (classes x rows of the class), by drawn rows; 1 for classes that were not drawn.
+std::vector<double> ForestTrainer::balanced_factors(std::int32_t index) const {
+  std::vector<std::uint32_t> drawn;
+  counts(index, drawn);
+  std::vector<std::uint64_t> of_class(static_cast<std::size_t>(response_.n_classes), 0);
+  std::uint64_t total = 0;
+  for (std::size_t row = 0; row < response_.label.size(); ++row) {
+    const std::uint64_t weight = drawn.empty() ? 1 : drawn[row];
+    of_class[static_cast<std::size_t>(response_.label[row])] += weight;
+    total += weight;
+  }
+  const auto present = static_cast<double>(of_class.size()) -
+                       static_cast<double>(std::count(of_class.begin(), of_class.end(), std::uint64_t{0}));
+  std::vector<double> factors;
+  for (const std::uint64_t weight : of_class)
+    factors.push_back(weight == 0 ? 1.0 : static_cast<double>(total) / (present * static_cast<double>(weight)));
+  return factors;
+}
+
 void ForestTrainer::grow(std::int32_t n_trees) {
   const std::size_t first = trees_.size();
   std::vector<TreePtr> grown(static_cast<std::size_t>(n_trees));
-  grow_forest(
-      table_, response_, options_.tree, static_cast<std::int32_t>(first), n_trees, n_threads_,
-      [&](std::int32_t index, std::vector<std::uint32_t>& out) { counts(index, out); },
-      [&](std::int32_t index, const CartTree& tree, const CartOptions& options) {
-        std::vector<std::int32_t> labels;
-        Tree made = to_model_tree(tree, table_, response_, options, options_.votes ? &labels : nullptr);
-        if (options_.votes) make_votes(made, labels);
-        grown[static_cast<std::size_t>(index) - first] = make_model_tree(std::move(made));
-      });
+  const auto weights = [&](std::int32_t index, std::vector<std::uint32_t>& out) { counts(index, out); };
+  const auto take = [&](std::int32_t index, const CartTree& tree, const CartOptions& options) {
+    std::vector<std::int32_t> labels;
+    Tree made = to_model_tree(tree, table_, response_, options, options_.votes ? &labels : nullptr);
+    if (options_.votes) make_votes(made, labels);
+    grown[static_cast<std::size_t>(index) - first] = make_model_tree(std::move(made));
+  };
+  const auto begin = static_cast<std::int32_t>(first);
+  if (!options_.balanced) {
+    grow_forest(table_, response_, options_.tree, begin, n_trees, n_threads_, weights, take);
+  } else {  // every tree has options of its own
+    const int threads = resolve_threads(n_threads_);
+    const bool by_tree = n_trees >= threads;
+    parallel_for(by_tree ? threads : 1, n_trees, [&](std::int64_t i, int) {
+      const std::int32_t index = begin + static_cast<std::int32_t>(i);
+      CartOptions own = options_.tree;
+      own.class_factor = own.split_factor = balanced_factors(index);
+      grow_forest(table_, response_, own, index, 1, by_tree ? 1 : threads, weights, take);
+    });
+  }
   std::move(grown.begin(), grown.end(), std::back_inserter(trees_));
 }
 
 Model ForestTrainer::model() const {
   ModelParts parts;
   parts.cuts = kinds_of(table_);
-  const std::int32_t width = response_.n_classes > 0 ? response_.n_classes : response_.n_targets;
-  parts.loss.n_targets = width;
-  parts.base_score.assign(static_cast<std::size_t>(width), 0.0f);
+  parts.loss.n_targets = n_outputs();
+  parts.base_score.assign(static_cast<std::size_t>(n_outputs()), 0.0f);
   parts.trees = trees_;
   return Model(std::move(parts));
 }
