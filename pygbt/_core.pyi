@@ -196,6 +196,7 @@ class ForestTrainer:
         n_draws: int = 0,
         votes: bool = False,
         balanced: bool = False,
+        least_share: float = 0.0,
         start: Model | None = None,
         n_threads: int = 0,
     ) -> None: ...
@@ -214,3 +215,21 @@ class DecisionTree:
     def values(self, columns: Any, wide: Sequence[bool], n_threads: int = 0) -> npt.NDArray[np.float64]: ...
     def leaves(self, columns: Any, wide: Sequence[bool], n_threads: int = 0) -> npt.NDArray[np.int32]: ...
     def labels(self, columns: Any, wide: Sequence[bool], n_threads: int = 0) -> npt.NDArray[np.int32]: ...
+
+def grow_c45(table: CodedTable, response: Response, settings: dict[str, Any]) -> DecisionTree: ...
+def report_c45_split(
+    table: CodedTable, response: Response, settings: dict[str, Any], tree: DecisionTree, node: int
+) -> dict[str, Any]: ...
+def added_errors(
+    cases: npt.NDArray[np.float64], errors: npt.NDArray[np.float64], confidence: float, exact: bool
+) -> npt.NDArray[np.float64]: ...
+def squared_deviate(confidence: float, exact: bool) -> float: ...
+
+class HeldOut:
+    weight: npt.NDArray[np.float64]
+    loss: npt.NDArray[np.float64]
+    squared: npt.NDArray[np.float64]
+    stays: npt.NDArray[np.float64]
+    stays_squared: npt.NDArray[np.float64]
+
+prune: Any

@@ -70,6 +70,27 @@ def test_log_f64_within_one_ulp() -> None:
     assert ulps(probe.log_f64(x), np.log(x.astype(LONG))) < 1.0
 
 
+@needs_long
+def test_log2_within_two_ulps() -> None:
+    rng = np.random.default_rng(4)
+    root_half = np.sqrt(0.5)
+    x = np.concatenate(
+        [
+            2.0 ** rng.uniform(-1022, 1023.99, 300_000),
+            rng.uniform(0.4, 2.5, 500_000),
+            1.0 + rng.normal(0, 1e-9, 10_000),
+            np.arange(1.0, 100_000.0),
+            [root_half, np.nextafter(root_half, 0), np.nextafter(root_half, 1), 2 * root_half],
+        ]
+    )
+    assert ulps(probe.log2_of(x), np.log2(x.astype(LONG))) < 2.0
+
+
+def test_log2_of_powers_of_two_is_exact() -> None:
+    k = np.arange(-1022, 1024)
+    np.testing.assert_array_equal(probe.log2_of(2.0**k), k)
+
+
 def test_exact_values() -> None:
     assert probe.exp_f32([0.0])[0] == 1.0
     assert probe.exp_f64([0.0])[0] == 1.0
@@ -102,7 +123,7 @@ def test_sigmoid_keeps_its_relative_precision_at_both_ends() -> None:
     assert np.all(probe.sigmoid_f32(np.array([-1e30, -np.inf], dtype=np.float32)) > 0.0)
 
 
-@pytest.mark.parametrize("name", ["exp_f32", "exp_f64", "log_f64", "sigmoid_f32"])
+@pytest.mark.parametrize("name", ["exp_f32", "exp_f64", "log_f64", "log2_of", "sigmoid_f32"])
 def test_a_value_does_not_depend_on_its_place_in_the_array(name: str) -> None:
     """Vector body and scalar tail are the same function."""
     x = np.abs(np.random.default_rng(3).normal(0, 5, 77)).astype(np.float32 if "32" in name else np.float64)
@@ -118,6 +139,7 @@ GOLDEN = {
     "sigmoid_f32": "18dfe637cdefe9eb",
     "exp_f64": "7e38aa59ab4cf908",
     "log_f64": "2a8d1a3e03850c3d",
+    "log2_of": "160b4e8b309ff0fb",
 }
 
 
@@ -126,7 +148,7 @@ def test_bits_are_the_same_on_every_machine(name: str) -> None:
     """Every compiler and instruction set must give these bits; a deliberate change of the polynomial changes them."""
     steps = np.arange(-40_000, 40_001, dtype=np.int64)
     x = (steps / 512.0).astype(np.float32) if "32" in name else steps / 64.0  # exact in binary
-    if name == "log_f64":
+    if name.startswith("log"):
         x = x[x > 0]
     digest = hashlib.sha256(getattr(probe, name)(x).astype("<f4" if "32" in name else "<f8").tobytes()).hexdigest()
     assert digest[:16] == GOLDEN[name]

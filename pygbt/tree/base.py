@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,10 @@ __all__ = ["TreeClassifier", "TreeEstimator", "TreeRegressor", "check_exposure",
 Floats = npt.NDArray[np.float64]
 
 
-def threads(n_jobs: int | None) -> int:
+def threads(n_jobs: Any) -> int:
     """Threads of the engine for scikit-learn's ``n_jobs``: None and -1 are all."""
+    if n_jobs is not None and not isinstance(n_jobs, numbers.Integral):
+        raise ValueError(f"n_jobs must be an integer or None, got {n_jobs!r}")
     return 0 if n_jobs is None or n_jobs < 0 else int(n_jobs)
 
 
@@ -107,7 +110,8 @@ class TreeEstimator(SavedEstimator, TableEstimator):
 
     def apply(self, X: Any) -> npt.NDArray[np.int32]:
         """The node that answers for each row, shape (n,)."""
-        return self.tree_.leaves(self._rows(X), threads(self.n_jobs))
+        rows = self._rows(X)
+        return self.tree_.leaves(rows, threads(self.n_jobs))
 
     def decision_path(self, X: Any) -> Any:
         """CSR matrix of shape (n, n_nodes): 1 where a row passes a node (of its largest part, where it is shared)."""
@@ -158,7 +162,8 @@ class TreeClassifier(ClassifierMixin, ClassLabels, TreeEstimator):  # type: igno
 
     def predict_proba(self, X: Any) -> Floats:
         """Shares of the classes in the leaf of each row, shape (n, n_classes); columns in the order of ``classes_``."""
-        return self.tree_.values(self._rows(X), threads(self.n_jobs))
+        rows = self._rows(X)
+        return self.tree_.values(rows, threads(self.n_jobs))
 
     def predict_log_proba(self, X: Any) -> Floats:
         """Logarithms of `predict_proba`."""
@@ -168,7 +173,8 @@ class TreeClassifier(ClassifierMixin, ClassLabels, TreeEstimator):  # type: igno
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """The predicted class of each row, shape (n,), of the type of `y`."""
-        labels: npt.NDArray[Any] = self.classes_[self.tree_.labels(self._rows(X), threads(self.n_jobs))]
+        rows = self._rows(X)
+        labels: npt.NDArray[Any] = self.classes_[self.tree_.labels(rows, threads(self.n_jobs))]
         return labels
 
 
@@ -182,7 +188,8 @@ class TreeRegressor(RegressorMixin, NumberTargets, TreeEstimator):  # type: igno
 
     def predict(self, X: Any) -> Floats:
         """The predicted target of each row, shape (n,), or (n, K) for K targets."""
-        values = self.tree_.values(self._rows(X), threads(self.n_jobs))
+        rows = self._rows(X)
+        values = self.tree_.values(rows, threads(self.n_jobs))
         return values[:, 0] if self._flat else values
 
     def _file_parts(self) -> FileParts:

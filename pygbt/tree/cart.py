@@ -35,8 +35,8 @@ min_split : float, default=20
     max_leaves : int, optional
         The leaf whose question improves most is split first, until there are so many.
     nominal : {"auto", "ordered", "exhaustive", "one_vs_rest"}, default="auto"
-        How levels of a categorical column are divided. "ordered" by their response: the best division for two classes
-        and for regression; for more classes the best of the orders by each class's share. "exhaustive": all divisions
+        How levels of a categorical column are divided. "ordered" by their response: the best division for two classes,
+        a mean or a rate; for more classes the best of the orders by each class's share. "exhaustive": all divisions
         (at most 24 levels in a node). "auto": exhaustive up to 11 levels where an order is not exact.
     missing : {"surrogate", "direction"}, default="surrogate"
         What rows without the asked value do. "surrogate": they take no part in the choice of the question and follow
@@ -81,6 +81,13 @@ def _integer(name: str, value: Any, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
         raise ValueError(f"{name} must be an integer >= {least}, got {value!r}")
     return int(value)
+
+
+def _floats(name: str, values: Any) -> Floats:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must hold numbers, got {values!r}") from None
 
 
 def _choice(name: str, value: Any, choices: Sequence[Any]) -> Any:
@@ -134,7 +141,7 @@ class _Cart(TreeEstimator):
         if self.max_leaves is not None:
             options["max_leaves"] = min(_integer("max_leaves", self.max_leaves, 1), np.iinfo(np.int32).max)
         if self.feature_costs is not None:
-            costs = np.asarray(self.feature_costs, dtype=np.float64)
+            costs = _floats("feature_costs", self.feature_costs)
             if costs.shape != (n_features,) or not (np.isfinite(costs) & (costs > 0)).all():
                 raise ValueError(f"feature_costs must hold {n_features} positive numbers, one for each column")
             options["feature_cost"] = costs.tolist()
@@ -223,7 +230,7 @@ class CARTClassifier(TreeClassifier, _Cart):
         if self.losses is None:
             return None
         n = len(self.classes_)
-        losses = np.asarray(self.losses, dtype=np.float64)
+        losses = _floats("losses", self.losses)
         if losses.shape != (n, n) or not np.isfinite(losses).all() or (losses < 0).any() or losses.diagonal().any():
             raise ValueError(f"losses must be {n} x {n} numbers >= 0, with zeros on the diagonal")
         if not (losses.sum(axis=1) > 0).all():
@@ -239,9 +246,9 @@ class CARTClassifier(TreeClassifier, _Cart):
             unknown = set(self.priors) - set(self.classes_.tolist())
             if unknown or len(self.priors) != n:
                 raise ValueError("priors must hold every class once, and nothing else")
-            priors = np.array([self.priors[label] for label in self.classes_.tolist()], dtype=np.float64)
+            priors = _floats("priors", [self.priors[label] for label in self.classes_.tolist()])
         else:
-            priors = np.asarray(self.priors, dtype=np.float64)
+            priors = _floats("priors", self.priors)
         if priors.shape != (n,) or not (priors >= 0).all() or abs(priors.sum() - 1.0) > 1e-6:
             raise ValueError(f"priors must be {n} probabilities that sum to 1, one for each class")
         total = class_weights.sum()
@@ -324,6 +331,12 @@ class CARTRegressor(TreeRegressor, _Cart):
         self.threshold = threshold
         self.categorical_features = categorical_features
         self.n_jobs = n_jobs
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = self.criterion == "squared_error"
+        tags.target_tags.positive_only = self.criterion == "poisson"
+        return tags
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, exposure: Any = None) -> Any:
         """Grow the tree.

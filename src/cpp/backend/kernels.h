@@ -178,6 +178,8 @@ struct Kernels {
                      NarrowGradient* out);
   SplitKernels split;
   KeyKernels keys;
+  // out [n]: n <= 64 distinct keys below 2^31, ascending; `keys` has room for 64.
+  void (*sort_few)(std::uint32_t* keys, std::int32_t n, std::uint32_t* out);
 };
 
 }  // namespace pygbt

@@ -42,13 +42,18 @@ PYGBT_HD Philox philox4x32(std::uint32_t c0, std::uint32_t c1, std::uint32_t c2,
   return {{c0, c1, c2, c3}};
 }
 
-// 32 uniform bits for (seed, purpose, iteration, id, sub).
-PYGBT_HD std::uint32_t random_bits(std::uint64_t seed, Draw purpose, std::uint32_t iteration, std::uint64_t id,
-                                   std::uint32_t sub = 0) {
+// Four words of uniform bits for (seed, purpose, iteration, id, sub).
+PYGBT_HD Philox random_words(std::uint64_t seed, Draw purpose, std::uint32_t iteration, std::uint64_t id,
+                             std::uint32_t sub = 0) {
   const std::uint32_t key1 = static_cast<std::uint32_t>(seed >> 32) ^ (static_cast<std::uint32_t>(purpose) << 24);
   return philox4x32(static_cast<std::uint32_t>(id), static_cast<std::uint32_t>(id >> 32), iteration, sub,
-                    static_cast<std::uint32_t>(seed), key1)
-      .x[0];
+                    static_cast<std::uint32_t>(seed), key1);
+}
+
+// The first of them.
+PYGBT_HD std::uint32_t random_bits(std::uint64_t seed, Draw purpose, std::uint32_t iteration, std::uint64_t id,
+                                   std::uint32_t sub = 0) {
+  return random_words(seed, purpose, iteration, id, sub).x[0];
 }
 
 }  // namespace pygbt

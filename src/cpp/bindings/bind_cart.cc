@@ -61,16 +61,17 @@ void bind_cart(py::module_& module) {
   };
   py::class_<Forest>(module, "ForestTrainer")
       .def(py::init([](std::shared_ptr<CodedTable> table, std::shared_ptr<Response> response, const py::dict& options,
-                       bool bootstrap, std::uint64_t n_draws, bool votes, bool balanced, const Model* start,
-                       int n_threads) {
-             const ForestOptions read{bindings::cart_options(options), bootstrap, n_draws, votes, balanced};
+                       bool bootstrap, std::uint64_t n_draws, bool votes, bool balanced, double least_share,
+                       const Model* start, int n_threads) {
+             const ForestOptions read{
+                 bindings::cart_options(options), bootstrap, n_draws, votes, balanced, least_share};
              const py::gil_scoped_release release;
              return std::unique_ptr<Forest>(
                  new Forest{table, response, ForestTrainer(*table, *response, read, n_threads, start)});
            }),
            py::arg("table"), py::arg("response"), py::arg("options"), py::kw_only(), py::arg("bootstrap") = true,
-           py::arg("n_draws") = 0, py::arg("votes") = false, py::arg("balanced") = false, py::arg("start") = py::none(),
-           py::arg("n_threads") = 0)
+           py::arg("n_draws") = 0, py::arg("votes") = false, py::arg("balanced") = false, py::arg("least_share") = 0.0,
+           py::arg("start") = py::none(), py::arg("n_threads") = 0)
       .def_property_readonly("n_trees", [](const Forest& forest) { return forest.trainer.n_trees(); })
       .def_property_readonly("n_draws", [](const Forest& forest) { return forest.trainer.n_draws(); })
       .def(

@@ -24,6 +24,7 @@
 #include "comm/thread_comm.h"
 #include "math/explog.h"
 #include "math/links.h"
+#include "math/log.h"
 #include "math/losses.h"
 #include "math/softmax.h"
 #include "math/weighted_quantile.h"
@@ -245,6 +246,7 @@ void bind_probe_math(py::module_& probe) {
   probe.def("exp_f32", [](const Array<float>& x) { return map_array(x, [](float v) { return exp_f32(v); }); });
   probe.def("exp_f64", [](const Array<double>& x) { return map_array(x, [](double v) { return exp_f64(v); }); });
   probe.def("log_f64", [](const Array<double>& x) { return map_array(x, [](double v) { return log_f64(v); }); });
+  probe.def("log2_of", [](const Array<double>& x) { return map_array(x, [](double v) { return log2_of(v); }); });
   probe.def("sigmoid_f32", [](const Array<float>& x) { return map_array(x, [](float v) { return sigmoid_f32(v); }); });
   probe.def("gradients", &gradients, "loss"_a, "scores"_a, "labels"_a);
   probe.def("losses", &losses, "loss"_a, "scores"_a, "labels"_a);

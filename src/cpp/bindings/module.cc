@@ -18,6 +18,8 @@ void bind_model(py::module_& module);
 void bind_trainer(py::module_& module);
 void bind_decision(py::module_& module);
 void bind_cart(py::module_& module);
+void bind_prune(py::module_& module);
+void bind_c45(py::module_& module);
 void bind_probe_math(py::module_& probe);
 void bind_row_predictor(py::module_& module);
 void bind_probe_backend(py::module_& probe);
@@ -74,6 +76,8 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   bind_trainer(module);
   bind_decision(module);
   bind_cart(module);
+  bind_prune(module);
+  bind_c45(module);
   py::module_ probe = module.def_submodule("probe", "Single operations of the engine, for tests and benchmarks.");
   bind_probe_math(probe);
   bind_probe_backend(probe);

@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "base/types.h"
 #include "cart/cart_options.h"
 #include "cart/cases.h"
 #include "cart/level_order.h"
@@ -60,7 +61,9 @@ class AbsoluteSides {
     cell[0] += one.weight;
     cell[1] += std::int64_t{one.weight} * one.y;
   }
+  void finish_cell(std::int64_t*) const {}
   std::vector<LevelOrder> level_orders() const { return {{1, 0}}; }
+  bool order_is_exact() const { return false; }  // neither that of means nor that of medians
   Ratio mean(const std::int64_t* cell) const { return {cell[1], cell[0]}; }
   // All cases that `total` counts begin on the right.
   void start(std::span<const Case> cases, const std::int64_t*) {
@@ -73,8 +76,9 @@ class AbsoluteSides {
       side->weight = side->value = 0;
     }
     for (const Case& one : cases) change(right_, rank(one), one, 1);
+    parent_ = deviation(right_);
   }
-  double parent() const { return -deviation(right_); }
+  double parent() const { return -static_cast<double>(parent_); }
   void add(const Case& one) {
     const std::size_t r = rank(one);
     change(right_, r, one, -1);
@@ -85,7 +89,8 @@ class AbsoluteSides {
     change(left_, r, one, -1);
     change(right_, r, one, 1);
   }
-  double score() const { return -(deviation(left_) + deviation(right_)); }
+  bool alike() const { return deviation(left_) + deviation(right_) == parent_; }  // a median serves both sides
+  double score() const { return -static_cast<double>(deviation(left_) + deviation(right_)); }
   std::int64_t left_weight() const { return left_.weight; }
   std::int64_t right_weight() const { return right_.weight; }
 
@@ -105,18 +110,19 @@ class AbsoluteSides {
     side.value += w * one.y;
   }
   // Sum of weight x |y - median|.
-  double deviation(const Side& side) const {
-    if (side.weight == 0) return 0.0;
+  Int128 deviation(const Side& side) const {
+    if (side.weight == 0) return 0;
     MedianSums::Sums below;
     const std::int64_t median = values_[side.ranks.median(side.weight, below)];
     // Differences of sums of equal weight: each stays below the largest sum.
     const std::int64_t low = median * below.weight - below.value;
     const std::int64_t high = (side.value - below.value) - median * (side.weight - below.weight);
-    return static_cast<double>(low) + static_cast<double>(high);
+    return Int128{low} + high;
   }
 
   std::vector<std::int64_t> values_;  // distinct targets, ascending
   Side left_, right_;
+  Int128 parent_ = 0;
 };
 
 }  // namespace pygbt

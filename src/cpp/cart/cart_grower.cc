@@ -30,9 +30,9 @@ std::int64_t units(double weight, double unit) {
 }  // namespace
 
 template <class Criterion>
-CartGrower<Criterion>::CartGrower(const CodedTable& table, const Response& response, const CartOptions& options,
-                                  int n_threads, bool summaries)
-    : table_(table), response_(response), options_(options), n_threads_(n_threads), summaries_(summaries) {
+CartGrower<Criterion>::CartGrower(const CodedTable& table, const RowCodes& rows, const Response& response,
+                                  const CartOptions& options, int n_threads, bool summaries)
+    : table_(table), rows_(rows), response_(response), options_(options), n_threads_(n_threads), summaries_(summaries) {
   const double unit = options.count_rows ? 1.0 : response.weight_unit;
   std::int64_t& bucket = options.count_rows ? least_.rows : least_.weight;
   bucket = std::max<std::int64_t>(1, units(options.min_bucket, unit));
@@ -60,12 +60,11 @@ CartTree CartGrower<Criterion>::grow(std::vector<Case>& cases) {
   root.end = cases.size();
   root.constant.assign((static_cast<std::size_t>(table_.n_features()) + 63) / 64, 0);
   Worker& first = *workers_.front();
+  set_total(root, first.search.criterion());
   if constexpr (std::is_same_v<Criterion, PoissonSides>) {  // the rate of the root shrinks all others
-    first.total.assign(static_cast<std::size_t>(first.search.width()), 0);
-    for (const Case& one : cases) first.search.criterion().count(first.total.data(), one);
     const double time_unit = response_.n_targets > 1 ? response_.target_unit[1] : 1.0;
-    const double time = static_cast<double>(first.total[2]) * time_unit;
-    root_rate_ = time > 0.0 ? static_cast<double>(first.total[1]) * response_.target_unit[0] / time : 0.0;
+    const double time = static_cast<double>(root.total[2]) * time_unit;
+    root_rate_ = time > 0.0 ? static_cast<double>(root.total[1]) * response_.target_unit[0] / time : 0.0;
   }
   if (!open(tree, root, first)) return tree;
   root_risk_ = tree.nodes[0].risk;
@@ -83,7 +82,7 @@ CartTree CartGrower<Criterion>::grow(std::vector<Case>& cases) {
       large.pop_back();
       if (!search(node, first, true)) continue;
       OpenNode children[2];
-      split(tree, node, first, true, children);
+      split(tree, node, first, true, children[0], children[1]);
       for (OpenNode& child : children)
         if (open(tree, child, first)) (child.end - child.begin > task ? large : small).push_back(std::move(child));
     }
@@ -96,7 +95,7 @@ CartTree CartGrower<Criterion>::grow(std::vector<Case>& cases) {
       parts[task_id] = new_tree();
       OpenNode& start = small[task_id];
       start.node = parts[task_id].add();
-      open(parts[task_id], start, worker);
+      open(parts[task_id], start, worker);  // its statistics
       grow_subtree(parts[task_id], std::move(start), worker);
     });
     for (std::size_t i = 0; i < parts.size(); ++i) graft(tree, at[i], std::move(parts[i]));
@@ -108,16 +107,22 @@ CartTree CartGrower<Criterion>::grow(std::vector<Case>& cases) {
 template <class Criterion>
 void CartGrower<Criterion>::grow_subtree(CartTree& tree, OpenNode root, Worker& worker) {
   std::vector<OpenNode>& stack = worker.stack;
-  stack.clear();
-  stack.push_back(std::move(root));
-  while (!stack.empty()) {
-    OpenNode node = std::move(stack.back());
-    stack.pop_back();
+  if (stack.empty()) stack.resize(64);
+  stack[0] = std::move(root);
+  std::size_t top = 1;
+  OpenNode& node = worker.current;
+  while (top > 0) {
+    std::swap(node, stack[--top]);
     if (!search(node, worker, false)) continue;
-    OpenNode children[2];
-    split(tree, node, worker, false, children);
-    for (OpenNode& child : children)
-      if (open(tree, child, worker)) stack.push_back(std::move(child));
+    if (stack.size() < top + 2) stack.resize(2 * stack.size());
+    OpenNode& left = stack[top];
+    OpenNode& right = stack[top + 1];
+    split(tree, node, worker, false, left, right);
+    const bool goes_on = open(tree, left, worker);
+    if (goes_on) ++top;
+    if (!open(tree, right, worker)) continue;
+    if (!goes_on) std::swap(left, right);
+    ++top;
   }
 }
 
@@ -138,67 +143,113 @@ void CartGrower<Criterion>::grow_best_first(CartTree& tree, OpenNode root) {
     OpenNode node = std::move(*best);
     leaves.erase(best);
     OpenNode children[2];
-    split(tree, node, worker, n_threads_ > 1, children);
+    split(tree, node, worker, n_threads_ > 1, children[0], children[1]);
     for (OpenNode& child : children)
       if (open(tree, child, worker)) consider(std::move(child));
   }
 }
 
 template <class Criterion>
+void CartGrower<Criterion>::set_total(OpenNode& node, const Criterion& criterion) const {
+  node.total.assign(static_cast<std::size_t>(criterion.width), 0);
+  for (const Case& one : cases_of(node)) criterion.count(node.total.data(), one);
+  criterion.finish_cell(node.total.data());
+}
+
+template <class Criterion>
 bool CartGrower<Criterion>::open(CartTree& tree, OpenNode& node, Worker& worker) {
   const std::span<const Case> cases = cases_of(node);
-  const Criterion& criterion = worker.search.criterion();
-  worker.total.assign(static_cast<std::size_t>(criterion.width), 0);
-  for (const Case& one : cases) criterion.count(worker.total.data(), one);
   CartNode& grown = tree.nodes[static_cast<std::size_t>(node.node)];
   grown.count = static_cast<std::int64_t>(cases.size());
-  grown.weight = static_cast<double>(worker.total[0]) * response_.weight_unit;
-  const NodeSummary summary = summarise(criterion, {response_, options_, root_rate_, summaries_}, cases,
-                                        worker.total.data(), tree.value(node.node));
+  grown.weight = static_cast<double>(node.total[0]) * response_.weight_unit;
+  const NodeSummary summary = summarise(worker.search.criterion(), {response_, options_, root_rate_, summaries_}, cases,
+                                        node.total.data(), tree.value(node.node));
   grown.label = summary.label;
   grown.risk = summary.risk;
   grown.impurity = summary.impurity;
   const bool weak = options_.cp >= 0.0 && node.depth > 0 && summary.risk <= options_.cp * root_risk_;
   return !summary.pure && !weak && node.depth < options_.max_depth && cases.size() >= 2 &&
-         grown.count >= least_split_rows_ && worker.total[0] >= least_split_weight_;
+         grown.count >= least_split_rows_ && node.total[0] >= least_split_weight_;
 }
 
 template <class Criterion>
 bool CartGrower<Criterion>::search(OpenNode& node, Worker& worker, bool parallel) {
-  const std::span<const Case> cases = cases_of(node);
-  worker.total.assign(static_cast<std::size_t>(worker.search.width()), 0);
-  for (const Case& one : cases) worker.search.criterion().count(worker.total.data(), one);
-  std::vector<SplitCandidate>& found = node.found;
+  node.asked = nullptr;
+  node.found.clear();
   if (options_.max_features > 0)
-    search_drawn(node, worker, found);
+    search_drawn(node, worker, node.found);
   else
-    search_all(node, worker, parallel, found);
-  return !found.empty() && found[0].found();
+    search_all(node, worker, parallel, node.found);
+  return !node.found.empty() && node.found[0].found();
 }
 
-// A number of drawn features, and more until one has a question.
+// A number of drawn features, and then one more at a time until there is a question.
 template <class Criterion>
 void CartGrower<Criterion>::search_drawn(OpenNode& node, Worker& worker, std::vector<SplitCandidate>& found) {
-  const SearchNode<Case> of{cases_of(node), worker.total.data(), node.key};
+  const SearchNode<Case> of{cases_of(node), node.total.data(), node.key};
   worker.draw.begin(options_, node.key);
   SplitCandidate best;
-  for (std::int32_t drawn = 0; worker.draw.more() && (drawn < options_.max_features || !best.found()); ++drawn) {
-    const FeatureId feature = worker.draw.next();
-    if (bit(node.constant, feature)) continue;
-    bool constant = false;
-    SplitCandidate candidate = worker.search.best(of, feature, constant);
-    if (constant) set_bit(node.constant, feature);
-    if (candidate.found() && candidate.better_than(best)) best = std::move(candidate);
+  std::int32_t wanted = options_.max_features;
+  while (worker.draw.more() && !best.found()) {
+    worker.drawn.clear();
+    for (; wanted > 0 && worker.draw.more(); --wanted) {
+      const FeatureId feature = worker.draw.next();
+      if (!bit(node.constant, feature)) worker.drawn.push_back(feature);
+    }
+    wanted = 1;
+    read_drawn(node, worker);
+    for (std::size_t i = 0; i < worker.drawn.size(); ++i) {
+      NodeCodes& codes = worker.codes[i];
+      if (worker.search.constant(codes)) {
+        set_bit(node.constant, worker.drawn[i]);
+        continue;
+      }
+      SplitCandidate candidate = worker.search.best(of, worker.drawn[i], codes);
+      if (!candidate.found() || !candidate.better_than(best)) continue;
+      best = std::move(candidate);
+      node.asked = &codes;
+    }
   }
-  found.clear();
   found.push_back(std::move(best));
+}
+
+// Codes of the drawn features: row by row, so that a line of a row is read once for all of them.
+template <class Criterion>
+void CartGrower<Criterion>::read_drawn(const OpenNode& node, Worker& worker) const {
+  const std::span<const Case> cases = cases_of(node);
+  if (worker.codes.size() < worker.drawn.size()) worker.codes.resize(worker.drawn.size());
+  for (std::size_t i = 0; i < worker.drawn.size(); ++i) {
+    const CodedColumn& column = table_.columns[static_cast<std::size_t>(worker.drawn[i])];
+    if (rows_.empty())
+      worker.codes[i].read(column, cases);
+    else
+      worker.codes[i].start(column, cases.size());
+  }
+  if (rows_.empty()) return;
+  constexpr std::size_t kBlock = 64;  // rows whose lines stay in L1; those of the next block are fetched ahead
+  for (std::size_t begin = 0; begin < cases.size(); begin += kBlock) {
+    const std::size_t end = std::min(cases.size(), begin + kBlock);
+    for (std::size_t place = end; place < std::min(cases.size(), end + kBlock); ++place)
+      for (std::size_t byte = 0; byte < rows_.stride; byte += 64)
+        __builtin_prefetch(rows_.row(cases[place].row) + byte);
+    for (std::size_t i = 0; i < worker.drawn.size(); ++i) {
+      NodeCodes& codes = worker.codes[i];
+      const std::uint8_t* first = rows_.codes.data() + rows_.offset[static_cast<std::size_t>(worker.drawn[i])];
+      codes.visit([&]<class T>(const T*) {
+        T* out = static_cast<T*>(codes.data());
+        for (std::size_t place = begin; place < end; ++place)
+          out[place] = *reinterpret_cast<const T*>(first + cases[place].row * rows_.stride);
+      });
+    }
+  }
+  for (std::size_t i = 0; i < worker.drawn.size(); ++i) worker.codes[i].finish();
 }
 
 // All features; the best first, then the competitors.
 template <class Criterion>
 void CartGrower<Criterion>::search_all(OpenNode& node, Worker& worker, bool parallel,
                                        std::vector<SplitCandidate>& found) {
-  const SearchNode<Case> of{cases_of(node), worker.total.data(), node.key};
+  const SearchNode<Case> of{cases_of(node), node.total.data(), node.key};
   const std::int32_t n_features = table_.n_features();
   std::vector<FeatureId> varying;
   for (FeatureId f = 0; f < n_features; ++f)
@@ -207,9 +258,13 @@ void CartGrower<Criterion>::search_all(OpenNode& node, Worker& worker, bool para
   std::vector<std::uint8_t> constant(varying.size(), 0);
   SplitCandidate best;
   const auto one = [&](std::size_t i, Worker& own) {
-    bool is_constant = false;
-    SplitCandidate candidate = own.search.best(of, varying[i], is_constant);
-    constant[i] = is_constant ? 1 : 0;
+    NodeCodes& codes = own.codes[0];
+    codes.read(table_.columns[static_cast<std::size_t>(varying[i])], of.cases);
+    if (own.search.constant(codes)) {
+      constant[i] = 1;
+      return;
+    }
+    SplitCandidate candidate = own.search.best(of, varying[i], codes);
     if (!candidates.empty())
       candidates[i] = std::move(candidate);
     else if (candidate.found() && candidate.better_than(best))
@@ -238,55 +293,108 @@ void CartGrower<Criterion>::search_all(OpenNode& node, Worker& worker, bool para
 }
 
 template <class Criterion>
-void CartGrower<Criterion>::split(CartTree& tree, OpenNode& node, Worker& worker, bool parallel,
-                                  OpenNode (&children)[2]) {
-  CartNode grown = std::move(tree.nodes[static_cast<std::size_t>(node.node)]);
+void CartGrower<Criterion>::split(CartTree& tree, OpenNode& node, Worker& worker, bool parallel, OpenNode& left,
+                                  OpenNode& right) {
+  const std::int32_t child = tree.add();
+  tree.add();
+  CartNode& grown = tree.nodes[static_cast<std::size_t>(node.node)];
+  grown.child = child;
+  grown.questions.reserve(node.found.size());
+  grown.questions.push_back({std::move(node.found[0]), 0.0, 0.0});
+  std::size_t n_left = 0;
+  std::size_t n_right = 0;
+  if (options_.missing == MissingRows::kDirection) {
+    n_left = divide(grown, node, worker, left, right);
+    n_right = node.end - node.begin - n_left;
+  } else {
+    n_left = divide_by_surrogates(grown, node, worker, parallel, n_right);
+  }
+  for (std::size_t i = 1; i < node.found.size(); ++i) grown.questions.push_back({std::move(node.found[i]), 0.0, 0.0});
+  left.begin = node.begin;
+  left.end = right.begin = node.begin + n_left;
+  right.end = right.begin + n_right;
+  std::uint32_t side = 0;
+  for (OpenNode* one : {&left, &right}) {
+    one->node = child + static_cast<std::int32_t>(side);
+    one->depth = node.depth + 1;
+    one->key = child_key(node.key, side++);
+    one->constant = node.constant;
+    if (options_.missing != MissingRows::kDirection) set_total(*one, worker.search.criterion());
+  }
+}
+
+template <class Criterion>
+std::size_t CartGrower<Criterion>::divide(CartNode& into, OpenNode& node, Worker& worker, OpenNode& left,
+                                          OpenNode& right) {
+  const SplitCandidate& asked = into.questions[0].split;
+  const Criterion& criterion = worker.search.criterion();
+  const std::size_t n = node.end - node.begin;
+  Case* cases = cases_->data() + node.begin;
+  if (worker.spare.size() < n) worker.spare.resize(n);
+  Case* spare = worker.spare.data();
+  const auto width = static_cast<std::size_t>(criterion.width);
+  left.total.assign(width, 0);
+  right.total.assign(width, 0);
+  std::int64_t* totals[2] = {left.total.data(), right.total.data()};
+  std::size_t n_left = 0, n_right = 0;
+  const auto each = [&](const auto& goes_right) {
+    for (std::size_t i = 0; i < n; ++i) {
+      const Case one = cases[i];
+      const std::size_t side = goes_right(i, one) ? 1 : 0;
+      criterion.count(totals[side], one);
+      cases[n_left] = one;  // its place has been read
+      spare[n_right] = one;
+      n_left += 1 - side;
+      n_right += side;
+    }
+  };
+  const CodedColumn& column = table_.columns[static_cast<std::size_t>(asked.feature)];
+  const auto by_code = [&](const auto& code_at) {
+    if (asked.nominal) {
+      const bool missing_right = !asked.missing_left;
+      each([&](std::size_t i, const Case& one) {
+        const Code code = code_at(i, one);
+        return code == kMissingCode ? missing_right : asked.branches[code - 1] != 0;
+      });
+    } else {  // a missing code, 0, wraps to above all others where it goes right
+      const Code shift = asked.missing_left ? 0 : 1;
+      each([&](std::size_t i, const Case& one) { return code_at(i, one) - shift > asked.low - shift; });
+    }
+  };
+  if (node.asked != nullptr)
+    node.asked->visit([&](const auto* codes) {
+      by_code([codes](std::size_t i, const Case&) { return static_cast<Code>(codes[i]); });
+    });
+  else
+    visit_codes(column, [&](const auto* codes) {
+      by_code([codes](std::size_t, const Case& one) { return static_cast<Code>(codes[one.row]); });
+    });
+  std::copy_n(spare, n_right, cases + n_left);
+  criterion.finish_cell(totals[0]);
+  criterion.finish_cell(totals[1]);
+  // Missing values follow the search, else the heavier side.
+  into.fallback = asked.has_missing ? (asked.missing_left ? 0 : 1) : totals[1][0] > totals[0][0] ? 1 : 0;
+  return n_left;
+}
+
+template <class Criterion>
+std::size_t CartGrower<Criterion>::divide_by_surrogates(CartNode& into, OpenNode& node, Worker& worker, bool parallel,
+                                                        std::size_t& n_right) {
   const std::span<const Case> cases = cases_of(node);
-  grown.questions.clear();
-  grown.questions.push_back({node.found[0], 0.0, 0.0});
-  const SplitCandidate& asked = grown.questions[0].split;
+  const SplitCandidate& asked = into.questions[0].split;
   worker.side.resize(cases.size());
+  std::int64_t weight[3] = {0, 0, 0};
   visit_codes(table_.columns[static_cast<std::size_t>(asked.feature)], [&](const auto* codes) {
     for (std::size_t i = 0; i < cases.size(); ++i) {
       const std::int32_t child = asked.child(codes[cases[i].row]);
       worker.side[i] = child < 0 ? kUndecided : static_cast<std::uint8_t>(child);
+      weight[worker.side[i]] += cases[i].weight;
     }
   });
-  set_fallback(grown, node, worker);
-  if (options_.missing == MissingRows::kSurrogate && options_.use_surrogates > 0 && options_.max_surrogates > 0)
-    find_surrogates(grown, node, worker, parallel);
-  for (std::size_t i = 1; i < node.found.size(); ++i) grown.questions.push_back({std::move(node.found[i]), 0.0, 0.0});
-  std::size_t n_right = 0;
-  const std::size_t n_left = partition(grown, node, worker, n_right);
-  grown.child = tree.add();
-  tree.add();
-  const std::size_t begin[2] = {node.begin, node.begin + n_left};
-  const std::size_t end[2] = {node.begin + n_left, node.begin + n_left + n_right};
-  for (std::uint32_t side = 0; side < 2; ++side) {
-    children[side].node = grown.child + static_cast<std::int32_t>(side);
-    children[side].begin = begin[side];
-    children[side].end = end[side];
-    children[side].depth = node.depth + 1;
-    children[side].key = child_key(node.key, side);
-    children[side].constant = node.constant;
-  }
-  tree.nodes[static_cast<std::size_t>(node.node)] = std::move(grown);
-}
-
-// kDirection: the side that the search gave to missing values, else the heavier one. Surrogates: the heavier one of the
-// rows that the question decides, where use_surrogates says so; at 50:50 none.
-template <class Criterion>
-void CartGrower<Criterion>::set_fallback(CartNode& into, const OpenNode& node, const Worker& worker) const {
-  const std::span<const Case> cases = cases_of(node);
-  std::int64_t weight[3] = {0, 0, 0};
-  for (std::size_t i = 0; i < cases.size(); ++i) weight[worker.side[i]] += cases[i].weight;
-  const std::int32_t heavier = weight[1] > weight[0] ? 1 : 0;
-  if (options_.missing == MissingRows::kDirection) {
-    const SplitCandidate& asked = into.questions[0].split;
-    into.fallback = !asked.has_missing ? heavier : asked.missing_left ? 0 : 1;
-  } else {
-    into.fallback = options_.use_surrogates < 2 || weight[0] == weight[1] ? kStays : heavier;
-  }
+  // The majority of the rows that the question decides; at 50:50 none.
+  into.fallback = options_.use_surrogates < 2 || weight[0] == weight[1] ? kStays : weight[1] > weight[0] ? 1 : 0;
+  if (options_.use_surrogates > 0 && options_.max_surrogates > 0) find_surrogates(into, node, worker, parallel);
+  return partition(into, node, worker, n_right);
 }
 
 template <class Criterion>

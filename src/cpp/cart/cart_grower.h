@@ -16,6 +16,7 @@
 #include "cart/feature_search.h"
 #include "cart/node_summary.h"
 #include "cart/surrogate_search.h"
+#include "decision/row_codes.h"
 
 namespace pygbt {
 
@@ -24,9 +25,10 @@ class CartGrower {
  public:
   using Case = typename Criterion::Case;
 
-  // All outlive the grower. summaries: compute risk and impurity of every node (forests do not read them).
-  CartGrower(const CodedTable& table, const Response& response, const CartOptions& options, int n_threads,
-             bool summaries);
+  // All outlive the grower. rows: the same codes by rows, or empty. summaries: compute risk and impurity of every node
+  // (forests do not read them).
+  CartGrower(const CodedTable& table, const RowCodes& rows, const Response& response, const CartOptions& options,
+             int n_threads, bool summaries);
 
   // Grows a tree on these cases; they are reordered. `options` may differ from tree to tree in `tree` alone.
   CartTree grow(std::vector<Case>& cases);
@@ -37,8 +39,10 @@ class CartGrower {
     std::size_t begin = 0, end = 0;  // its cases
     std::int32_t depth = 0;
     std::uint64_t key = 1;
+    std::vector<std::int64_t> total;  // [width] cell of its cases
     std::vector<std::uint64_t> constant;  // bits of the features known to have one value here
     std::vector<SplitCandidate> found;  // what the search left, the best first
+    const NodeCodes* asked = nullptr;  // codes in the column of the best, where they are at hand
   };
 
   // What one thread works with.
@@ -46,14 +50,17 @@ class CartGrower {
     Worker(const CodedTable& table, const Response& response, const CartOptions& options, LeastSide least)
         : search(table, response, options, least),
           surrogates(table, options, response.weight_unit),
-          draw(table.n_features()) {}
+          draw(table.n_features()),
+          codes(1) {}
     FeatureSearch<Criterion> search;
     SurrogateSearch surrogates;
     FeatureDraw draw;
+    std::vector<NodeCodes> codes;  // of one feature after the other, or of drawn ones together
+    std::vector<FeatureId> drawn;
     std::vector<Case> spare;
     std::vector<std::uint8_t> side;
-    std::vector<std::int64_t> total;
-    std::vector<OpenNode> stack;
+    OpenNode current;
+    std::vector<OpenNode> stack;  // those below `top` are open, the others keep their memory
   };
 
   // Fills in the statistics of a node; whether it may be split.
@@ -61,12 +68,17 @@ class CartGrower {
   // Finds questions; false: there is none. parallel: by all threads.
   bool search(OpenNode& node, Worker& worker, bool parallel);
   void search_drawn(OpenNode& node, Worker& worker, std::vector<SplitCandidate>& found);
+  void read_drawn(const OpenNode& node, Worker& worker) const;
   void search_all(OpenNode& node, Worker& worker, bool parallel, std::vector<SplitCandidate>& found);
-  // Asks the best question found: surrogates, partition, two children.
-  void split(CartTree& tree, OpenNode& node, Worker& worker, bool parallel, OpenNode (&children)[2]);
+  // Asks the best question found: partition, two children with their totals.
+  void split(CartTree& tree, OpenNode& node, Worker& worker, bool parallel, OpenNode& left, OpenNode& right);
+  // Without surrogates every case goes left or right at once.
+  std::size_t divide(CartNode& into, OpenNode& node, Worker& worker, OpenNode& left, OpenNode& right);
+  // With them: sides of the rows, surrogates, partition. n_right: cases of child 1; the rest stays.
+  std::size_t divide_by_surrogates(CartNode& into, OpenNode& node, Worker& worker, bool parallel, std::size_t& n_right);
   void find_surrogates(CartNode& into, const OpenNode& node, Worker& worker, bool parallel);
-  void set_fallback(CartNode& into, const OpenNode& node, const Worker& worker) const;
   std::size_t partition(const CartNode& of, const OpenNode& node, Worker& worker, std::size_t& n_right);
+  void set_total(OpenNode& node, const Criterion& criterion) const;
 
   void grow_best_first(CartTree& tree, OpenNode root);
   void grow_subtree(CartTree& tree, OpenNode root, Worker& worker);
@@ -80,6 +92,7 @@ class CartGrower {
   }
 
   const CodedTable& table_;
+  const RowCodes& rows_;
   const Response& response_;
   const CartOptions& options_;
   int n_threads_;

@@ -10,8 +10,8 @@
 namespace pygbt {
 
 enum class CartCriterion : std::uint8_t { kGini, kEntropy, kTwoing, kSquaredError, kAbsoluteError, kPoisson };
-// kAuto: ordered by response where that is exact (two classes, regression), else exhaustive up to kExhaustiveLevels
-// levels in the node, beyond them ordered by the share of each class in turn, the best of these.
+// kAuto: ordered by response where that is exact (two classes, means, rates), else (classes, medians, several targets)
+// exhaustive up to kExhaustiveLevels levels in the node, beyond them by each class's share or mean in turn.
 enum class NominalSearch : std::uint8_t { kAuto, kOrdered, kExhaustive, kOneVsRest };
 // kDirection: missing values take the better side, as part of the search.
 enum class MissingRows : std::uint8_t { kSurrogate, kDirection };

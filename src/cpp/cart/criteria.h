@@ -13,6 +13,7 @@
 #include "cart/cart_options.h"
 #include "cart/cases.h"
 #include "cart/level_order.h"
+#include "cart/scanner.h"
 #include "decision/response.h"
 #include "math/impurity.h"
 
@@ -43,17 +44,27 @@ struct TwoSides {
       right[i] += cell[i];
     }
   }
+  // Whether both sides have the same mean of every sum, so that the cut gains nothing; `score` may say 1e-16.
+  bool alike() const {
+    for (std::size_t i = 1; i < left.size(); ++i)
+      if (Int128{left[i]} * right[0] != Int128{right[i]} * left[0]) return false;
+    return true;
+  }
   std::int64_t left_weight() const { return left[0]; }
   std::int64_t right_weight() const { return right[0]; }
+  // Called once a cell that has been counted; classes sum up their weight only here.
+  void finish_cell(std::int64_t*) const {}
 };
 
 // Cells of classes: [0] weight, [1 + k] weight of class k.
 struct ClassSides : TwoSides<ClassCase> {
   explicit ClassSides(const Response& response) { width = 1 + response.n_classes; }
 
-  void count(std::int64_t* cell, const Case& one) const {
-    cell[0] += one.weight;
-    cell[1 + one.label] += one.weight;
+  void count(std::int64_t* cell, const Case& one) const { cell[1 + one.label] += one.weight; }
+  void finish_cell(std::int64_t* cell) const {
+    std::int64_t sum = 0;
+    for (std::int32_t k = 1; k < width; ++k) sum += cell[k];
+    cell[0] = sum;
   }
   // One class's share orders levels exactly where there are two.
   std::vector<LevelOrder> level_orders() const {
@@ -62,6 +73,7 @@ struct ClassSides : TwoSides<ClassCase> {
     for (std::int32_t k = 1; k < width; ++k) orders.push_back({k, 0});
     return orders;
   }
+  bool order_is_exact() const { return width <= 3; }
   // Mean class number.
   Ratio mean(const std::int64_t* cell) const {
     Ratio mean{0, cell[0]};
@@ -83,20 +95,40 @@ class GiniCounts : public ClassSides {
   }
   double parent() const { return gini_score(static_cast<double>(right_squares_), static_cast<double>(right[0])); }
   void add(const Case& one) {
-    const std::int64_t w = one.weight;
-    const auto k = static_cast<std::size_t>(1 + one.label);
-    left_squares_ += w * (2 * left[k] + w);
-    right_squares_ += w * (w - 2 * right[k]);
-    left[k] += w;
-    right[k] -= w;
-    left[0] += w;
-    right[0] -= w;
+    Sums sums = this->sums();
+    sums.add(left.data(), right.data(), one);
+    take(sums);
   }
   void add_cell(const std::int64_t* cell) { move(cell, 1); }
   void remove_cell(const std::int64_t* cell) { move(cell, -1); }
-  double score() const {
-    return gini_score(static_cast<double>(left_squares_), static_cast<double>(left[0])) +
-           gini_score(static_cast<double>(right_squares_), static_cast<double>(right[0]));
+  double score() const { return sums().score(); }
+
+  // Weights and sums of squares of both sides, without the classes.
+  struct Sums {
+    std::int64_t left, right, left_squares, right_squares;
+
+    void add(std::int64_t* left_cell, std::int64_t* right_cell, const Case& one) {
+      const std::int64_t w = one.weight;
+      std::int64_t& l = left_cell[1 + one.label];
+      std::int64_t& r = right_cell[1 + one.label];
+      left_squares += w * (2 * l + w);
+      right_squares += w * (w - 2 * r);
+      l += w;
+      r -= w;
+      left += w;
+      right -= w;
+    }
+    double score() const {
+      return gini_cut_score(static_cast<double>(left_squares), static_cast<double>(left),
+                            static_cast<double>(right_squares), static_cast<double>(right));
+    }
+  };
+  Sums sums() const { return {left[0], right[0], left_squares_, right_squares_}; }
+  void take(const Sums& sums) {
+    left[0] = sums.left;
+    right[0] = sums.right;
+    left_squares_ = sums.left_squares;
+    right_squares_ = sums.right_squares;
   }
 
  private:
@@ -113,6 +145,24 @@ class GiniCounts : public ClassSides {
   }
 
   std::int64_t left_squares_ = 0, right_squares_ = 0;
+};
+
+template <>
+struct Scanner<GiniCounts> {
+  GiniCounts& of;
+  std::int64_t* left;
+  std::int64_t* right;
+  GiniCounts::Sums sums;
+
+  explicit Scanner(GiniCounts& criterion)
+      : of(criterion), left(criterion.left.data()), right(criterion.right.data()), sums(criterion.sums()) {}
+  Scanner(const Scanner&) = delete;
+  Scanner& operator=(const Scanner&) = delete;
+  ~Scanner() { of.take(sums); }
+  void add(const ClassCase& one) { sums.add(left, right, one); }
+  double score() const { return sums.score(); }
+  std::int64_t left_weight() const { return sums.left; }
+  std::int64_t right_weight() const { return sums.right; }
 };
 
 // Any criterion of classes, each class times a factor (altered priors).
@@ -132,6 +182,17 @@ class ClassFactors : public ClassSides {
     right[k] -= one.weight;
     left[0] += one.weight;
     right[0] -= one.weight;
+  }
+  bool alike() const {  // in the classes that have a factor
+    std::int64_t l = 0, r = 0;
+    for (std::size_t k = 0; k < factor_.size(); ++k) {
+      if (!(factor_[k] > 0.0)) continue;
+      l += left[1 + k];
+      r += right[1 + k];
+    }
+    for (std::size_t k = 0; k < factor_.size(); ++k)
+      if (factor_[k] > 0.0 && Int128{left[1 + k]} * r != Int128{right[1 + k]} * l) return false;
+    return true;
   }
   double score() const {
     if constexpr (kCriterion != CartCriterion::kTwoing) return side(left) + side(right);
@@ -194,6 +255,7 @@ class SquaredSides : public TwoSides<ValueCase> {
     for (std::int32_t t = 1; t < width; ++t) orders.push_back({t, 0});
     return orders;
   }
+  bool order_is_exact() const { return n_targets_ == 1; }
   Ratio mean(const std::int64_t* cell) const { return {cell[1], cell[0]}; }
   void start(std::span<const Case>, const std::int64_t* total) {
     start_sides(total);
@@ -215,7 +277,13 @@ class SquaredSides : public TwoSides<ValueCase> {
       right[1 + t] -= w * y[t];
     }
   }
-  double score() const { return side(left) + side(right); }
+  std::size_t n_targets() const { return n_targets_; }
+  std::int64_t centre() const { return centre_[0]; }
+  double score() const {
+    if (n_targets_ != 1) return side(left) + side(right);
+    return mean_cut_score(static_cast<double>(left[1] - centre_[0] * left[0]), static_cast<double>(left[0]),
+                          static_cast<double>(right[1] - centre_[0] * right[0]), static_cast<double>(right[0]));
+  }
 
  private:
   double side(const std::vector<std::int64_t>& of) const {
@@ -230,6 +298,46 @@ class SquaredSides : public TwoSides<ValueCase> {
   std::size_t n_targets_;
   std::vector<std::int64_t> centre_;  // [target]
   std::vector<double> scale_;         // [target] units of the target, squared, in those of the first
+};
+
+// One target: four sums in registers.
+template <>
+struct Scanner<SquaredSides> {
+  SquaredSides& of;
+  bool one_target;
+  std::int64_t centre, weight, sum;  // of both sides; sums are about the centre
+  std::int64_t left = 0, left_sum = 0;
+
+  explicit Scanner(SquaredSides& criterion)
+      : of(criterion), one_target(criterion.n_targets() == 1), centre(criterion.centre()) {
+    weight = of.left[0] + of.right[0];
+    left = of.left[0];
+    left_sum = of.left[1] - centre * left;
+    sum = left_sum + of.right[1] - centre * of.right[0];
+  }
+  Scanner(const Scanner&) = delete;
+  Scanner& operator=(const Scanner&) = delete;
+  ~Scanner() {
+    if (!one_target) return;
+    const std::int64_t before = of.left[0], moved = left - before;
+    const std::int64_t moved_sum = left_sum + centre * left - of.left[1];
+    of.left[0] += moved;
+    of.right[0] -= moved;
+    of.left[1] += moved_sum;
+    of.right[1] -= moved_sum;
+  }
+  void add(const ValueCase& one) {
+    if (!one_target) return of.add(one);
+    left += one.weight;
+    left_sum += std::int64_t{one.weight} * (one.y - centre);
+  }
+  double score() const {
+    if (!one_target) return of.score();
+    return mean_cut_score(static_cast<double>(left_sum), static_cast<double>(left), static_cast<double>(sum - left_sum),
+                          static_cast<double>(weight - left));
+  }
+  std::int64_t left_weight() const { return one_target ? left : of.left_weight(); }
+  std::int64_t right_weight() const { return one_target ? weight - left : of.right_weight(); }
 };
 
 // Poisson: target 0 is the number of events, target 1, if given, the time in which they came, else 1 a row. Cells:
@@ -253,9 +361,11 @@ class PoissonSides : public TwoSides<ValueCase> {
     cell[2] += w * time(one);
   }
   std::vector<LevelOrder> level_orders() const { return {{1, 2}}; }
+  bool order_is_exact() const { return true; }
   Ratio mean(const std::int64_t* cell) const { return {cell[1], cell[2]}; }
   void start(std::span<const Case>, const std::int64_t* total) { start_sides(total); }
   double parent() const { return side(right); }
+  bool alike() const { return Int128{left[1]} * right[2] == Int128{right[1]} * left[2]; }
   void add(const Case& one) {
     const std::int64_t w = one.weight, events = w * one.y, t = w * time(one);
     left[0] += w;

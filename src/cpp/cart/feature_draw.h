@@ -52,6 +52,7 @@ class FeatureDraw {
   std::vector<std::pair<std::size_t, std::size_t>> swaps_;
   const CartOptions* options_ = nullptr;
   std::uint64_t key_ = 0;
+  Philox bits_{};  // of four draws
 };
 
 }  // namespace pygbt

@@ -11,8 +11,9 @@
 
 #include "base/rng.h"
 #include "cart/cart_options.h"
-#include "cart/code_order.h"
+#include "cart/node_codes.h"
 #include "cart/nominal_search.h"
+#include "cart/scanner.h"
 #include "cart/split_candidate.h"
 #include "decision/coded_table.h"
 #include "math/round_down.h"
@@ -43,51 +44,59 @@ class FeatureSearch {
     orders_ = criterion_.level_orders();
   }
 
-  // The best question, not found() where there is none. constant: the column has one value in the node, here and below.
-  SplitCandidate best(const SearchNode<Case>& node, FeatureId feature, bool& constant) {
+  // The best question, not found() where there is none. codes: of the node's cases in the column.
+  SplitCandidate best(const SearchNode<Case>& node, FeatureId feature, NodeCodes& codes) {
     const CodedColumn& column = table_.columns[static_cast<std::size_t>(feature)];
-    codes_.read(column, node.cases);
-    best_ = {};
-    const bool direction = options_.missing == MissingRows::kDirection && codes_.n_missing() > 0;
-    constant = codes_.constant() && !(direction && codes_.n_missing() < codes_.size());
-    if (constant) return best_;
+    codes_ = &codes;
+    best_ = SplitCandidate();
+    if (constant(codes)) return std::move(best_);
     feature_ = feature;
     cost_ = options_.feature_cost.empty() ? 1.0 : options_.feature_cost[static_cast<std::size_t>(feature)];
     best_.nominal = column.nominal;
-    best_.has_missing = codes_.n_missing() > 0;
+    best_.has_missing = codes.n_missing() > 0;
     set_totals(node);
     if (column.nominal) {
       search_nominal(node, column);
     } else if (options_.random_thresholds) {
       search_drawn(node, column);
     } else {
-      search_numeric(node);
+      codes.visit([&](const auto* of_place) { search_numeric(node, of_place); });
     }
-    return best_;
+    return std::move(best_);
+  }
+
+  // Whether the column says nothing about the cases of a node, nor of those below it.
+  bool constant(const NodeCodes& codes) const {
+    const bool lacking = options_.missing == MissingRows::kDirection && codes.n_missing() > 0;
+    return codes.constant() && !(lacking && codes.n_missing() < codes.size());
   }
 
   std::int32_t width() const { return criterion_.width; }
   const Criterion& criterion() const { return criterion_; }
 
+  static constexpr std::size_t kFewCodes = 4;
+
  private:
   // --- what every search shares ---
 
-  // present_: the cell of the cases that have the feature; missing_: of those that lack it.
+  // present_: the cell of the cases that have the feature, and of the others where these choose a side.
   void set_totals(const SearchNode<Case>& node) {
+    present_ = node.total;
+    present_cases_ = node.cases;
+    n_missing_ = static_cast<std::int64_t>(codes_->n_missing());
+    if (n_missing_ == 0 || options_.missing == MissingRows::kDirection) return;
     const auto width = static_cast<std::size_t>(criterion_.width);
     missing_.assign(width, 0);
-    present_.assign(node.total, node.total + width);
-    present_cases_ = node.cases;
-    n_missing_ = static_cast<std::int64_t>(codes_.n_missing());
-    if (n_missing_ == 0) return;
     if constexpr (!Criterion::kCells) kept_.clear();
     for (std::size_t i = 0; i < node.cases.size(); ++i) {
-      if (codes_.code(i) == kMissingCode) criterion_.count(missing_.data(), node.cases[i]);
+      const bool lacks = codes_->code(i) == kMissingCode;
+      if (lacks) criterion_.count(missing_.data(), node.cases[i]);
       if constexpr (!Criterion::kCells)
-        if (codes_.code(i) != kMissingCode) kept_.push_back(node.cases[i]);
+        if (!lacks) kept_.push_back(node.cases[i]);
     }
-    if (options_.missing == MissingRows::kDirection) return;
-    for (std::size_t i = 0; i < width; ++i) present_[i] -= missing_[i];
+    criterion_.finish_cell(missing_.data());
+    for (std::size_t i = 0; i < width; ++i) missing_[i] = node.total[i] - missing_[i];
+    present_ = missing_.data();
     if constexpr (!Criterion::kCells) present_cases_ = kept_;
   }
 
@@ -95,44 +104,49 @@ class FeatureSearch {
 
   // Everything on the right; missing_left: but the cases that lack the feature. Returns the rows on the left.
   std::int64_t start(const SearchNode<Case>& node, bool missing_left) {
-    criterion_.start(present_cases_, present_.data());
+    criterion_.start(present_cases_, present_);
     parent_ = criterion_.parent();
     n_rows_ = static_cast<std::int64_t>(node.cases.size()) - (direction() ? 0 : n_missing_);
     if (!missing_left) return 0;
     for (std::size_t i = 0; i < node.cases.size(); ++i)
-      if (codes_.code(i) == kMissingCode) criterion_.add(node.cases[i]);
+      if (codes_->code(i) == kMissingCode) criterion_.add(node.cases[i]);
     return n_missing_;
   }
 
-  bool allowed(std::int64_t left_rows) const {
-    return left_rows >= least_.rows && n_rows_ - left_rows >= least_.rows &&
-           criterion_.left_weight() >= least_.weight && criterion_.right_weight() >= least_.weight;
+  // Rows are only counted where a side needs more than one: each weighs something.
+  template <class Sides>
+  bool allowed(const Sides& sides, std::int64_t left_rows) const {
+    return sides.left_weight() >= least_.weight && sides.right_weight() >= least_.weight &&
+           (least_.rows <= 1 || (left_rows >= least_.rows && n_rows_ - left_rows >= least_.rows));
   }
 
   // Whether the present sides beat the best so far; then its numbers are taken over.
-  bool judge(std::int64_t left_rows, bool missing_left) {
-    if (!allowed(left_rows)) return false;
-    const double improvement = criterion_.score() - parent_;
+  template <class Sides>
+  bool judge(const Sides& sides, std::int64_t left_rows, bool missing_left) {
+    if (!allowed(sides, left_rows)) return false;
+    const double improvement = sides.score() - parent_;
     if (!(improvement > best_.improvement)) return false;
-    if (!(improvement > 0.0) && options_.cp >= 0.0) return false;
+    if (options_.cp >= 0.0 && (!(improvement > 0.0) || criterion_.alike())) return false;
     best_.improvement = improvement;
     best_.goodness = improvement / cost_;
     best_.feature = feature_;
     best_.missing_left = missing_left;
     return true;
   }
+  bool judge(std::int64_t left_rows, bool missing_left) { return judge(criterion_, left_rows, missing_left); }
 
   // --- numeric ---
 
-  void search_numeric(const SearchNode<Case>& node) {
-    const Code first = codes_.least(), last = codes_.most();
-    const std::size_t range = last - first + 1;
+  template <class T>
+  void search_numeric(const SearchNode<Case>& node, const T* codes) {
+    const Code first = codes_->least();
+    const std::size_t range = codes_->most() - first + 1;
     bool counted = false;
     if constexpr (Criterion::kCells) {
-      counted = range * static_cast<std::size_t>(criterion_.width) <= 2 * codes_.size();
-      if (counted) count_cells(node, first, range);
+      counted = range * static_cast<std::size_t>(criterion_.width) <= 2 * codes_->size();
+      if (counted) count_cells(node, codes, first, range);
     }
-    const std::span<const CodedPlace> order = counted ? std::span<const CodedPlace>() : codes_.sorted();
+    const std::span<const CodedPlace> order = counted ? std::span<const CodedPlace>() : codes_->sorted();
     for (const bool missing_left : {true, false}) {
       if (missing_left && !direction()) continue;
       const std::int64_t before = start(node, missing_left);
@@ -140,71 +154,84 @@ class FeatureSearch {
         scan_cells(before, missing_left, first, range);
       else
         scan_cases(node, order, before, missing_left);
+      if (direction() && !missing_left) judge_missing_alone(static_cast<std::int64_t>(node.cases.size()) - n_missing_);
     }
   }
 
-  // rows_[code - first], cells_[code - first][width].
-  void count_cells(const SearchNode<Case>& node, Code first, std::size_t range) {
+  // cells_[code - first][width]; rows_[code - first] where rows are asked for.
+  template <class T>
+  void count_cells(const SearchNode<Case>& node, const T* codes, Code first, std::size_t range) {
     const auto width = static_cast<std::size_t>(criterion_.width);
-    cells_.assign(range * width, 0);
-    rows_.assign(range, 0);
-    for (std::size_t i = 0; i < node.cases.size(); ++i) {
-      const Code code = codes_.code(i);
-      if (code == kMissingCode) continue;
-      ++rows_[code - first];
-      criterion_.count(&cells_[(code - first) * width], node.cases[i]);
+    // Few cells are added to in turn: the next addition to a cell need not wait for the last.
+    const std::size_t copies = range <= kFewCodes ? 4 : 1;
+    const std::size_t n_cells = range * width;
+    cells_.assign(copies * n_cells, 0);
+    const std::size_t n = node.cases.size();
+    const auto add = [&](std::size_t i, std::int64_t* cells) {
+      if (codes[i] != kMissingCode) criterion_.count(cells + (codes[i] - first) * width, node.cases[i]);
+    };
+    std::size_t i = 0;
+    if (copies == 4) {
+      for (; i + 4 <= n; i += 4)
+        for (std::size_t copy = 0; copy < 4; ++copy) add(i + copy, &cells_[copy * n_cells]);
+      for (std::size_t copy = 1; copy < 4; ++copy)
+        for (std::size_t c = 0; c < n_cells; ++c) cells_[c] += cells_[copy * n_cells + c];
     }
+    for (; i < n; ++i) add(i, cells_.data());
+    for (std::size_t c = 0; c < range; ++c) criterion_.finish_cell(&cells_[c * width]);
+    if (least_.rows <= 1) return;
+    rows_.assign(range, 0);
+    for (i = 0; i < n; ++i)
+      if (codes[i] != kMissingCode) ++rows_[codes[i] - first];
   }
 
   void scan_cells(std::int64_t left_rows, bool missing_left, Code first, std::size_t range) {
     const auto width = static_cast<std::size_t>(criterion_.width);
-    bool any = false;
+    Code last = 0;
     for (std::size_t c = 0; c < range; ++c) {
-      if (rows_[c] == 0) continue;
+      if (cells_[c * width] == 0) continue;
       const Code code = first + static_cast<Code>(c);
-      if (any && judge(left_rows, missing_left)) {
-        best_.low = last_;
+      if (last != 0 && judge(left_rows, missing_left)) {
+        best_.low = last;
         best_.high = code;
       }
       if constexpr (Criterion::kCells) criterion_.add_cell(&cells_[c * width]);
-      left_rows += rows_[c];
-      last_ = code;
-      any = true;
+      if (least_.rows > 1) left_rows += rows_[c];
+      last = code;
     }
-    judge_missing_alone(left_rows, missing_left);
   }
 
   void scan_cases(const SearchNode<Case>& node, std::span<const CodedPlace> order, std::int64_t left_rows,
                   bool missing_left) {
     const std::size_t n = order.size();
-    for (std::size_t i = 0; i < n; ++i) {
-      criterion_.add(node.cases[place_of(order[i])]);
+    const Case* cases = node.cases.data();
+    Scanner<Criterion> scan(criterion_);
+    for (std::size_t i = 0; i + 1 < n; ++i) {
+      scan.add(cases[place_of(order[i])]);
       ++left_rows;
-      const Code code = code_of(order[i]);
-      if (i + 1 < n) {
-        const Code next = code_of(order[i + 1]);
-        if (next == code || !judge(left_rows, missing_left)) continue;
-        best_.low = code;
-        best_.high = next;
-      }
+      const Code code = code_of(order[i]), next = code_of(order[i + 1]);
+      if (next == code || !judge(scan, left_rows, missing_left)) continue;
+      best_.low = code;
+      best_.high = next;
     }
-    judge_missing_alone(left_rows, missing_left);
+    scan.add(cases[place_of(order[n - 1])]);
   }
 
   // All values on the left, the missing cases on the right.
-  void judge_missing_alone(std::int64_t left_rows, bool missing_left) {
-    if (!direction() || missing_left || !judge(left_rows, false)) return;
-    best_.low = best_.high = codes_.most();
+  void judge_missing_alone(std::int64_t left_rows) {
+    if (!judge(left_rows, false)) return;
+    best_.low = best_.high = codes_->most();
   }
 
   // One cut drawn uniformly between the extremes that the node has.
   void search_drawn(const SearchNode<Case>& node, const CodedColumn& column) {
-    const Code first = codes_.least(), last = codes_.most();
+    const Code first = codes_->least(), last = codes_->most();
     const auto bits = [&](std::uint32_t which) {
       return random_bits(options_.seed, Draw::kThreshold, options_.tree,
                          node.key ^ static_cast<std::uint64_t>(feature_), which);
     };
-    if (first == last) return search_numeric(node);  // values against missing ones
+    if (first == last)  // values against missing ones
+      return codes_->visit([&](const auto* of_place) { search_numeric(node, of_place); });
     const double share = (bits(0) + 0.5) * 0x1p-32;
     Code low = first;
     if (table_.exact) {
@@ -222,11 +249,13 @@ class FeatureSearch {
     for (const bool missing_left : {true, false}) {
       if (missing_left && !direction()) continue;
       std::int64_t left_rows = start(node, missing_left);
-      for (std::size_t i = 0; i < node.cases.size(); ++i) {
-        if (codes_.code(i) == kMissingCode || codes_.code(i) > low) continue;
-        criterion_.add(node.cases[i]);
-        ++left_rows;
-      }
+      codes_->visit([&](const auto* of_place) {
+        for (std::size_t i = 0; i < node.cases.size(); ++i) {
+          if (of_place[i] == kMissingCode || of_place[i] > low) continue;
+          criterion_.add(node.cases[i]);
+          ++left_rows;
+        }
+      });
       if (!judge(left_rows, missing_left)) continue;
       best_.low = low;
       best_.high = low + 1;
@@ -236,7 +265,7 @@ class FeatureSearch {
   // --- nominal ---
 
   void search_nominal(const SearchNode<Case>& node, const CodedColumn& column) {
-    levels_.read(node.cases, codes_, criterion_);
+    levels_.read(node.cases, *codes_, criterion_);
     for (const bool missing_left : {true, false}) {
       if (missing_left && !direction()) continue;
       const auto judge_subset = [&](std::int64_t left_rows) {
@@ -262,7 +291,7 @@ class FeatureSearch {
 
   bool searches_all_subsets() const {
     if (options_.nominal == NominalSearch::kExhaustive) return true;
-    return options_.nominal == NominalSearch::kAuto && orders_.size() > 1 &&
+    return options_.nominal == NominalSearch::kAuto && !criterion_.order_is_exact() &&
            levels_.n_levels() <= static_cast<std::size_t>(kExhaustiveLevels);
   }
 
@@ -293,16 +322,16 @@ class FeatureSearch {
   const CartOptions& options_;
   LeastSide least_;
   Criterion criterion_;
-  std::vector<LevelOrder> orders_;  // one: it finds the best subset of levels
+  std::vector<LevelOrder> orders_;
   NominalSearcher<Criterion> levels_;
 
-  NodeCodes codes_;
+  NodeCodes* codes_ = nullptr;
   SplitCandidate best_;
   FeatureId feature_ = -1;
   double cost_ = 1.0, parent_ = 0.0;
   std::int64_t n_missing_ = 0, n_rows_ = 0;
-  Code last_ = 0;
-  std::vector<std::int64_t> present_, missing_;  // [width]
+  const std::int64_t* present_ = nullptr;  // [width]
+  std::vector<std::int64_t> missing_;      // [width]
   std::span<const Case> present_cases_;
   std::vector<Case> kept_;
   std::vector<std::int64_t> cells_;

@@ -73,14 +73,15 @@ DecisionTree grow_cart(const CodedTable& table, const Response& response, const 
   DecisionTree tree;
   with_criterion(response, options, response.total_weight, [&]<class Criterion>(Type<Criterion>) {
     auto cases = make_cases<typename Criterion::Case>(response);
-    CartGrower<Criterion> grower(table, response, options, resolve_threads(n_threads), true);
+    const RowCodes none;
+    CartGrower<Criterion> grower(table, none, response, options, resolve_threads(n_threads), true);
     tree = to_decision_tree(grower.grow(cases), table, response, options);
   });
   return tree;
 }
 
-void grow_forest(const CodedTable& table, const Response& response, const CartOptions& options, std::int32_t first,
-                 std::int32_t n, int n_threads,
+void grow_forest(const CodedTable& table, const RowCodes& rows, const Response& response, const CartOptions& options,
+                 std::int32_t first, std::int32_t n, int n_threads,
                  const std::function<void(std::int32_t, std::vector<std::uint32_t>&)>& weights,
                  const std::function<void(std::int32_t, const CartTree&, const CartOptions&)>& take) {
   check(table, response, options);
@@ -98,7 +99,7 @@ void grow_forest(const CodedTable& table, const Response& response, const CartOp
     }
     with_criterion(response, own, total, [&]<class Criterion>(Type<Criterion>) {
       auto cases = make_cases<typename Criterion::Case>(response, drawn);
-      CartGrower<Criterion> grower(table, response, own, own_threads, own.cp >= 0.0);
+      CartGrower<Criterion> grower(table, rows, response, own, own_threads, own.cp >= 0.0);
       take(index, grower.grow(cases), own);
     });
   };

@@ -11,6 +11,7 @@
 #include "decision/coded_table.h"
 #include "decision/decision_tree.h"
 #include "decision/response.h"
+#include "decision/row_codes.h"
 
 namespace pygbt {
 
@@ -20,9 +21,9 @@ DecisionTree grow_cart(const CodedTable& table, const Response& response, const 
 
 // Grows trees first .. first + n of a forest and calls take(index, tree) for each, from several threads. weights(index,
 // out): what every row weighs in that tree (0: not drawn), in units of the response. Trees are tasks where there are at
-// least as many as threads, else the threads share each tree.
-void grow_forest(const CodedTable& table, const Response& response, const CartOptions& options, std::int32_t first,
-                 std::int32_t n, int n_threads,
+// least as many as threads, else the threads share each tree. rows: the table's codes by rows, or empty.
+void grow_forest(const CodedTable& table, const RowCodes& rows, const Response& response, const CartOptions& options,
+                 std::int32_t first, std::int32_t n, int n_threads,
                  const std::function<void(std::int32_t index, std::vector<std::uint32_t>& out)>& weights,
                  const std::function<void(std::int32_t index, const CartTree& tree, const CartOptions& options)>& take);
 

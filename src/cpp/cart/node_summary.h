@@ -129,16 +129,16 @@ inline NodeSummary summarise(const PoissonSides& criterion, const SummaryRules& 
   NodeSummary summary;
   summary.pure = true;
   // 2 sum of w (d ln(d / (rate t)) - d + rate t); d ln(d / t) of a row as an integer, so that sums have no order.
-  constexpr double kScale = 0x1p40;
+  const double scale = 0x1p20 / event_unit;
   Int128 terms = 0;
   for (const ValueCase& one : cases) {
     const double d = static_cast<double>(one.y) * event_unit;
     const double t = static_cast<double>(criterion.time(one)) * time_unit;
-    terms += static_cast<Int128>(poisson_score(d, t) * kScale) * one.weight;
+    terms += static_cast<Int128>(poisson_score(d, t) * scale) * one.weight;
     summary.pure = summary.pure && Int128{one.y} * criterion.time(cases[0]) == Int128{cases[0].y} * criterion.time(one);
   }
   const double log_rate = rate > 0.0 ? log_f64(rate) : 0.0;
-  const double own = static_cast<double>(terms) / kScale * response.weight_unit;
+  const double own = static_cast<double>(terms) / scale * response.weight_unit;
   summary.risk = std::max(0.0, 2.0 * (own - events * log_rate - events + rate * time));
   summary.impurity = summary.risk / (static_cast<double>(total[0]) * response.weight_unit);
   return summary;

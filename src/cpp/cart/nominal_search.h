@@ -14,8 +14,8 @@
 #include "base/error.h"
 #include "base/types.h"
 #include "cart/cart_options.h"
-#include "cart/code_order.h"
 #include "cart/level_order.h"
+#include "cart/node_codes.h"
 
 namespace pygbt {
 
@@ -44,6 +44,7 @@ class NominalSearcher {
       criterion.count(&cells_[cells_.size() - width_], cases[place_of(order_[i])]);
     }
     begin_.push_back(order_.size());
+    for (std::size_t i = 0; i < levels_.size(); ++i) criterion.finish_cell(&cells_[i * width_]);
     left_.assign(levels_.size(), 0);
   }
 

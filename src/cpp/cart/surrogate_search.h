@@ -11,7 +11,7 @@
 
 #include "cart/cart_options.h"
 #include "cart/cart_tree.h"
-#include "cart/code_order.h"
+#include "cart/node_codes.h"
 #include "decision/coded_table.h"
 
 namespace pygbt {
@@ -88,7 +88,7 @@ class SurrogateSearch {
     }
   }
 
-  // Each level goes to its better side, a tie to that of the majority.
+  // Each level goes to its better side, a tie to that of the majority of the rows with both values (child 1 if equal).
   template <class Case>
   void levels(std::span<const Case> cases, std::span<const std::uint8_t> side, const CodedColumn& column,
               SplitCandidate& split) {
@@ -98,7 +98,7 @@ class SurrogateSearch {
         add(of_level[codes_.code(i) - 1], side[i], cases[i].weight);
     split.nominal = true;
     split.branches.assign(of_level.size(), -1);
-    const std::int8_t majority = all_.weight[1] > all_.weight[0] ? 1 : 0;
+    const std::int8_t majority = present_.weight[0] > present_.weight[1] ? 0 : 1;
     std::int64_t matches = 0, size[2] = {0, 0};
     for (std::size_t level = 0; level < of_level.size(); ++level) {
       const Sides& own = of_level[level];

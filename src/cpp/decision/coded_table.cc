@@ -139,7 +139,8 @@ ValueCut cut_between(const CodedTable& table, FeatureId feature, Code low, Code 
   }
   cut.upper = column.value[high - 1];
   if (!midpoint) return cut;
-  const double middle = cut.lower + (cut.upper - cut.lower) / 2.0;
+  const double sum = cut.lower + cut.upper;
+  const double middle = std::isfinite(sum) ? sum / 2.0 : cut.lower / 2.0 + cut.upper / 2.0;
   double below = std::nextafter(middle, -std::numeric_limits<double>::infinity());
   if (!column.wide) below = round_down(below);
   cut.threshold = std::max(below, cut.lower);  // neighbours have no number between them

@@ -168,4 +168,29 @@ void walk_labels(const DecisionTree& tree, const WalkRows& rows, std::span<std::
   });
 }
 
+RowParts walk_parts(const DecisionTree& tree, const WalkRows& rows, std::span<const std::uint32_t> weight) {
+  const auto n = static_cast<std::size_t>(rows.n_rows);
+  require(weight.empty() || weight.size() == n, "weight: one for each row");
+  const auto counts = [&](std::int64_t row) { return weight.empty() || weight[static_cast<std::size_t>(row)] > 0; };
+  RowParts parts;
+  parts.begin.assign(n + 1, 0);
+  each_row(tree, rows, [&](std::int64_t row, const Walker& walker, std::vector<Part>& stack) {
+    std::int64_t own = 0;
+    if (counts(row)) walker.run(stack, [&](NodeId, double) { ++own; });
+    parts.begin[static_cast<std::size_t>(row) + 1] = own;
+  });
+  for (std::size_t i = 0; i < n; ++i) parts.begin[i + 1] += parts.begin[i];
+  parts.node.resize(static_cast<std::size_t>(parts.begin.back()));
+  parts.share.resize(parts.node.size());
+  each_row(tree, rows, [&](std::int64_t row, const Walker& walker, std::vector<Part>& stack) {
+    if (!counts(row)) return;
+    auto at = static_cast<std::size_t>(parts.begin[static_cast<std::size_t>(row)]);
+    walker.run(stack, [&](NodeId node, double share) {
+      parts.node[at] = node;
+      parts.share[at++] = share;
+    });
+  });
+  return parts;
+}
+
 }  // namespace pygbt

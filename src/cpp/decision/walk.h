@@ -32,4 +32,14 @@ void walk_leaves(const DecisionTree& tree, const WalkRows& rows, std::span<std::
 // out [row]: predicted class: the label of the answering node; of a shared row the class of the largest share.
 void walk_labels(const DecisionTree& tree, const WalkRows& rows, std::span<std::int32_t> out);
 
+// Parts of the rows: the nodes that answer row i are node[begin[i] .. begin[i + 1]), with shares that sum to 1.
+struct RowParts {
+  std::vector<std::int64_t> begin;  // [row + 1]
+  std::vector<NodeId> node;
+  std::vector<double> share;
+};
+
+// Of the rows with weight; weight [row], empty: all of them.
+RowParts walk_parts(const DecisionTree& tree, const WalkRows& rows, std::span<const std::uint32_t> weight);
+
 }  // namespace pygbt

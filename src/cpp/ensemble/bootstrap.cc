@@ -64,17 +64,17 @@ Bootstrap::Bootstrap(std::span<const std::uint64_t> hashes, std::span<const std:
 void Bootstrap::counts(std::uint64_t seed, std::uint32_t index, std::uint64_t n_draws,
                        std::vector<std::uint32_t>& out) const {
   out.assign(n_rows_, 0);
-  const std::uint32_t key1 =
-      static_cast<std::uint32_t>(seed >> 32) ^ (static_cast<std::uint32_t>(Draw::kBootstrap) << 24);
-  for (std::uint64_t draw = 0; draw < n_draws; ++draw) {
-    const Philox bits = philox4x32(static_cast<std::uint32_t>(draw), static_cast<std::uint32_t>(draw >> 32), index, 0,
-                                   static_cast<std::uint32_t>(seed), key1);
-    const std::uint64_t word = (std::uint64_t{bits.x[0]} << 32) | bits.x[1];
-    const auto unit = static_cast<std::uint64_t>((UInt128{word} * total_) >> 64);
-    const std::size_t place =
-        end_.empty() ? static_cast<std::size_t>(unit)
-                     : static_cast<std::size_t>(std::upper_bound(end_.begin(), end_.end(), unit) - end_.begin());
-    ++out[order_[place]];
+  for (std::uint64_t first = 0; first < n_draws; first += 2) {
+    const Philox bits = random_words(seed, Draw::kBootstrap, index, first / 2);
+    for (std::uint64_t draw = first; draw < std::min(n_draws, first + 2); ++draw) {
+      const std::size_t word = 2 * (draw - first);
+      const std::uint64_t uniform = (std::uint64_t{bits.x[word]} << 32) | bits.x[word + 1];
+      const auto unit = static_cast<std::uint64_t>((UInt128{uniform} * total_) >> 64);
+      const std::size_t place =
+          end_.empty() ? static_cast<std::size_t>(unit)
+                       : static_cast<std::size_t>(std::upper_bound(end_.begin(), end_.end(), unit) - end_.begin());
+      ++out[order_[place]];
+    }
   }
 }
 

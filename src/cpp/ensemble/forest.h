@@ -5,11 +5,13 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "cart/cart_options.h"
 #include "decision/coded_table.h"
 #include "decision/response.h"
+#include "decision/row_codes.h"
 #include "ensemble/bootstrap.h"
 #include "model/model.h"
 
@@ -21,6 +23,9 @@ struct ForestOptions {
   std::uint64_t n_draws = 0;  // a sample's; 0: natural_draws
   bool votes = false;  // leaves vote for their label instead of giving class shares
   bool balanced = false;  // classes weigh alike in every tree: factors from the rows it drew
+  double least_share =
+      0.0;  // > 0, in place of min_split and min_bucket: the share of the weight of a tree's rows that a
+  // child has, with the factors of a sample's classes in it; without bootstrap factors are in the weights
 };
 
 // Trees that have been grown of one forest; grows more on request, so that a caller may look at it in between.
@@ -43,12 +48,21 @@ class ForestTrainer {
 
  private:
   std::int32_t n_outputs() const { return response_.n_classes > 0 ? response_.n_classes : response_.n_targets; }
-  std::vector<double> balanced_factors(std::int32_t index) const;
+
+  // What one tree sees, where every tree has options of its own.
+  struct Sample {
+    CartOptions options;
+    std::vector<std::uint32_t> weights;  // [row]
+  };
+  Sample sample(std::int32_t index) const;
+  std::vector<double> balanced_factors(std::span<const std::uint32_t> drawn) const;
+  void weigh_by_class(const std::vector<double>& factors, std::vector<std::uint32_t>& drawn) const;
 
   const CodedTable& table_;
   ForestOptions options_;
   int n_threads_;
   Bootstrap bootstrap_;
+  RowCodes rows_;  // where features are drawn
   Response response_;  // what the trees fit; without weights where these are drawn
   std::vector<TreePtr> trees_;
 };

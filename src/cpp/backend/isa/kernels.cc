@@ -30,6 +30,7 @@ namespace {
 
 #include "backend/isa/partition.inc"
 #include "backend/isa/quantise.inc"
+#include "backend/isa/sort.inc"
 #include "backend/isa/split.inc"
 
 #include "backend/isa/categories.inc"
@@ -87,6 +88,7 @@ Kernels table() {
   k.split.scan_categories[0] = scan_categories<WideSums>;
   k.split.scan_categories[1] = scan_categories<PackedSums>;
   k.keys = {bins_of_keys, cells_of_keys, keep_keys};
+  k.sort_few = sort_few;
   return k;
 }
 

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How C4.5rules makes rules of a tree: paths, without needless conditions, the shortest description of each class.
+
+What was chosen where the published description leaves room is said in `RuleList`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+
+from .. import _core
+from ..schema import Schema
+from .decision_tree import DecisionTree
+from .rules import CodedColumns, Condition, Rule, RuleList
+
+__all__ = ["paths_of", "rules_from_tree"]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+_EQUAL = 1e-9  # rates and description lengths that differ by less are equal
+_THEORY_WEIGHT = 0.5  # bits of rules against bits of exceptions: sets of rules can be written in many ways
+
+
+def paths_of(tree: DecisionTree) -> Iterator[tuple[int, tuple[Condition, ...]]]:
+    """Each leaf that has cases, and the conditions on the way to it."""
+    ways: dict[int, tuple[Condition, ...]] = {0: ()}
+    for node in range(tree.n_nodes):
+        way = ways.pop(node)
+        children = tree.children(node)
+        if not children:
+            if tree.weight[node] > 0:
+                yield node, way
+            continue
+        for branch, child in enumerate(children):
+            ways[child] = _narrowed(way, _condition(tree, node, branch))
+
+
+def _condition(tree: DecisionTree, node: int, branch: int) -> Condition:
+    q = int(tree.question_begin[node])
+    feature = int(tree.question_feature[q])
+    name = tree.feature_names[feature]
+    begin = int(tree.question_branch_begin[q])
+    if begin < 0:
+        low = branch == int(tree.question_low_child[q])
+        return Condition(feature, name, "<=" if low else ">", float(tree.question_threshold[q]))
+    branches = tree.question_branches[begin : begin + int(tree.question_n_branches[q])]
+    categories = tuple(np.flatnonzero(branches == branch).tolist())
+    return _nominal(feature, name, categories, tree.schema)
+
+
+def _nominal(feature: int, name: str, categories: tuple[int, ...], schema: Schema) -> Condition:
+    known = schema.categories[feature]
+    assert known is not None
+    return Condition(feature, name, "in", None, categories, tuple(known[c] for c in categories))
+
+
+def _narrowed(way: tuple[Condition, ...], new: Condition) -> tuple[Condition, ...]:
+    """The conditions and a later one; an earlier one of the same column and direction is implied by it."""
+    kept = tuple(c for c in way if (c.feature, c.operator) != (new.feature, new.operator))
+    if new.operator == "in":  # groups below groups
+        for old in way:
+            if (old.feature, old.operator) == (new.feature, "in"):
+                both = [i for i, c in enumerate(new.categories) if c in old.categories]
+                categories = tuple(new.categories[i] for i in both)
+                new = replace(new, categories=categories, values=tuple(new.values[i] for i in both))
+    return (*kept, new)
+
+
+def rules_from_tree(
+    tree: DecisionTree, table: Any, target: Ints, weight: Floats | None, confidence: float, *, exact: bool
+) -> RuleList:
+    """The rules of a classification tree, simplified on a training table: see `RuleList`."""
+    assert tree.classes is not None
+    weights = np.ones(len(target)) if weight is None else weight
+    columns = CodedColumns(table, tree.wide)
+    maker = _RuleMaker(tree, columns, target, weights, confidence, exact)
+    found: dict[Rule, None] = {}
+    for leaf, way in paths_of(tree):
+        rule = maker.simplified(way, int(tree.label[leaf]))
+        if rule.conditions and rule.cases > 0:
+            found[rule] = None
+    rules = sorted(found, key=maker.rate)
+    chosen = [maker.shortest([r for r in rules if r.label == k], k) for k in range(len(tree.classes))]
+    ordered, default = maker.ordered(chosen)
+    return RuleList(ordered, default, tree.classes, tree.schema, tree.wide)
+
+
+class _RuleMaker:
+    def __init__(
+        self, tree: DecisionTree, columns: CodedColumns, target: Ints, weights: Floats, confidence: float, exact: bool
+    ) -> None:
+        assert tree.classes is not None
+        self.tree = tree
+        self.classes = tree.classes
+        self.columns = columns
+        self.target = target
+        self.weights = weights
+        self.confidence = confidence
+        self.exact = exact
+        features = tree.question_feature.tolist()
+        thresholds: dict[int, set[float]] = {feature: set() for feature in features}
+        for feature, threshold in zip(features, tree.question_threshold.tolist(), strict=True):
+            thresholds[feature].add(threshold)
+        self._n_thresholds = {feature: len(values) for feature, values in thresholds.items()}
+
+    def rates(self, cases: Floats, errors: Floats) -> Floats:
+        """Pessimistic error rates; infinite where there are no cases."""
+        added = _core.added_errors(cases, errors, self.confidence, self.exact)
+        rate: Floats = np.where(cases > 0, (errors + added) / np.where(cases > 0, cases, 1.0), np.inf)
+        return rate
+
+    def rate(self, rule: Rule) -> float:
+        return float(self.rates(np.array([rule.cases]), np.array([rule.errors]))[0])
+
+    def simplified(self, way: tuple[Condition, ...], label: int) -> Rule:
+        """The rule of a path, without the conditions that do not lower its pessimistic rate."""
+        conditions = list(way)
+        wrong = self.weights * (self.target != label)
+        n = len(self.target)
+        fails = np.array([~self.columns.mask(c) for c in conditions], dtype=bool).reshape(len(conditions), n)
+        n_fails = fails.sum(axis=0, dtype=np.int32)
+        while True:
+            none = n_fails == 0
+            cases, errors = float(self.weights[none].sum()), float(wrong[none].sum())
+            if not conditions:
+                break
+            one = np.flatnonzero(n_fails == 1)  # satisfied as soon as one condition goes
+            which = fails[:, one].argmax(axis=0)
+            size = len(conditions)
+            without_cases = cases + np.bincount(which, self.weights[one], size)
+            without_errors = errors + np.bincount(which, wrong[one], size)
+            rates = self.rates(np.append(without_cases, cases), np.append(without_errors, errors))  # the last: as it is
+            best = int(np.flatnonzero(rates[:-1] <= rates[:-1].min() + _EQUAL)[0]) if size else -1
+            if rates[best] > rates[-1] + _EQUAL:
+                break
+            n_fails = n_fails - fails[best]
+            fails = np.delete(fails, best, axis=0)
+            del conditions[best]
+        return Rule(tuple(conditions), label, self.classes[label], cases, errors)
+
+    # --- the rules of a class -----------------------------------------------------------------------------------------
+
+    def bits(self, rule: Rule) -> float:
+        """Length of a rule's conditions."""
+        bits = -_log2_factorial(len(rule.conditions))
+        for condition in rule.conditions:
+            bits += math.log2(max(1, len(self._n_thresholds)))
+            if condition.operator != "in":
+                bits += 1 + math.log2(self._n_thresholds[condition.feature])
+            else:
+                known = self.tree.schema.n_categories[condition.feature]
+                bits += math.log2(known) if len(condition.categories) == 1 else known
+        return bits
+
+    def shortest(self, rules: list[Rule], label: int) -> list[Rule]:
+        """The subset of a class's rules with the shortest description, searched greedily."""
+        if not rules:
+            return []
+        covers = self._covers(rules)
+        right, wrong = self.weights * (self.target == label), self.weights * (self.target != label)
+        bits = np.array([self.bits(r) for r in rules])
+        inside = np.ones(len(rules), dtype=bool)
+        now = np.inf
+        while True:
+            times = covers.T @ inside.astype(np.float64)  # how many rules cover a case
+            alone, free = times == 1, times == 0
+            covered_right, covered_wrong = right[~free].sum(), wrong[~free].sum()
+            sign = np.where(inside, -1.0, 1.0)
+            toggled_right = covered_right + np.where(inside, -(covers @ (right * alone)), covers @ (right * free))
+            toggled_wrong = covered_wrong + np.where(inside, -(covers @ (wrong * alone)), covers @ (wrong * free))
+            lengths = [
+                self._length(bits[inside].sum() + sign[i] * bits[i], int(inside.sum() + sign[i]), r, w, right, wrong)
+                for i, (r, w) in enumerate(zip(toggled_right, toggled_wrong, strict=True))
+            ]
+            if now == np.inf:
+                now = self._length(bits[inside].sum(), int(inside.sum()), covered_right, covered_wrong, right, wrong)
+            best = int(np.argmin(lengths))
+            if lengths[best] >= now - _EQUAL:
+                return [rule for rule, kept in zip(rules, inside, strict=True) if kept]
+            now = lengths[best]
+            inside[best] = not inside[best]
+
+    def _covers(self, rules: list[Rule]) -> Any:
+        """CSR matrix of shape (n_rules, n): 1 where a rule covers a case."""
+        places = [np.flatnonzero(self.columns.all_of(rule.conditions)) for rule in rules]
+        begin = np.cumsum([0, *map(len, places)])
+        return scipy.sparse.csr_matrix(
+            (np.ones(begin[-1]), np.concatenate(places), begin), shape=(len(rules), len(self.target))
+        )
+
+    @staticmethod
+    def _length(
+        rule_bits: float, n_rules: int, covered_right: float, covered_wrong: float, right: Floats, wrong: Floats
+    ) -> float:
+        all_right, all_wrong = float(right.sum()), float(wrong.sum())
+        covered = covered_right + covered_wrong
+        exceptions = _log2_choose(covered, covered_wrong)
+        exceptions += _log2_choose(all_right + all_wrong - covered, all_right - covered_right)
+        return _THEORY_WEIGHT * (rule_bits - _log2_factorial(n_rules)) + exceptions
+
+    # --- the order of the classes -------------------------------------------------------------------------------------
+
+    def ordered(self, chosen: list[list[Rule]]) -> tuple[list[Rule], int]:
+        """The rules of all classes in their order, and the default class."""
+        covers = [np.zeros(len(self.target), dtype=bool) for _ in chosen]
+        for covered, rules in zip(covers, chosen, strict=True):
+            for rule in rules:
+                covered |= self.columns.all_of(rule.conditions)
+        left = self.weights.copy()
+        ordered: list[Rule] = []
+        waiting = [k for k, rules in enumerate(chosen) if rules]
+        while waiting:
+            false = [float(left[covers[k] & (self.target != k)].sum()) for k in waiting]
+            first = waiting.pop(int(np.argmin(false)))
+            ordered += chosen[first]
+            left[covers[first]] = 0.0
+        n_classes = len(self.classes)
+        counts = np.bincount(self.target, left if left.sum() > 0 else self.weights, n_classes)
+        return ordered, int(counts.argmax())
+
+
+def _log2_factorial(n: float) -> float:
+    return math.lgamma(n + 1.0) / math.log(2.0)
+
+
+def _log2_choose(n: float, k: float) -> float:
+    """Bits to point out k cases among n; weights count as that many cases."""
+    n, k = max(n, 0.0), max(k, 0.0)
+    return _log2_factorial(n) - _log2_factorial(k) - _log2_factorial(max(n - k, 0.0))

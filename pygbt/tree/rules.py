@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An ordered list of rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import _core
+from ..schema import Schema
+
+__all__ = ["CodedColumns", "Condition", "Rule", "RuleList"]
+
+Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A test of one column. A missing value satisfies none.
+
+    Attributes
+    ----------
+    feature : int
+    name : str
+    operator : {"<=", ">", "in"}
+    threshold : float or None
+        Of a numeric condition.
+    categories : tuple of int
+        Of a nominal condition: codes in the schema.
+    values : tuple
+        The same categories by value.
+    """
+
+    feature: int
+    name: str
+    operator: str
+    threshold: float | None = None
+    categories: tuple[int, ...] = ()
+    values: tuple[Any, ...] = ()
+
+    def __str__(self) -> str:
+        if self.operator != "in":
+            return f"{self.name} {self.operator} {self.threshold:.10g}"
+        if len(self.values) == 1:
+            return f"{self.name} = {self.values[0]}"
+        return f"{self.name} in {{{', '.join(map(str, self.values))}}}"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Conditions that must all hold, and the class they call.
+
+    Attributes
+    ----------
+    conditions : tuple of Condition
+    label : int
+        Code of the class.
+    value : object
+        The class.
+    cases, errors : float
+        Weight of the training cases that satisfy the conditions, and of those among them of another class. Cases that
+        lack a value the conditions ask for are not among them.
+    """
+
+    conditions: tuple[Condition, ...]
+    label: int
+    value: Any
+    cases: float
+    errors: float
+
+    def __str__(self) -> str:
+        body = " and ".join(map(str, self.conditions)) if self.conditions else "always"
+        share = f"{self.cases:g}" if self.errors == 0 else f"{self.cases:g}/{self.errors:g}"
+        return f"{body}: {self.value} ({share})"
+
+
+class CodedColumns:
+    """A table by codes; masks of conditions, each computed once."""
+
+    def __init__(self, table: Any, wide: Sequence[bool]) -> None:
+        self.n_rows: int = table.n_rows
+        self._table = table
+        self._wide = wide
+        self._codes: dict[int, npt.NDArray[np.uint32]] = {}
+        self._masks: dict[Condition, Mask] = {}
+
+    def mask(self, condition: Condition) -> Mask:
+        """Rows that satisfy the condition."""
+        if condition not in self._masks:
+            self._masks[condition] = self._satisfied(condition)
+        return self._masks[condition]
+
+    def _satisfied(self, condition: Condition) -> Mask:
+        feature = condition.feature
+        if feature not in self._codes:
+            self._codes[feature] = self._table.codes(feature)
+        codes = self._codes[feature]
+        if condition.operator == "in":
+            satisfied: Mask = np.isin(codes, np.asarray(condition.categories, dtype=np.uint32) + 1)
+            return satisfied
+        values = self._table.values(feature)
+        if not self._wide[feature]:
+            values = values.astype(np.float32)  # as the tree reads it
+        assert condition.threshold is not None
+        last = np.uint32(np.searchsorted(values, condition.threshold, side="right"))  # codes 1 .. last are low
+        if condition.operator == "<=":
+            return np.asarray((codes >= 1) & (codes <= last))
+        return np.asarray(codes > last)
+
+    def all_of(self, conditions: Sequence[Condition]) -> Mask:
+        """Rows that satisfy all of them."""
+        result = np.ones(self.n_rows, dtype=bool)
+        for condition in conditions:
+            result &= self.mask(condition)
+        return result
+
+
+class RuleList:
+    """Rules in the order in which they are tried; the first whose conditions hold names the class.
+
+    Attributes
+    ----------
+    rules : tuple of Rule
+    default : int
+        Code of the class where no rule holds.
+    classes : ndarray
+        Labels of the classes.
+
+    Notes
+    -----
+    How `C45Classifier.to_rules` makes one, where the description of C4.5rules leaves room:
+
+    - Conditions on the same column and in the same direction are one before anything is dropped; leaves without cases
+      make no rule.
+    - The condition whose loss gives the smallest pessimistic rate U(N, e) / N is dropped (the first of equal ones), as
+      long as the rate does not rise; N and e are counted over the whole training table. A rule that loses all of its
+      conditions is no rule: that is what the default class is for.
+    - Description of a class's rules: half the bits of the rules, plus the bits that point out the exceptions,
+      log2 C(covered, false positives) + log2 C(others, false negatives). A condition takes log2(columns), and 1 +
+      log2(thresholds of the column in the tree) bits if it is numeric, or one bit a category, at most log2(categories)
+      for a single one; orders of conditions and of rules are free: log2 of their factorials is taken off.
+    - The subset is searched greedily from all rules of the class: the rule whose removal, or return, shortens the
+      description most, until none does.
+    - The class whose rules cover the fewest cases of other classes comes first (the first of equal ones); then the
+      next, counted over the cases that are left. Within a class the smallest pessimistic rate comes first.
+    - The default class is the majority of the cases that no rule covers; if all are covered, of all cases.
+    """
+
+    def __init__(
+        self, rules: Sequence[Rule], default: int, classes: npt.NDArray[Any], schema: Schema, wide: Sequence[bool]
+    ) -> None:
+        self.rules = tuple(rules)
+        self.default = int(default)
+        self.classes = classes
+        self._schema = schema
+        self._wide = tuple(wide)
+
+    def __len__(self) -> int:
+        return len(self.rules)
+
+    def __iter__(self) -> Iterator[Rule]:
+        return iter(self.rules)
+
+    def __getitem__(self, i: int) -> Rule:
+        return self.rules[i]
+
+    def fired(self, X: Any) -> Ints:
+        """Place of the rule that decides each row, shape (n,); -1: none, the default class."""
+        table = _core.CodedTable(self._schema.encode(X, owner="RuleList"), self._schema.n_categories)
+        columns = CodedColumns(table, self._wide)
+        fired = np.full(columns.n_rows, -1, dtype=np.int64)
+        for i, rule in enumerate(self.rules):
+            fired[(fired < 0) & columns.all_of(rule.conditions)] = i
+        return fired
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """The class of each row, shape (n,)."""
+        labels = np.array([*(rule.label for rule in self.rules), self.default])
+        predicted: npt.NDArray[Any] = self.classes[labels[self.fired(X)]]  # place -1: the last, the default
+        return predicted
+
+    def __str__(self) -> str:
+        lines = [f"{i + 1}. {rule}" for i, rule in enumerate(self.rules)]
+        return "\n".join([*lines, f"default: {self.classes[self.default]}"])
+
+    def __repr__(self) -> str:
+        return f"RuleList(n_rules={len(self.rules)}, default={self.classes[self.default]!r})"

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+namespace pygbt {
+
+// What moves cases one by one: the criterion itself, or its sums in registers, given back at the end.
+template <class Criterion>
+struct Scanner {
+  Criterion& of;
+  explicit Scanner(Criterion& criterion) : of(criterion) {}
+  void add(const typename Criterion::Case& one) { of.add(one); }
+  double score() const { return of.score(); }
+  std::int64_t left_weight() const { return of.left_weight(); }
+  std::int64_t right_weight() const { return of.right_weight(); }
+};
+
+}  // namespace pygbt

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "decision/row_codes.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "base/pool.h"
+
+namespace pygbt {
+
+RowCodes make_row_codes(const CodedTable& table, int n_threads) {
+  constexpr std::size_t kLine = 64;
+  RowCodes rows;
+  rows.offset.resize(table.columns.size());
+  for (const std::size_t width : {4u, 2u, 1u}) {  // the widest first: all stay aligned
+    for (std::size_t f = 0; f < table.columns.size(); ++f) {
+      if (table.columns[f].width != width) continue;
+      rows.offset[f] = static_cast<std::uint32_t>(rows.stride);
+      rows.stride += width;
+    }
+  }
+  // Short rows do not straddle lines.
+  rows.stride = rows.stride <= kLine ? std::bit_ceil(rows.stride) : (rows.stride + 3) / 4 * 4;
+  rows.codes.resize(static_cast<std::size_t>(table.n_rows) * rows.stride);
+  constexpr std::int64_t kGrain = 1024;
+  parallel_ranges(resolve_threads(n_threads), table.n_rows, kGrain, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t first = begin; first < end; first += kGrain) {
+      const auto last = static_cast<std::size_t>(std::min(end, first + kGrain));
+      for (std::size_t f = 0; f < table.columns.size(); ++f) {
+        visit_codes(table.columns[f], [&]<class T>(const T* codes) {
+          for (auto row = static_cast<std::size_t>(first); row < last; ++row)
+            std::memcpy(&rows.codes[row * rows.stride + rows.offset[f]], codes + row, sizeof(T));
+        });
+      }
+    }
+  });
+  return rows;
+}
+
+}  // namespace pygbt
