@@ -113,7 +113,9 @@ def dumps(content: Content) -> bytes:
     text += b" " * (-len(text) % 8)
     if len(text) > _HEADER_LIMIT:
         raise ValueError(f"the names and parameters of the model take {len(text)} bytes; a file holds {_HEADER_LIMIT}")
-    return b"".join([len(text).to_bytes(8, "little"), text, *(arrays[name].data.cast("B") for name in order)])
+    return b"".join(
+        [len(text).to_bytes(8, "little"), text, *(arrays[name].reshape(-1).data.cast("B") for name in order)]
+    )
 
 
 def loads(data: bytes, source: str = "the model") -> Content:

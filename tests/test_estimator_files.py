@@ -13,13 +13,13 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from sklearn.exceptions import NotFittedError  # noqa: E402
+from sklearn.exceptions import NotFittedError
 
-import pygbt  # noqa: E402
-from pygbt import ModelFileError, archive, ensemble, tree  # noqa: E402
-from pygbt.estimator_files import FileParts, read_estimator  # noqa: E402
-from pygbt.schema import Schema  # noqa: E402
-from pygbt.typed_json import pack, pack_array, unpack, unpack_array  # noqa: E402
+import pygbt
+from pygbt import ModelFileError, archive, ensemble, tree
+from pygbt.estimator_files import FileParts, read_estimator
+from pygbt.schema import Schema
+from pygbt.typed_json import pack, pack_array, unpack, unpack_array
 
 
 def table(seed: int = 0, n: int = 90) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -43,6 +43,8 @@ ESTIMATORS: dict[str, Any] = {
     "cart, losses": tree.CARTClassifier(
         min_split=4, losses=[[0, 1, 2], [1, 0, 1], [3, 1, 0]], priors={0: 0.5, 1: 0.25, 2: 0.25}
     ),
+    "C4.5": tree.C45Classifier(min_obj=1, prune=False),
+    "ID3": tree.ID3Classifier(),
     "cart, numbers": tree.CARTRegressor(min_split=4, cp=None, max_surrogates=2),
     "cart, counts": tree.CARTRegressor(criterion="poisson", min_split=4),
     "forest": ensemble.RandomForestClassifier(n_estimators=4, random_state=0, class_weight={0: 2.0}),
@@ -98,7 +100,7 @@ def test_what_comes_back_is_what_was_saved(name: str, as_frame: bool, tmp_path: 
         assert not hasattr(copy, "feature_names_in_")
     copy.save(tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == path.read_bytes()
-    assert type(copy.fit(X, np.arange(len(X)) % 2)) is type(estimator)  # the parameters are good, too
+    assert type(copy.fit(X, np.arange(len(X)) % 3)) is type(estimator)  # the parameters are good, too
     assert sorted(os.listdir(tmp_path)) == ["again", "tree.pygbt"]
 
 
@@ -109,8 +111,8 @@ def test_what_comes_back_is_what_was_saved(name: str, as_frame: bool, tmp_path: 
         np.array(["a", "é", "\U0001f600 long name"], dtype=object),
         np.array([-5, 0, 2**62]),
         np.array([1, 2, 250], dtype=np.uint8),
-        np.array([0.1, 0.5, 1e300]),
-        np.array([0.5, 1.5, 2.5], dtype=np.float32),
+        np.array([-2.0, 0.0, 1e15]),
+        np.array([1, 3, 2**24], dtype=np.float32),
         np.array([False, True]),
     ],
     ids=["text", "objects", "int64", "uint8", "float64", "float32", "bool"],
@@ -118,9 +120,6 @@ def test_what_comes_back_is_what_was_saved(name: str, as_frame: bool, tmp_path: 
 @pytest.mark.parametrize("name", ["cart", "forest"])
 def test_classes_keep_their_type(name: str, labels: np.ndarray, tmp_path: Path) -> None:
     X, codes, _ = table()
-    # scikit-learn takes floats that are no whole numbers for a regression's
-    if labels.dtype.kind == "f":
-        labels = np.round(labels * 2) if labels[-1] < 1e200 else np.array([1.0, 2.0, 4.0])
     y = labels[codes % len(labels)]
     estimator = type(ESTIMATORS[name])().fit(X, y)
     estimator.save(tmp_path / "m")
@@ -192,7 +191,7 @@ def test_boosters_and_estimators_are_told_apart(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        *(None, True, 1, 1.5, "x", [], [1, (2, "y")], {}, {1: "a", "1": 2.0, (1, 2): None, True: [False]}),
+        *(None, True, 1, 1.5, "x", [], [1, (2, "y")], {}, {1: "a", "1": 2.0, (1, 2): None, False: [False]}),
         *(np.float32(0.1), np.int8(-3), np.bool_(True), np.str_("ä"), np.arange(6, dtype=np.uint16).reshape(2, 3)),
         *(np.array([["a", "bb"]]), np.zeros((0, 2)), np.array([1, "a", 2.5, True], dtype=object), float("inf")),
     ],
@@ -273,7 +272,9 @@ def test_altered_arrays_with_a_right_sum_are_refused_or_answer(name: str, conten
             raw = array.reshape(-1).view(np.uint8)
             raw[rng.integers(len(raw))] ^= int(rng.integers(1, 256))
             try:
-                copy = signed_and_read(archive.Content({**content.arrays, key: array}, content.model, content.schema, content.params))
+                copy = signed_and_read(
+                    archive.Content({**content.arrays, key: array}, content.model, content.schema, content.params)
+                )
             except ModelFileError:
                 n_refused += 1
                 continue
@@ -339,7 +340,11 @@ def test_foreign_and_newer_files(contents: dict[str, archive.Content], tmp_path:
     archive.save(tmp_path / "m", archive.Content(content.arrays, content.model, content.schema, params))
     with pytest.raises(ModelFileError, match="upgrade pygbt"):
         pygbt.load(tmp_path / "m")
-    for kind, other in (("CARTRegressor", "cart"), ("CARTClassifier", "cart, numbers"), ("RandomForestClassifier", "cart")):
+    for kind, other in (
+        ("CARTRegressor", "cart"),
+        ("CARTClassifier", "cart, numbers"),
+        ("RandomForestClassifier", "cart"),
+    ):
         content = contents[other]
         model = {**content.model, "kind": kind}
         with pytest.raises(ModelFileError):

@@ -16,7 +16,10 @@ max_depth : int, optional
         Cases that a node needs to be split. A case is a row as often as it was drawn; without bootstrap a unit of
         weight, or a row where weights are not whole.
     min_bucket : float, default=1
-        Cases that a child must have."""
+        Cases that a child must have.
+    min_weight_fraction_leaf : float, default=0
+        Above 0, in place of `min_split` and `min_bucket`: share of the weight of a tree's rows that a child must have,
+        class weights included."""
 
 _FEATURES = """\
 Columns that a node draws and asks about: a root or a logarithm of their number M, "breiman" is int(log2 M + 1),
@@ -112,6 +115,7 @@ class RandomForestClassifier(ForestClassifier):
         max_depth: int | None = None,
         min_split: float = 2,
         min_bucket: float = 1,
+        min_weight_fraction_leaf: float = 0.0,
         max_features: Any = "sqrt",
         max_leaves: int | None = None,
         bootstrap: bool = True,
@@ -131,6 +135,7 @@ class RandomForestClassifier(ForestClassifier):
         self.max_depth = max_depth
         self.min_split = min_split
         self.min_bucket = min_bucket
+        self.min_weight_fraction_leaf = min_weight_fraction_leaf
         self.max_features = max_features
         self.max_leaves = max_leaves
         self.bootstrap = bootstrap
@@ -180,6 +185,7 @@ class RandomForestRegressor(ForestRegressor):
         max_depth: int | None = None,
         min_split: float = 2,
         min_bucket: float = 1,
+        min_weight_fraction_leaf: float = 0.0,
         max_features: Any = 1.0,
         max_leaves: int | None = None,
         bootstrap: bool = True,
@@ -197,6 +203,7 @@ class RandomForestRegressor(ForestRegressor):
         self.max_depth = max_depth
         self.min_split = min_split
         self.min_bucket = min_bucket
+        self.min_weight_fraction_leaf = min_weight_fraction_leaf
         self.max_features = max_features
         self.max_leaves = max_leaves
         self.bootstrap = bootstrap
@@ -249,6 +256,7 @@ class ExtraTreesClassifier(ForestClassifier):
         max_depth: int | None = None,
         min_split: float = 2,
         min_bucket: float = 1,
+        min_weight_fraction_leaf: float = 0.0,
         max_features: Any = "sqrt",
         max_leaves: int | None = None,
         bootstrap: bool = False,
@@ -268,6 +276,7 @@ class ExtraTreesClassifier(ForestClassifier):
         self.max_depth = max_depth
         self.min_split = min_split
         self.min_bucket = min_bucket
+        self.min_weight_fraction_leaf = min_weight_fraction_leaf
         self.max_features = max_features
         self.max_leaves = max_leaves
         self.bootstrap = bootstrap
@@ -319,6 +328,7 @@ class ExtraTreesRegressor(ForestRegressor):
         max_depth: int | None = None,
         min_split: float = 2,
         min_bucket: float = 1,
+        min_weight_fraction_leaf: float = 0.0,
         max_features: Any = 1.0,
         max_leaves: int | None = None,
         bootstrap: bool = False,
@@ -336,6 +346,7 @@ class ExtraTreesRegressor(ForestRegressor):
         self.max_depth = max_depth
         self.min_split = min_split
         self.min_bucket = min_bucket
+        self.min_weight_fraction_leaf = min_weight_fraction_leaf
         self.max_features = max_features
         self.max_leaves = max_leaves
         self.bootstrap = bootstrap

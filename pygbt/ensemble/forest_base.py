@@ -22,7 +22,7 @@ from ..schema import Schema
 from ..tree.base import read_training_table, threads
 from .forest_growth import grow_trees, out_of_bag, table_columns
 from .forest_model import ForestModel, ForestTrees, TargetScale
-from .forest_options import choice, features_of_node, integer, number, rows_of_tree, seed
+from .forest_options import choice, features_of_node, integer, number, rows_of_tree, seed, share_below_half
 from .forest_proximity import dense_proximity, nearest_proximity
 
 __all__ = ["ForestEstimator"]
@@ -40,6 +40,7 @@ class ForestEstimator(SavedEstimator, TableEstimator):
     max_depth: Any
     min_split: Any
     min_bucket: Any
+    min_weight_fraction_leaf: Any
     max_features: Any
     max_leaves: Any
     bootstrap: Any
@@ -114,6 +115,7 @@ class ForestEstimator(SavedEstimator, TableEstimator):
             n_draws=rows_of_tree(self.max_samples, _core.natural_draws(response)),
             votes=self._votes(),
             balanced=self._balanced(),
+            least_share=share_below_half("min_weight_fraction_leaf", self.min_weight_fraction_leaf),
             start=None if before is None else before.core,
             n_threads=n_threads,
         )

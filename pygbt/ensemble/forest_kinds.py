@@ -39,7 +39,8 @@ class ForestClassifier(ClassifierMixin, ClassLabels, ForestEstimator):  # type: 
         return bool(choice("voting", self.voting, ("proba", "vote")) == "vote")
 
     def _balanced(self) -> bool:
-        return isinstance(self.class_weight, str) and self.class_weight == "balanced_subsample"
+        """Whether each tree balances the rows that it drew."""
+        return bool(self.bootstrap) and isinstance(self.class_weight, str) and self.class_weight == "balanced_subsample"
 
     def _training_target(self, y: Any, before: ForestModel | None) -> npt.NDArray[Any]:
         known = self.classes_ if before is not None else None
@@ -59,7 +60,11 @@ class ForestClassifier(ClassifierMixin, ClassLabels, ForestEstimator):  # type: 
                 weight = np.where(factors[codes] == 0, 0.0, 1.0 if weight is None else weight)
                 if not (weight > 0).any():
                     raise ValueError("class_weight and sample_weight leave no row")
-            options["class_factor"] = options["split_factor"] = np.where(factors == 0, 1.0, factors).tolist()
+                factors = np.where(factors == 0, 1.0, factors)
+            if self.min_weight_fraction_leaf and not self.bootstrap:  # a share of weights that have the factors in them
+                weight = factors[codes] if weight is None else weight * factors[codes]
+            else:
+                options["class_factor"] = options["split_factor"] = factors.tolist()
         return _core.Response.classes(codes, len(self.classes_), weight, threads(self.n_jobs)), None
 
     def _class_factors(self, codes: npt.NDArray[np.int32], weight: Floats | None) -> Floats | None:

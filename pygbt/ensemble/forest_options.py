@@ -12,7 +12,7 @@ import numpy as np
 
 from ..table_estimator import seed_of
 
-__all__ = ["choice", "features_of_node", "integer", "number", "rows_of_tree", "seed"]
+__all__ = ["choice", "features_of_node", "integer", "number", "rows_of_tree", "seed", "share_below_half"]
 
 MOST_DRAWS = 2**31 - 1
 
@@ -33,6 +33,17 @@ def integer(name: str, value: Any, least: int, most: int = MOST_DRAWS) -> int:
 
 def _is_integer(value: Any) -> bool:
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral) and 0 < float(value) <= 1
+
+
+def share_below_half(name: str, value: Any) -> float:
+    """A number from 0 to 1/2."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= float(value) <= 0.5:
+        raise ValueError(f"{name} must be a number from 0 to 0.5, got {value!r}")
+    return float(value)
 
 
 def choice(name: str, value: Any, choices: Sequence[Any]) -> Any:
@@ -66,7 +77,7 @@ def features_of_node(max_features: Any, n_features: int) -> int:
         drawn = max(1, named.get(max_features, -1)) if max_features in named else -1
     elif _is_integer(max_features):
         drawn = int(max_features)
-    elif isinstance(max_features, numbers.Real) and 0 < float(max_features) <= 1:
+    elif _is_share(max_features):
         drawn = max(1, int(float(max_features) * n_features))
     if drawn < 1:
         raise ValueError(
@@ -82,7 +93,6 @@ def rows_of_tree(max_samples: Any, natural: int) -> int:
         return natural
     if _is_integer(max_samples) and max_samples >= 1:
         return min(int(max_samples), MOST_DRAWS)
-    share = isinstance(max_samples, numbers.Real) and not isinstance(max_samples, numbers.Integral)
-    if share and 0 < float(max_samples) <= 1:
+    if _is_share(max_samples):
         return max(1, round(float(max_samples) * natural))
     raise ValueError(f"max_samples must be an integer >= 1 or a share above 0 and at most 1, got {max_samples!r}")

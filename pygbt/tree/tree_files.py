@@ -69,5 +69,8 @@ def read_trees(
         for i, key in enumerate(keys):
             arrays[key] = named[key][ends[tree, i] - lengths[tree, i] : ends[tree, i]]
         core = _core.DecisionTree.from_arrays(arrays, schema.n_features)
+        nominal = [categories is not None for categories in schema.categories]
+        fits = np.array_equal(arrays["question_branch_begin"] >= 0, np.array(nominal)[arrays["question_feature"]])
+        parts.require(fits, "a question does not fit its column")
         trees.append(DecisionTree(core, schema, wide, classes))
     return trees
