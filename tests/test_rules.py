@@ -12,10 +12,10 @@ import pytest
 from classic_tables import golf
 
 from pygbt import _core
-from pygbt.tree import C45Classifier, Condition, RuleList
+from pygbt.tree import C45Classifier, RuleList, RuleTest
 
 
-def satisfied(condition: Condition, X: pd.DataFrame) -> np.ndarray:
+def satisfied(condition: RuleTest, X: pd.DataFrame) -> np.ndarray:
     column = X[condition.name]
     if condition.operator == "in":
         return column.isin(condition.values).to_numpy()

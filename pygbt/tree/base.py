@@ -22,6 +22,11 @@ from ..data import Dataset
 from ..estimator_files import FileParts, SavedEstimator
 from ..schema import Schema
 from .decision_tree import DecisionTree
+from .drawing import draw, to_svg
+from .graphviz import to_graphviz
+from .importance import variable_importance
+from .path_rules import decision_rules
+from .text import export_text
 from .tree_files import pack_trees, read_trees
 
 __all__ = ["TreeClassifier", "TreeEstimator", "TreeRegressor", "check_exposure", "read_training_table", "threads"]
@@ -138,6 +143,32 @@ class TreeEstimator(SavedEstimator, TableEstimator):
         """Number of leaves."""
         check_is_fitted(self)
         return self.tree_.n_leaves
+
+    @property
+    def feature_importances_(self) -> Floats:
+        """Importance of every feature, shape (n_features,), as `pygbt.tree.variable_importance` has it."""
+        check_is_fitted(self)
+        return variable_importance(self)
+
+    def to_text(self, **options: Any) -> str:
+        """The tree as text; options of `pygbt.tree.export_text`."""
+        return export_text(self, **options)
+
+    def to_rules(self) -> Any:
+        """The rules of the leaves; see `pygbt.tree.decision_rules`."""
+        return decision_rules(self)
+
+    def to_graphviz(self, **options: Any) -> str:
+        """The tree in the DOT language; options of `pygbt.tree.to_graphviz`."""
+        return to_graphviz(self, **options)
+
+    def draw(self, ax: Any = None, **options: Any) -> Any:
+        """Draw the tree with matplotlib; options of `pygbt.tree.draw`. Returns the axes."""
+        return draw(self, ax, **options)
+
+    def to_svg(self, path: Any = None, **options: Any) -> str:
+        """Draw the tree as SVG, into a file, too, where a path is given; options of `pygbt.tree.to_svg`."""
+        return to_svg(self, path, **options)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "tree_")

@@ -18,7 +18,6 @@ from sklearn.utils.validation import check_is_fitted
 from .. import _core
 from .base import TreeClassifier, threads
 from .c45rules import rules_from_tree
-from .rules import RuleList
 
 __all__ = ["C45Classifier", "SplitCandidate"]
 
@@ -261,7 +260,7 @@ class C45Classifier(TreeClassifier):
             rows.append(SplitCandidate(feature, name, chosen=chosen, branches=branches, average_gain=average, **row))
         return rows
 
-    def to_rules(self, X: Any, y: Any, sample_weight: Any = None) -> RuleList:
+    def to_rules(self, X: Any = None, y: Any = None, sample_weight: Any = None) -> Any:
         """Rules from the tree, simplified on the training data, as C4.5rules makes them.
 
         Each path to a leaf is a rule. Conditions are dropped while the pessimistic error rate of the rule does not
@@ -271,13 +270,15 @@ class C45Classifier(TreeClassifier):
         Parameters
         ----------
         X, y, sample_weight
-            The training data (the tree does not keep them).
+            The training data (the tree does not keep them). Without: the rules of the leaves as they are.
 
         Returns
         -------
-        RuleList
+        RuleList, or without data RuleSet
             See there for what was chosen where the published description leaves room.
         """
+        if X is None:
+            return super().to_rules()
         table, _ = self._again(X, y, sample_weight)
         target = self._encode_y(y, fitting=False).astype(int)
         weight = check_weight(sample_weight, len(target), "sample_weight")

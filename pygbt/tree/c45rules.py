@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse
+import scipy.special
 
 from .. import _core
 from ..schema import Schema
 from .decision_tree import DecisionTree
-from .rules import CodedColumns, Condition, Rule, RuleList
+from .rules import ClassRule, CodedColumns, RuleList, RuleTest
 
 __all__ = ["paths_of", "rules_from_tree"]
 
@@ -29,9 +30,9 @@ _EQUAL = 1e-9  # rates and description lengths that differ by less are equal
 _THEORY_WEIGHT = 0.5  # bits of rules against bits of exceptions: sets of rules can be written in many ways
 
 
-def paths_of(tree: DecisionTree) -> Iterator[tuple[int, tuple[Condition, ...]]]:
+def paths_of(tree: DecisionTree) -> Iterator[tuple[int, tuple[RuleTest, ...]]]:
     """Each leaf that has cases, and the conditions on the way to it."""
-    ways: dict[int, tuple[Condition, ...]] = {0: ()}
+    ways: dict[int, tuple[RuleTest, ...]] = {0: ()}
     for node in range(tree.n_nodes):
         way = ways.pop(node)
         children = tree.children(node)
@@ -43,26 +44,26 @@ def paths_of(tree: DecisionTree) -> Iterator[tuple[int, tuple[Condition, ...]]]:
             ways[child] = _narrowed(way, _condition(tree, node, branch))
 
 
-def _condition(tree: DecisionTree, node: int, branch: int) -> Condition:
+def _condition(tree: DecisionTree, node: int, branch: int) -> RuleTest:
     q = int(tree.question_begin[node])
     feature = int(tree.question_feature[q])
     name = tree.feature_names[feature]
     begin = int(tree.question_branch_begin[q])
     if begin < 0:
         low = branch == int(tree.question_low_child[q])
-        return Condition(feature, name, "<=" if low else ">", float(tree.question_threshold[q]))
+        return RuleTest(feature, name, "<=" if low else ">", float(tree.question_threshold[q]))
     branches = tree.question_branches[begin : begin + int(tree.question_n_branches[q])]
     categories = tuple(np.flatnonzero(branches == branch).tolist())
     return _nominal(feature, name, categories, tree.schema)
 
 
-def _nominal(feature: int, name: str, categories: tuple[int, ...], schema: Schema) -> Condition:
+def _nominal(feature: int, name: str, categories: tuple[int, ...], schema: Schema) -> RuleTest:
     known = schema.categories[feature]
     assert known is not None
-    return Condition(feature, name, "in", None, categories, tuple(known[c] for c in categories))
+    return RuleTest(feature, name, "in", None, categories, tuple(known[c] for c in categories))
 
 
-def _narrowed(way: tuple[Condition, ...], new: Condition) -> tuple[Condition, ...]:
+def _narrowed(way: tuple[RuleTest, ...], new: RuleTest) -> tuple[RuleTest, ...]:
     """The conditions and a later one; an earlier one of the same column and direction is implied by it."""
     kept = tuple(c for c in way if (c.feature, c.operator) != (new.feature, new.operator))
     if new.operator == "in":  # groups below groups
@@ -82,7 +83,7 @@ def rules_from_tree(
     weights = np.ones(len(target)) if weight is None else weight
     columns = CodedColumns(table, tree.wide)
     maker = _RuleMaker(tree, columns, target, weights, confidence, exact)
-    found: dict[Rule, None] = {}
+    found: dict[ClassRule, None] = {}
     for leaf, way in paths_of(tree):
         rule = maker.simplified(way, int(tree.label[leaf]))
         if rule.conditions and rule.cases > 0:
@@ -117,10 +118,10 @@ class _RuleMaker:
         rate: Floats = np.where(cases > 0, (errors + added) / np.where(cases > 0, cases, 1.0), np.inf)
         return rate
 
-    def rate(self, rule: Rule) -> float:
+    def rate(self, rule: ClassRule) -> float:
         return float(self.rates(np.array([rule.cases]), np.array([rule.errors]))[0])
 
-    def simplified(self, way: tuple[Condition, ...], label: int) -> Rule:
+    def simplified(self, way: tuple[RuleTest, ...], label: int) -> ClassRule:
         """The rule of a path, without the conditions that do not lower its pessimistic rate."""
         conditions = list(way)
         wrong = self.weights * (self.target != label)
@@ -144,13 +145,13 @@ class _RuleMaker:
             n_fails = n_fails - fails[best]
             fails = np.delete(fails, best, axis=0)
             del conditions[best]
-        return Rule(tuple(conditions), label, self.classes[label], cases, errors)
+        return ClassRule(tuple(conditions), label, self.classes[label], cases, errors)
 
     # --- the rules of a class -----------------------------------------------------------------------------------------
 
-    def bits(self, rule: Rule) -> float:
+    def bits(self, rule: ClassRule) -> float:
         """Length of a rule's conditions."""
-        bits = -_log2_factorial(len(rule.conditions))
+        bits = -float(_log2_factorial(len(rule.conditions)))
         for condition in rule.conditions:
             bits += math.log2(max(1, len(self._n_thresholds)))
             if condition.operator != "in":
@@ -160,7 +161,7 @@ class _RuleMaker:
                 bits += math.log2(known) if len(condition.categories) == 1 else known
         return bits
 
-    def shortest(self, rules: list[Rule], label: int) -> list[Rule]:
+    def shortest(self, rules: list[ClassRule], label: int) -> list[ClassRule]:
         """The subset of a class's rules with the shortest description, searched greedily."""
         if not rules:
             return []
@@ -168,27 +169,33 @@ class _RuleMaker:
         right, wrong = self.weights * (self.target == label), self.weights * (self.target != label)
         bits = np.array([self.bits(r) for r in rules])
         inside = np.ones(len(rules), dtype=bool)
-        now = np.inf
+
+        def length(rule_bits: Any, n_rules: Any, covered_right: Any, covered_wrong: Any) -> Any:
+            covered = covered_right + covered_wrong
+            exceptions = _log2_choose(covered, covered_wrong)
+            exceptions += _log2_choose(right.sum() + wrong.sum() - covered, right.sum() - covered_right)
+            return _THEORY_WEIGHT * (rule_bits - _log2_factorial(n_rules)) + exceptions
+
         while True:
             times = covers.T @ inside.astype(np.float64)  # how many rules cover a case
             alone, free = times == 1, times == 0
-            covered_right, covered_wrong = right[~free].sum(), wrong[~free].sum()
-            sign = np.where(inside, -1.0, 1.0)
-            toggled_right = covered_right + np.where(inside, -(covers @ (right * alone)), covers @ (right * free))
-            toggled_wrong = covered_wrong + np.where(inside, -(covers @ (wrong * alone)), covers @ (wrong * free))
-            lengths = [
-                self._length(bits[inside].sum() + sign[i] * bits[i], int(inside.sum() + sign[i]), r, w, right, wrong)
-                for i, (r, w) in enumerate(zip(toggled_right, toggled_wrong, strict=True))
-            ]
-            if now == np.inf:
-                now = self._length(bits[inside].sum(), int(inside.sum()), covered_right, covered_wrong, right, wrong)
-            best = int(np.argmin(lengths))
+            now_right, now_wrong = right[~free].sum(), wrong[~free].sum()
+            now = length(bits[inside].sum(), inside.sum(), now_right, now_wrong)
+            sign = np.where(inside, -1.0, 1.0)  # a rule goes, or comes back
+            changed_right = np.where(inside, -(covers @ (right * alone)), covers @ (right * free))
+            changed_wrong = np.where(inside, -(covers @ (wrong * alone)), covers @ (wrong * free))
+            lengths = length(
+                bits[inside].sum() + sign * bits,
+                inside.sum() + sign,
+                now_right + changed_right,
+                now_wrong + changed_wrong,
+            )
+            best = int(np.flatnonzero(lengths <= lengths.min() + _EQUAL)[0])
             if lengths[best] >= now - _EQUAL:
                 return [rule for rule, kept in zip(rules, inside, strict=True) if kept]
-            now = lengths[best]
             inside[best] = not inside[best]
 
-    def _covers(self, rules: list[Rule]) -> Any:
+    def _covers(self, rules: list[ClassRule]) -> Any:
         """CSR matrix of shape (n_rules, n): 1 where a rule covers a case."""
         places = [np.flatnonzero(self.columns.all_of(rule.conditions)) for rule in rules]
         begin = np.cumsum([0, *map(len, places)])
@@ -196,26 +203,16 @@ class _RuleMaker:
             (np.ones(begin[-1]), np.concatenate(places), begin), shape=(len(rules), len(self.target))
         )
 
-    @staticmethod
-    def _length(
-        rule_bits: float, n_rules: int, covered_right: float, covered_wrong: float, right: Floats, wrong: Floats
-    ) -> float:
-        all_right, all_wrong = float(right.sum()), float(wrong.sum())
-        covered = covered_right + covered_wrong
-        exceptions = _log2_choose(covered, covered_wrong)
-        exceptions += _log2_choose(all_right + all_wrong - covered, all_right - covered_right)
-        return _THEORY_WEIGHT * (rule_bits - _log2_factorial(n_rules)) + exceptions
-
     # --- the order of the classes -------------------------------------------------------------------------------------
 
-    def ordered(self, chosen: list[list[Rule]]) -> tuple[list[Rule], int]:
+    def ordered(self, chosen: list[list[ClassRule]]) -> tuple[list[ClassRule], int]:
         """The rules of all classes in their order, and the default class."""
         covers = [np.zeros(len(self.target), dtype=bool) for _ in chosen]
         for covered, rules in zip(covers, chosen, strict=True):
             for rule in rules:
                 covered |= self.columns.all_of(rule.conditions)
         left = self.weights.copy()
-        ordered: list[Rule] = []
+        ordered: list[ClassRule] = []
         waiting = [k for k, rules in enumerate(chosen) if rules]
         while waiting:
             false = [float(left[covers[k] & (self.target != k)].sum()) for k in waiting]
@@ -227,11 +224,11 @@ class _RuleMaker:
         return ordered, int(counts.argmax())
 
 
-def _log2_factorial(n: float) -> float:
-    return math.lgamma(n + 1.0) / math.log(2.0)
+def _log2_factorial(n: Any) -> Any:
+    return scipy.special.gammaln(n + 1.0) / math.log(2.0)
 
 
-def _log2_choose(n: float, k: float) -> float:
+def _log2_choose(n: Any, k: Any) -> Any:
     """Bits to point out k cases among n; weights count as that many cases."""
-    n, k = max(n, 0.0), max(k, 0.0)
-    return _log2_factorial(n) - _log2_factorial(k) - _log2_factorial(max(n - k, 0.0))
+    n, k = np.maximum(n, 0.0), np.maximum(k, 0.0)
+    return _log2_factorial(n) - _log2_factorial(k) - _log2_factorial(np.maximum(n - k, 0.0))

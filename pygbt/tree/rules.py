@@ -13,14 +13,14 @@ import numpy.typing as npt
 from .. import _core
 from ..schema import Schema
 
-__all__ = ["CodedColumns", "Condition", "Rule", "RuleList"]
+__all__ = ["ClassRule", "CodedColumns", "RuleList", "RuleTest"]
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Condition:
+class RuleTest:
     """A test of one column. A missing value satisfies none.
 
     Attributes
@@ -52,12 +52,12 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Rule:
+class ClassRule:
     """Conditions that must all hold, and the class they call.
 
     Attributes
     ----------
-    conditions : tuple of Condition
+    conditions : tuple of RuleTest
     label : int
         Code of the class.
     value : object
@@ -67,7 +67,7 @@ class Rule:
         lack a value the conditions ask for are not among them.
     """
 
-    conditions: tuple[Condition, ...]
+    conditions: tuple[RuleTest, ...]
     label: int
     value: Any
     cases: float
@@ -80,39 +80,34 @@ class Rule:
 
 
 class CodedColumns:
-    """A table by codes; masks of conditions, each computed once."""
+    """A table by codes, on which conditions are looked up."""
 
     def __init__(self, table: Any, wide: Sequence[bool]) -> None:
         self.n_rows: int = table.n_rows
         self._table = table
         self._wide = wide
-        self._codes: dict[int, npt.NDArray[np.uint32]] = {}
-        self._masks: dict[Condition, Mask] = {}
+        self._columns: dict[int, tuple[npt.NDArray[np.uint32], npt.NDArray[Any]]] = {}
 
-    def mask(self, condition: Condition) -> Mask:
+    def mask(self, condition: RuleTest) -> Mask:
         """Rows that satisfy the condition."""
-        if condition not in self._masks:
-            self._masks[condition] = self._satisfied(condition)
-        return self._masks[condition]
-
-    def _satisfied(self, condition: Condition) -> Mask:
         feature = condition.feature
-        if feature not in self._codes:
-            self._codes[feature] = self._table.codes(feature)
-        codes = self._codes[feature]
+        if feature not in self._columns:
+            values = self._table.values(feature)
+            values = values if self._wide[feature] else values.astype(np.float32)  # as the tree reads it
+            self._columns[feature] = (self._table.codes(feature), values)
+        codes, values = self._columns[feature]
         if condition.operator == "in":
-            satisfied: Mask = np.isin(codes, np.asarray(condition.categories, dtype=np.uint32) + 1)
+            known = np.zeros(max(codes.max(), *condition.categories) + 2, dtype=bool)
+            known[np.asarray(condition.categories) + 1] = True
+            satisfied: Mask = known[codes]
             return satisfied
-        values = self._table.values(feature)
-        if not self._wide[feature]:
-            values = values.astype(np.float32)  # as the tree reads it
         assert condition.threshold is not None
         last = np.uint32(np.searchsorted(values, condition.threshold, side="right"))  # codes 1 .. last are low
         if condition.operator == "<=":
             return np.asarray((codes >= 1) & (codes <= last))
         return np.asarray(codes > last)
 
-    def all_of(self, conditions: Sequence[Condition]) -> Mask:
+    def all_of(self, conditions: Sequence[RuleTest]) -> Mask:
         """Rows that satisfy all of them."""
         result = np.ones(self.n_rows, dtype=bool)
         for condition in conditions:
@@ -125,7 +120,7 @@ class RuleList:
 
     Attributes
     ----------
-    rules : tuple of Rule
+    rules : tuple of ClassRule
     default : int
         Code of the class where no rule holds.
     classes : ndarray
@@ -152,7 +147,7 @@ class RuleList:
     """
 
     def __init__(
-        self, rules: Sequence[Rule], default: int, classes: npt.NDArray[Any], schema: Schema, wide: Sequence[bool]
+        self, rules: Sequence[ClassRule], default: int, classes: npt.NDArray[Any], schema: Schema, wide: Sequence[bool]
     ) -> None:
         self.rules = tuple(rules)
         self.default = int(default)
@@ -163,10 +158,10 @@ class RuleList:
     def __len__(self) -> int:
         return len(self.rules)
 
-    def __iter__(self) -> Iterator[Rule]:
+    def __iter__(self) -> Iterator[ClassRule]:
         return iter(self.rules)
 
-    def __getitem__(self, i: int) -> Rule:
+    def __getitem__(self, i: int) -> ClassRule:
         return self.rules[i]
 
     def fired(self, X: Any) -> Ints:

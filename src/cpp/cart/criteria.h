@@ -161,6 +161,10 @@ struct Scanner<GiniCounts> {
   ~Scanner() { of.take(sums); }
   void add(const ClassCase& one) { sums.add(left, right, one); }
   double score() const { return sums.score(); }
+  bool alike() const {
+    of.take(sums);
+    return of.alike();
+  }
   std::int64_t left_weight() const { return sums.left; }
   std::int64_t right_weight() const { return sums.right; }
 };
@@ -336,6 +340,7 @@ struct Scanner<SquaredSides> {
     return mean_cut_score(static_cast<double>(left_sum), static_cast<double>(left), static_cast<double>(sum - left_sum),
                           static_cast<double>(weight - left));
   }
+  bool alike() const { return one_target ? Int128{left_sum} * weight == Int128{sum} * left : of.alike(); }
   std::int64_t left_weight() const { return one_target ? left : of.left_weight(); }
   std::int64_t right_weight() const { return one_target ? weight - left : of.right_weight(); }
 };

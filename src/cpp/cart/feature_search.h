@@ -126,7 +126,7 @@ class FeatureSearch {
     if (!allowed(sides, left_rows)) return false;
     const double improvement = sides.score() - parent_;
     if (!(improvement > best_.improvement)) return false;
-    if (options_.cp >= 0.0 && (!(improvement > 0.0) || criterion_.alike())) return false;
+    if (options_.cp >= 0.0 && (!(improvement > 0.0) || sides.alike())) return false;
     best_.improvement = improvement;
     best_.goodness = improvement / cost_;
     best_.feature = feature_;

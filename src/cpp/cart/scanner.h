@@ -12,6 +12,7 @@ struct Scanner {
   explicit Scanner(Criterion& criterion) : of(criterion) {}
   void add(const typename Criterion::Case& one) { of.add(one); }
   double score() const { return of.score(); }
+  bool alike() const { return of.alike(); }
   std::int64_t left_weight() const { return of.left_weight(); }
   std::int64_t right_weight() const { return of.right_weight(); }
 };
