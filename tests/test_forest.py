@@ -666,7 +666,7 @@ def test_copies_and_searches() -> None:
     copy = pickle.loads(pickle.dumps(forest))
     assert copy.digest() == forest.digest()
     assert copy.predict_proba(X).tobytes() == forest.predict_proba(X).tobytes()
-    search = GridSearchCV(forest, {"max_depth": [1, 4]}, cv=3, n_jobs=2).fit(X, y)
+    search = GridSearchCV(forest, {"max_depth": [1, 4]}, cv=3).fit(X, y)
     assert search.best_params_ == {"max_depth": 4}
     with pytest.raises(NotFittedError):
         RandomForestClassifier().predict(X)
