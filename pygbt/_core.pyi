@@ -172,6 +172,28 @@ class Response:
     def class_weights(self) -> npt.NDArray[np.float64]: ...
 
 def grow_cart(table: CodedTable, response: Response, options: dict[str, Any], n_threads: int = 0) -> DecisionTree: ...
+def natural_draws(response: Response) -> int: ...
+
+class ForestTrainer:
+    n_trees: int
+    n_draws: int
+    def __init__(
+        self,
+        table: CodedTable,
+        response: Response,
+        options: dict[str, Any],
+        *,
+        bootstrap: bool = True,
+        n_draws: int = 0,
+        votes: bool = False,
+        balanced: bool = False,
+        least_share: float = 0.0,
+        start: Model | None = None,
+        n_threads: int = 0,
+    ) -> None: ...
+    def grow(self, n_trees: int) -> None: ...
+    def model(self) -> Model: ...
+    def counts(self, index: int) -> npt.NDArray[np.uint32]: ...
 
 def row_hashes(table: CodedTable, response: Response, n_threads: int = 0) -> npt.NDArray[np.uint64]: ...
 def bootstrap_counts(
@@ -242,9 +264,7 @@ class FirstOrder:
     def leaf_steps(
         self, target: int, leaf: npt.NDArray[np.int32], n_leaves: int, line_search: str = "exact"
     ) -> npt.NDArray[np.float64]: ...
-    def advance(
-        self, target: int, leaf: npt.NDArray[np.int32], step: npt.NDArray[np.float64], rate: float
-    ) -> None: ...
+    def advance(self, target: int, leaf: npt.NDArray[np.int32], step: npt.NDArray[np.float64], rate: float) -> None: ...
 
 class DecisionTree:
     n_nodes: int
