@@ -12,6 +12,7 @@
 #include "cart/cart_options.h"
 #include "cart/cart_tree.h"
 #include "cart/cases.h"
+#include "cart/feature_bits.h"
 #include "cart/feature_draw.h"
 #include "cart/feature_search.h"
 #include "cart/node_summary.h"
@@ -40,7 +41,7 @@ class CartGrower {
     std::int32_t depth = 0;
     std::uint64_t key = 1;
     std::vector<std::int64_t> total;  // [width] cell of its cases
-    std::vector<std::uint64_t> constant;  // bits of the features known to have one value here
+    FeatureBits constant;  // features known to have one value here
     std::vector<SplitCandidate> found;  // what the search left, the best first
     bool local = false;  // rows of its cases are places in Worker::local
     const NodeCodes* asked = nullptr;  // codes in the column of the best, where they are at hand

@@ -11,7 +11,8 @@
 #include "base/types.h"
 #include "cart/absolute_error.h"
 #include "cart/cart_options.h"
-#include "cart/criteria.h"
+#include "cart/class_criteria.h"
+#include "cart/value_criteria.h"
 #include "decision/response.h"
 
 namespace pygbt {

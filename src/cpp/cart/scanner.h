@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// How a scan moves cases from side to side.
 #pragma once
 
 #include <cstdint>
