@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -239,7 +240,10 @@ class FeatureSearch {
       const double least = column.value[first - 1], most = column.value[last - 1];
       double drawn = least + share * (most - least);
       if (!column.wide) drawn = round_down(drawn);
-      drawn = std::min(std::max(drawn, least), column.value[last - 2]);
+      const double below =
+          column.wide ? std::nextafter(most, least)
+                      : static_cast<double>(std::nextafter(static_cast<float>(most), static_cast<float>(least)));
+      drawn = std::min(std::max(drawn, least), below);  // the largest value goes high, whatever lies between
       const auto end = column.value.begin() + (last - 1);
       low = static_cast<Code>(std::upper_bound(column.value.begin() + (first - 1), end, drawn) - column.value.begin());
       best_.drawn = drawn;
