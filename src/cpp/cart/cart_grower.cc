@@ -192,6 +192,7 @@ void CartGrower<Criterion>::search_here(OpenNode& node, Worker& worker, std::vec
     read_batch(node, worker);
     node.asked = nullptr;  // its codes were overwritten
     for (std::size_t i = 0; i < worker.batch.size(); ++i) {
+      if (best.perfect && worker.batch[i] > best.feature && options_.feature_cost.empty()) continue;
       NodeCodes& codes = worker.codes[i];
       if (worker.search.constant(codes)) {
         node.constant.set(worker.batch[i]);

@@ -62,7 +62,8 @@ class GiniCounts : public ClassSides {
   }
   void add_cell(const std::int64_t* cell) { move(cell, 1); }
   void remove_cell(const std::int64_t* cell) { move(cell, -1); }
-  double score() const { return sums().score(); }
+  CutScore score() const { return sums().score(); }
+  bool perfect() const { return sums().perfect(); }
 
   // Weights and sums of squares of both sides, without the classes.
   struct Sums {
@@ -79,7 +80,11 @@ class GiniCounts : public ClassSides {
       left += w;
       right -= w;
     }
-    double score() const {
+    bool perfect() const {
+      constexpr std::int64_t kExact = 1 << 16;  // weights whose scores are not rounded
+      return left + right < kExact && left_squares == left * left && right_squares == right * right;
+    }
+    CutScore score() const {
       return gini_cut_score(static_cast<double>(left_squares), static_cast<double>(left),
                             static_cast<double>(right_squares), static_cast<double>(right));
     }
@@ -121,7 +126,8 @@ struct Scanner<GiniCounts> {
   Scanner& operator=(const Scanner&) = delete;
   ~Scanner() { of.take(sums); }
   void add(const ClassCase& one) { sums.add(left, right, one); }
-  double score() const { return sums.score(); }
+  CutScore score() const { return sums.score(); }
+  bool perfect() const { return sums.perfect(); }
   bool alike() const {
     of.take(sums);
     return of.alike();
@@ -159,14 +165,14 @@ class ClassFactors : public ClassSides {
       if (factor_[k] > 0.0 && Int128{left[1 + k]} * r != Int128{right[1 + k]} * l) return false;
     return true;
   }
-  double score() const {
-    if constexpr (kCriterion != CartCriterion::kTwoing) return side(left) + side(right);
+  CutScore score() const {
+    if constexpr (kCriterion != CartCriterion::kTwoing) return {side(left) + side(right), 1.0};
     const double l = sum(left), r = sum(right);
-    if (!(l > 0.0 && r > 0.0)) return 0.0;
+    if (!(l > 0.0 && r > 0.0)) return {0.0, 1.0};
     double differences = 0.0;
     for (std::size_t k = 0; k < factor_.size(); ++k)
       differences += std::abs(weighted(left, k) / l - weighted(right, k) / r);
-    return twoing_score(l, r, differences);
+    return {twoing_score(l, r, differences), 1.0};
   }
 
  private:

@@ -43,6 +43,8 @@ struct TwoSides {
       if (Int128{left[i]} * right[0] != Int128{right[i]} * left[0]) return false;
     return true;
   }
+  // Whether both sides are known to be pure, and all such cuts to score exactly the same.
+  bool perfect() const { return false; }
   std::int64_t left_weight() const { return left[0]; }
   std::int64_t right_weight() const { return right[0]; }
   bool reads_rows() const { return false; }  // whether it looks up the row of a case

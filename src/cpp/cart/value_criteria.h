@@ -70,8 +70,8 @@ class SquaredSides : public TwoSides<ValueCase> {
   std::size_t n_targets() const { return n_targets_; }
   bool reads_rows() const { return n_targets_ > 1; }
   std::int64_t centre() const { return centre_[0]; }
-  double score() const {
-    if (n_targets_ != 1) return side(left) + side(right);
+  CutScore score() const {
+    if (n_targets_ != 1) return {side(left) + side(right), 1.0};
     return mean_cut_score(static_cast<double>(left[1] - centre_[0] * left[0]), static_cast<double>(left[0]),
                           static_cast<double>(right[1] - centre_[0] * right[0]), static_cast<double>(right[0]));
   }
@@ -122,11 +122,12 @@ struct Scanner<SquaredSides> {
     left += one.weight;
     left_sum += std::int64_t{one.weight} * (one.y - centre);
   }
-  double score() const {
+  CutScore score() const {
     if (!one_target) return of.score();
     return mean_cut_score(static_cast<double>(left_sum), static_cast<double>(left), static_cast<double>(sum - left_sum),
                           static_cast<double>(weight - left));
   }
+  bool perfect() const { return false; }
   bool alike() const { return one_target ? Int128{left_sum} * weight == Int128{sum} * left : of.alike(); }
   std::int64_t left_weight() const { return one_target ? left : of.left_weight(); }
   std::int64_t right_weight() const { return one_target ? weight - left : of.right_weight(); }
@@ -168,7 +169,7 @@ class PoissonSides : public TwoSides<ValueCase> {
     left[2] += t;
     right[2] -= t;
   }
-  double score() const { return side(left) + side(right); }
+  CutScore score() const { return {side(left) + side(right), 1.0}; }
 
  private:
   double side(const std::vector<std::int64_t>& of) const {
