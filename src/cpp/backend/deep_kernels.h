@@ -26,8 +26,11 @@ struct DeepWalk {
   const void* nodes = nullptr;  // DeepNode<uint16> or DeepNode<uint32>, as the kernel takes them
   const std::uint32_t* sets = nullptr;  // nullptr: no categorical splits
   std::int32_t first_steps = 1;
-  const char* next = nullptr;  // the nodes of the next tree, fetched into the cache meanwhile
-  std::int64_t next_lines = 0;  // of 64 bytes
+  struct Lines {
+    const char* data = nullptr;
+    std::int64_t n = 0;  // of 64 bytes
+  };
+  Lines next[2];  // what the next tree reads: nodes and values, fetched into the cache meanwhile
 };
 
 // What the walk writes; each array has room for kMostDeepRows + kDeepLanes.

@@ -13,18 +13,25 @@ namespace pygbt {
 namespace {
 
 constexpr std::int64_t kTaskKeyBytes = 768 << 10;  // of a task's keys: they stay in L2 beside a tree
-constexpr std::int32_t kBlock = kChunkRows;        // rows that are read together
+constexpr std::int32_t kBlock = 64;                // rows that are read together: they stay in L1
+constexpr std::size_t kSmallKeys = 1 << 15;        // more lie on a huge page
 constexpr std::int64_t kLinesARow = 16;            // of a tree: where rows are fewer, most of it is not read
 
-static_assert(kBlock % kDeepLanes == 0);
+static_assert(kBlock % kDeepLanes == 0 && kBlock <= kChunkRows);
 
-std::int64_t lines_of(const DeepTree& tree) {
-  return static_cast<std::int64_t>(tree.near.size() * sizeof(tree.near[0]) + tree.far.size() * sizeof(tree.far[0])) /
-         64;
+DeepWalk::Lines lines_of(const void* data, std::size_t bytes) {
+  return {static_cast<const char*>(data), static_cast<std::int64_t>(bytes / 64)};
 }
 
-const void* nodes_of(const DeepTree& tree) {
-  return tree.near.empty() ? static_cast<const void*>(tree.far.data()) : tree.near.data();
+DeepWalk::Lines nodes_of(const DeepTree& tree) {
+  if (tree.near.empty()) return lines_of(tree.far.data(), tree.far.size() * sizeof(tree.far[0]));
+  return lines_of(tree.near.data(), tree.near.size() * sizeof(tree.near[0]));
+}
+
+// What leaf indices lead to.
+DeepWalk::Lines values_of(const DeepTree& deep, const Tree& tree) {
+  if (deep.vector_of.empty()) return lines_of(tree.leaf_value.data(), tree.leaf_value.size() * sizeof(float));
+  return lines_of(deep.vector_of.data(), deep.vector_of.size() * sizeof(deep.vector_of[0]));
 }
 
 }  // namespace
@@ -91,12 +98,11 @@ bool DeepRows::store_keys(const float* x, const double* exact, std::int32_t firs
   return fits;
 }
 
-bool DeepRows::store_categories(const double* codes, std::int32_t first, std::int32_t n, std::size_t plane) {
+void DeepRows::store_categories(const double* codes, std::int32_t first, std::int32_t n, std::size_t plane) {
   std::uint32_t keys[kBlock] = {};
   for (std::int32_t i = 0; i < n; ++i)
     keys[i] = codes[i] >= 0.0 ? static_cast<std::uint32_t>(codes[i]) : kMissingCategory;
   store(keys, false, first, n, plane);
-  return true;
 }
 
 // False: the flags of the layout have grown, begin again.
@@ -106,7 +112,7 @@ bool DeepRows::encode(const DeepCall& call) {
   const std::int32_t n_groups = (view_.n_rows + kDeepLanes - 1) / kDeepLanes;
   const std::size_t group_keys = static_cast<std::size_t>(view_.n_planes) * kDeepLanes * sides;
   const std::size_t size = static_cast<std::size_t>(n_groups) * group_keys;
-  if (keys_.size() < size) keys_.resize(size);
+  if (keys_.size() < size) keys_.resize(size < kSmallKeys ? size : std::max(size, kHugePage / sizeof(keys_[0])));
   view_.keys = keys_.data();
   for (std::int32_t g = 0; g < n_groups; ++g) {
     std::uint32_t* to = keys_.data() + static_cast<std::size_t>(g) * group_keys;
@@ -116,32 +122,32 @@ bool DeepRows::encode(const DeepCall& call) {
   if (view_.inexact) exact_.resize(call.features.size() * static_cast<std::size_t>(view_.n_rows));
   alignas(64) float narrow[kBlock];
   alignas(64) double wide[kBlock];
-  for (std::size_t at = 0; at < call.features.size(); ++at) {
-    const auto f = static_cast<std::size_t>(call.features[at]);
-    const ColumnView& column = call.columns[f];
-    const FeatureCuts& cuts = call.model.cuts().features[f];
-    const std::size_t plane = f + kDeepConstants;
-    const bool dense = column.sparse_rows == nullptr && !cuts.categorical;
-    for (std::int32_t first = 0; first < view_.n_rows; first += kBlock) {
-      const std::int64_t row = begin_ + first;
-      const std::int32_t n = std::min(kBlock, view_.n_rows - first);
+  for (std::int32_t first = 0; first < view_.n_rows; first += kBlock) {
+    const std::int64_t row = begin_ + first;
+    const std::int32_t n = std::min(kBlock, view_.n_rows - first);
+    double* exact = exact_.data() + first;
+    for (const FeatureId feature : call.features) {
+      const auto f = static_cast<std::size_t>(feature);
+      const ColumnView& column = call.columns[f];
+      const FeatureCuts& cuts = call.model.cuts().features[f];
+      const std::size_t plane = f + kDeepConstants;
       const char* data = column.data + row * column.stride;
-      if (view_.inexact || !dense || column.type != ColumnType::f32) {
-        const bool rounded = !view_.inexact && dense && column.type == ColumnType::f64 && !cuts.wide;
-        if (rounded) {
-          kernel.load_rounded(data, column.stride, n, narrow);
-          if (!store_keys(narrow, nullptr, first, n, plane)) return false;
-          continue;
-        }
-        read_values(column, cuts, row, row + n, wide);
-        if (view_.inexact)
-          std::copy_n(wide, n,
-                      exact_.data() + at * static_cast<std::size_t>(view_.n_rows) + static_cast<std::size_t>(first));
-        if (!(cuts.categorical ? store_categories(wide, first, n, plane) : store_keys(nullptr, wide, first, n, plane)))
-          return false;
-      } else {
-        kernel.load_f32(data, column.stride, n, narrow);
+      const bool numbers = column.sparse_rows == nullptr && !cuts.categorical && !view_.inexact;
+      const bool narrow_numbers = numbers && column.type == ColumnType::f32;
+      if (narrow_numbers || (numbers && column.type == ColumnType::f64 && !cuts.wide)) {
+        (narrow_numbers ? kernel.load_f32 : kernel.load_rounded)(data, column.stride, n, narrow);
         if (!store_keys(narrow, nullptr, first, n, plane)) return false;
+        continue;
+      }
+      read_values(column, cuts, row, row + n, wide);
+      if (view_.inexact) {
+        std::copy_n(wide, n, exact);
+        exact += view_.n_rows;
+      }
+      if (cuts.categorical) {
+        store_categories(wide, first, n, plane);
+      } else if (!store_keys(nullptr, wide, first, n, plane)) {
+        return false;
       }
     }
   }
@@ -164,11 +170,16 @@ void DeepRows::prepare(const DeepCall& call, std::int64_t begin, std::int64_t en
 // Leaves of the rows in tree t.
 void DeepRows::run_tree(const DeepCall& call, std::size_t t) {
   const DeepTree& tree = *call.deep[t];
-  DeepWalk walk{
-      .nodes = nodes_of(tree), .sets = tree.sets.empty() ? nullptr : tree.sets.data(), .first_steps = tree.first_steps};
-  if (t + 1 < call.deep.size() && lines_of(*call.deep[t + 1]) < kLinesARow * view_.n_rows) {
-    walk.next = static_cast<const char*>(nodes_of(*call.deep[t + 1]));
-    walk.next_lines = lines_of(*call.deep[t + 1]);
+  DeepWalk walk{.nodes = nodes_of(tree).data,
+                .sets = tree.sets.empty() ? nullptr : tree.sets.data(),
+                .first_steps = tree.first_steps,
+                .next = {}};
+  if (t + 1 < call.deep.size()) {
+    const std::int64_t most = kLinesARow * view_.n_rows;
+    const DeepWalk::Lines nodes = nodes_of(*call.deep[t + 1]);
+    const DeepWalk::Lines values = values_of(*call.deep[t + 1], call.trees[t + 1]->tree);
+    if (nodes.n < most) walk.next[0] = nodes;
+    if (values.n < most) walk.next[1] = values;
   }
   constexpr std::size_t room = kMostDeepRows + kDeepLanes;
   const DeepScratch out{walking_.data(), walking_.data() + room, walking_.data() + 2 * room, leaf_.data(),

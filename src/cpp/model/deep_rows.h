@@ -45,7 +45,7 @@ class DeepRows {
   void prepare(const DeepCall& call, std::int64_t begin, std::int64_t end);
   bool encode(const DeepCall& call);
   bool store_keys(const float* x, const double* exact, std::int32_t first, std::int32_t n, std::size_t plane);
-  bool store_categories(const double* codes, std::int32_t first, std::int32_t n, std::size_t plane);
+  void store_categories(const double* codes, std::int32_t first, std::int32_t n, std::size_t plane);
   void store(const std::uint32_t* keys, bool missing, std::int32_t first, std::int32_t n, std::size_t plane);
   void run_tree(const DeepCall& call, std::size_t t);
   std::int32_t sure_leaf(const DeepCall& call, const ModelTree& tree, std::int32_t row) const;

@@ -29,14 +29,14 @@ class Layout {
     nodes_.resize(tree_.left.size() + 1, {0, 0, 0});
     std::vector<Place> open = {{0, 0, 0}};
     std::uint32_t n_pairs = 1;
-    double rows = 0.0, steps = 0.0;  // at leaves; one more a leaf, since counts may be 0
+    double rows = 0.0, steps = 0.0;  // of the training rows at leaves; all leaves count a little, as counts may be 0
     while (!open.empty()) {
       const Place here = open.back();
       open.pop_back();
       const std::int32_t left = tree_.left[at(here.from)];
       if (left < 0) {
         nodes_[here.to] = {static_cast<std::uint32_t>(~left), (here.to & 1) * kDeepPlaneUnit, here.to / 2};
-        const double weight = static_cast<double>(tree_.count[at(here.from)]) + 1.0;
+        const double weight = static_cast<double>(tree_.count[at(here.from)]) + 0x1p-10;
         rows += weight;
         steps += weight * here.depth;
         continue;
