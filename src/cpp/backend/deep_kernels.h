@@ -24,6 +24,7 @@ struct DeepKeys {
 
 struct DeepWalk {
   const void* nodes = nullptr;  // DeepNode<uint16> or DeepNode<uint32>, as the kernel takes them
+  const std::uint8_t* flags = nullptr;
   const std::uint32_t* sets = nullptr;  // nullptr: no categorical splits
   std::int32_t first_steps = 1;
   struct Lines {

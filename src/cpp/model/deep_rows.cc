@@ -17,6 +17,7 @@ constexpr std::int32_t kBlock = 64;                // rows that are read togethe
 constexpr std::size_t kSmallKeys = 1 << 15;        // more lie on a huge page
 constexpr std::int64_t kLinesARow = 16;            // of a tree: where rows are fewer, most of it is not read
 
+static_assert(kDeepMissingRight == 1);
 static_assert(kBlock % kDeepLanes == 0 && kBlock <= kChunkRows);
 
 DeepWalk::Lines lines_of(const void* data, std::size_t bytes) {
@@ -171,6 +172,7 @@ void DeepRows::prepare(const DeepCall& call, std::int64_t begin, std::int64_t en
 void DeepRows::run_tree(const DeepCall& call, std::size_t t) {
   const DeepTree& tree = *call.deep[t];
   DeepWalk walk{.nodes = nodes_of(tree).data,
+                .flags = tree.flags.data(),
                 .sets = tree.sets.empty() ? nullptr : tree.sets.data(),
                 .first_steps = tree.first_steps,
                 .next = {}};

@@ -27,6 +27,7 @@ class Layout {
   // Depth first, the child with more rows first.
   void run(DeepTree& out) {
     nodes_.resize(tree_.left.size() + 1, {0, 0, 0});
+    out.flags.resize(nodes_.size(), 0);
     std::vector<Place> open = {{0, 0, 0}};
     std::uint32_t n_pairs = 1;
     double rows = 0.0, steps = 0.0;  // of the training rows at leaves; all leaves count a little, as counts may be 0
@@ -41,7 +42,7 @@ class Layout {
         steps += weight * here.depth;
         continue;
       }
-      nodes_[here.to] = split(at(here.from), n_pairs, out.sets);
+      nodes_[here.to] = split(at(here.from), n_pairs, out.flags[here.to], out.sets);
       Place first = {left, 2 * n_pairs, here.depth + 1}, second = {left + 1, 2 * n_pairs + 1, here.depth + 1};
       if (tree_.count[at(left)] < tree_.count[at(left) + 1]) std::swap(first, second);
       open.push_back(second);
@@ -59,16 +60,17 @@ class Layout {
     std::int32_t depth = 0;
   };
 
-  DeepNode<std::uint32_t> split(std::size_t i, std::uint32_t pair, std::vector<std::uint32_t>& sets) const {
-    const bool missing_right = tree_.default_left[i] == 0;
-    std::uint32_t plane = (static_cast<std::uint32_t>(tree_.feature[i]) + kDeepConstants) * kDeepPlaneUnit;
-    if (missing_right) plane |= kDeepMissingRight;
+  DeepNode<std::uint32_t> split(std::size_t i, std::uint32_t pair, std::uint8_t& flags,
+                                std::vector<std::uint32_t>& sets) const {
+    const std::uint32_t plane = (static_cast<std::uint32_t>(tree_.feature[i]) + kDeepConstants) * kDeepPlaneUnit;
+    flags = tree_.default_left[i] == 0 ? kDeepMissingRight : 0;
     if (tree_.cat_begin[i] < 0) return {order_key(round_down(tree_.threshold[i])), plane, pair};
     const auto key = static_cast<std::uint32_t>(sets.size());
     sets.push_back(static_cast<std::uint32_t>(tree_.cat_words[i]));
     for (std::int32_t word = 0; word < tree_.cat_words[i]; ++word)
       sets.push_back(~tree_.cat_bits[at(tree_.cat_begin[i] + word)]);
-    return {key, plane | kDeepSet, pair};
+    flags |= kDeepSet;
+    return {key, plane, pair};
   }
 
   template <class Index>

@@ -17,19 +17,22 @@ namespace pygbt {
 template <class Index>
 struct DeepNode {
   std::uint32_t key;
-  Index plane;  // the plane's number times 16, and the flags below
+  Index plane;  // the plane's number times kDeepPlaneUnit
   Index pair;
 };
 
 // Planes of keys: two constants (all 0: left; all ones: right), then feature f at f + kDeepConstants.
 inline constexpr std::uint32_t kDeepConstants = 2;
-inline constexpr std::uint32_t kDeepMissingRight = 8;  // flag: missing values go right
-inline constexpr std::uint32_t kDeepSet = 1;  // flag: a categorical split, its key leads into `sets`
 inline constexpr std::uint32_t kDeepPlaneUnit = 16;
+
+// Of a node.
+inline constexpr std::uint8_t kDeepMissingRight = 1;  // missing values go right
+inline constexpr std::uint8_t kDeepSet = 2;           // a categorical split: its key leads into `sets`
 
 struct DeepTree {
   std::vector<DeepNode<std::uint16_t>> near;  // [node], or empty:
   std::vector<DeepNode<std::uint32_t>> far;  // [node] of trees that need more than 16 bits
+  std::vector<std::uint8_t> flags;  // [node]
   std::vector<std::uint32_t> sets;  // of a categorical split: number of words, then one bit a code, 1 = goes right
   std::int32_t first_steps = 1;  // most rows are at their leaf by then
 
