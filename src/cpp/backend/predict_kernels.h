@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "backend/deep_kernels.h"
 #include "math/links.h"
 #include "tree/blend_tree.h"
 
@@ -66,6 +67,9 @@ struct PredictKernels {
   void (*add_exits[2])(const unsigned char* exits, std::int32_t n, const float* values, std::int32_t n_exits,
                        float* sums);
   void (*add_leaves)(const std::int32_t* leaf, std::int32_t n, const float* values, float* sums);
+  // Leaves of rows in a tree whose nodes are [near, far], and values by leaf into rows of outputs.
+  DeepLeaves deep_leaves[2];
+  AddVectors add_vectors;
   // exit[t] = 0 .. 15, where the row leaves the top of tree t; nullptr where the level has no instruction for it.
   void (*top_exits)(const RowTop* tops, std::int32_t n_trees, const float* x, std::uint8_t* exit) = nullptr;
   // Margins to values, n rows of k.

@@ -7,10 +7,13 @@
 #include <memory>
 #include <vector>
 
+#include "tree/deep_tree.h"
 #include "tree/tree.h"
 #include "tree/walk_node.h"
 
 namespace pygbt {
+
+inline constexpr std::int32_t kShallowLeaves = 256;  // of a tree that model/forest packs whole
 
 struct ModelTree {
   Tree tree;
@@ -19,6 +22,7 @@ struct ModelTree {
   std::vector<CategorySet> sets;
   std::vector<FeatureId> features;     // that the tree tests, ascending
   std::int32_t depth = 0;              // edges from the root to the deepest leaf
+  std::unique_ptr<const DeepTree> deep;  // of a tree with more than kShallowLeaves leaves, else nullptr
 };
 
 using TreePtr = std::shared_ptr<const ModelTree>;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checks a call, then runs it over tasks of consecutive rows: through the packed forest (model/forest_rows), or tree
-// by tree down the thresholds where there are too few rows to pay for packing.
+// Checks a call, then runs it over tasks of consecutive rows: together down the trees where most of these
+// are large (model/deep_rows), through the packed forest (model/forest_rows), or tree by tree down the thresholds where
+// there are too few rows to pay for packing.
 #include "model/predict.h"
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include "base/pool.h"
 #include "math/layout.h"
 #include "math/links.h"
+#include "model/deep_rows.h"
 #include "model/forest_rows.h"
 #include "model/plain_walk.h"
 
@@ -109,6 +111,27 @@ void run_forest(const Model& model, const PredictInput& input, const PredictPlan
             });
 }
 
+constexpr std::int64_t kMostDeepTasks = 2;  // a thread's: each reads all trees
+constexpr std::int64_t kLeastDeepRows = 256;
+
+bool serves_deep(const Model& model, const PredictInput& input, const PredictPlan& plan) {
+  return !input.plain && input.n_rows >= kDeepLanes &&
+         mostly_deep(std::span(model.trees()).subspan(plan.first_tree, plan.n_trees));
+}
+
+// Tasks over large trees; run as above.
+template <class Run>
+void run_deep(const Model& model, const PredictInput& input, const PredictPlan& plan, Run run) {
+  const DeepCall call(model, plan.features, input.columns, plan.first_tree, plan.n_trees);
+  std::vector<DeepRows> workers(static_cast<std::size_t>(plan.n_threads));
+  const std::int64_t share = input.n_rows / (kMostDeepTasks * plan.n_threads) / kDeepLanes * kDeepLanes;
+  const std::int64_t rows =
+      std::clamp<std::int64_t>(share, std::min<std::int64_t>(kLeastDeepRows, call.task_rows), call.task_rows);
+  parallel_for(plan.n_threads, (input.n_rows + rows - 1) / rows, [&](std::int64_t task, int worker) {
+    run(workers[static_cast<std::size_t>(worker)], call, task * rows, std::min(input.n_rows, (task + 1) * rows));
+  });
+}
+
 // The packed forest, or nullptr: walk.
 const Forest* forest_of(const Model& model, const PredictInput& input) {
   return input.plain ? nullptr : model.forest(input.n_rows);
@@ -138,6 +161,22 @@ void predict_scores(const Model& model, const PredictInput& input, Output output
   const PredictPlan plan = plan_scores(model, input, out);
   const std::int32_t k = model.n_outputs();
   const Link link = output == Output::kValue ? link_of(model.loss().objective) : Link::kIdentity;
+  const auto start = [&](std::int64_t row, std::int64_t n_rows) {
+    float* to = out.data() + row_major(row, 0, k);
+    if (!input.base_margin.empty()) {
+      std::copy_n(input.base_margin.data() + row_major(row, 0, k), row_major(n_rows, 0, k), to);
+      return;
+    }
+    for (std::int64_t i = 0; i < n_rows; ++i) std::copy_n(model.base_score().data(), k, to + row_major(i, 0, k));
+  };
+  if (serves_deep(model, input, plan)) {
+    run_deep(model, input, plan, [&](DeepRows& rows, const DeepCall& call, std::int64_t begin, std::int64_t end) {
+      start(begin, end - begin);
+      rows.add_scores(call, begin, end, out);
+      predict_kernels().link(link, out.data() + row_major(begin, 0, k), end - begin, k);
+    });
+    return;
+  }
   if (const Forest* const forest = forest_of(model, input)) {
     run_forest(model, input, plan, *forest,
                [&](ForestRows& rows, const ForestCall& call, std::int64_t begin, std::int64_t end) {
@@ -145,14 +184,6 @@ void predict_scores(const Model& model, const PredictInput& input, Output output
                });
     return;
   }
-  const auto start = [&](std::int64_t row, int n_rows) {
-    float* to = out.data() + row_major(row, 0, k);
-    if (!input.base_margin.empty()) {
-      std::copy_n(input.base_margin.data() + row_major(row, 0, k), row_major(n_rows, 0, k), to);
-      return;
-    }
-    for (int i = 0; i < n_rows; ++i) std::copy_n(model.base_score().data(), k, to + row_major(i, 0, k));
-  };
   const auto add = [&](std::size_t t, const std::int32_t* leaf, std::int64_t row, int n_rows) {
     const Tree& tree = model.trees()[plan.first_tree + t]->tree;
     add_leaves(tree, leaf, n_rows, k, out.data() + row_major(row, 0, k));
@@ -167,6 +198,12 @@ void predict_scores(const Model& model, const PredictInput& input, Output output
 void predict_leaves(const Model& model, const PredictInput& input, std::span<std::int32_t> out) {
   const PredictPlan plan = plan_leaves(model, input, out);
   const auto n_trees = static_cast<std::int32_t>(plan.n_trees);
+  if (serves_deep(model, input, plan)) {
+    run_deep(model, input, plan, [&](DeepRows& rows, const DeepCall& call, std::int64_t begin, std::int64_t end) {
+      rows.leaves(call, begin, end, out);
+    });
+    return;
+  }
   if (const Forest* const forest = forest_of(model, input)) {
     run_forest(model, input, plan, *forest,
                [&](ForestRows& rows, const ForestCall& call, std::int64_t begin, std::int64_t end) {

@@ -19,6 +19,7 @@ namespace {
 #define PYGBT_PREDICT_AVX512 0
 #endif
 
+#include "backend/isa/deep.inc"
 #include "backend/isa/encode.inc"
 #include "backend/isa/exits.inc"
 
@@ -62,6 +63,9 @@ PredictKernels predict_table() {
   k.add_exits[0] = add_exits<std::uint8_t>;
   k.add_exits[1] = add_exits<std::uint16_t>;
   k.add_leaves = add_leaves;
+  k.deep_leaves[0] = deep_leaves<std::uint16_t>;
+  k.deep_leaves[1] = deep_leaves<std::uint32_t>;
+  k.add_vectors = add_vectors;
 #if PYGBT_PREDICT_AVX512
   k.top_exits = top_exits;
 #endif
