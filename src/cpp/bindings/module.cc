@@ -18,6 +18,7 @@ void bind_model(py::module_& module);
 void bind_trainer(py::module_& module);
 void bind_decision(py::module_& module);
 void bind_cart(py::module_& module);
+void bind_ensemble(py::module_& module);
 void bind_prune(py::module_& module);
 void bind_c45(py::module_& module);
 void bind_probe_math(py::module_& probe);
@@ -76,6 +77,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   bind_trainer(module);
   bind_decision(module);
   bind_cart(module);
+  bind_ensemble(module);
   bind_prune(module);
   bind_c45(module);
   py::module_ probe = module.def_submodule("probe", "Single operations of the engine, for tests and benchmarks.");

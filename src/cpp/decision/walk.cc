@@ -92,15 +92,39 @@ void add_shares(const DecisionTree& tree, NodeId node, double share, double* out
   for (std::size_t k = 0; k < width; ++k) out[k] += share * (value[k] * tree.class_factor[k] / total);
 }
 
-// Calls use(row, Walker) for all rows, on the threads of the call; own(worker) is the stack of a thread.
+// Label of the answering node; of a shared row the class of the largest share. shares: scratch.
+std::int32_t label_of(const DecisionTree& tree, const Walker& walker, std::vector<Part>& stack,
+                      std::vector<double>& shares) {
+  NodeId last = -1;
+  bool one = true;
+  double last_share = 0.0;
+  walker.run(stack, [&](NodeId node, double share) {
+    if (last >= 0) {
+      if (one) {
+        shares.assign(static_cast<std::size_t>(tree.n_values), 0.0);
+        add_shares(tree, last, last_share, shares.data());
+      }
+      one = false;
+      add_shares(tree, node, share, shares.data());
+    }
+    last = node;
+    last_share = share;
+  });
+  if (one) return tree.label[static_cast<std::size_t>(last)];
+  return static_cast<std::int32_t>(std::max_element(shares.begin(), shares.end()) - shares.begin());
+}
+
+// Calls use(row, t, Walker of tree t, stack) for all rows and trees, a row's trees in order, on the threads of the call.
 template <class Use>
-void each_row(const DecisionTree& tree, const WalkRows& rows, const Use& use) {
+void each_row(std::span<const DecisionTree* const> trees, const WalkRows& rows, const Use& use) {
   const std::size_t m = rows.columns.size();
   require(rows.wide.size() == m, "wide: one mark for each column");
   std::vector<std::uint8_t> asked(m, 0);
-  for (const std::int32_t feature : tree.questions.feature) {
-    require(static_cast<std::size_t>(feature) < m, "X has fewer columns than the tree was trained on");
-    asked[static_cast<std::size_t>(feature)] = 1;
+  for (const DecisionTree* tree : trees) {
+    for (const std::int32_t feature : tree->questions.feature) {
+      require(static_cast<std::size_t>(feature) < m, "X has fewer columns than the tree was trained on");
+      asked[static_cast<std::size_t>(feature)] = 1;
+    }
   }
   parallel_ranges(resolve_threads(rows.n_threads), rows.n_rows, kChunk, [&](std::int64_t begin, std::int64_t end, int) {
     std::vector<double> values(static_cast<std::size_t>(kChunk) * m, 0.0);
@@ -111,9 +135,18 @@ void each_row(const DecisionTree& tree, const WalkRows& rows, const Use& use) {
         if (asked[f] == 0) continue;
         read_column(rows.columns[f], first, last, rows.wide[f] != 0, values.data() + f, static_cast<std::int64_t>(m));
       }
-      for (std::int64_t row = first; row < last; ++row)
-        use(row, Walker(tree, values.data() + static_cast<std::size_t>(row - first) * m), stack);
+      for (std::size_t t = 0; t < trees.size(); ++t)
+        for (std::int64_t row = first; row < last; ++row)
+          use(row, t, Walker(*trees[t], values.data() + static_cast<std::size_t>(row - first) * m), stack);
     }
+  });
+}
+
+template <class Use>
+void each_row(const DecisionTree& tree, const WalkRows& rows, const Use& use) {
+  const DecisionTree* one[] = {&tree};
+  each_row(one, rows, [&](std::int64_t row, std::size_t, const Walker& walker, std::vector<Part>& stack) {
+    use(row, walker, stack);
   });
 }
 
@@ -152,19 +185,36 @@ void walk_leaves(const DecisionTree& tree, const WalkRows& rows, std::span<std::
 void walk_labels(const DecisionTree& tree, const WalkRows& rows, std::span<std::int32_t> out) {
   require(tree.classifier, "labels are those of a classifier");
   require(out.size() == static_cast<std::size_t>(rows.n_rows), "out must be [row]");
-  const auto width = static_cast<std::size_t>(tree.n_values);
   each_row(tree, rows, [&](std::int64_t row, const Walker& walker, std::vector<Part>& stack) {
-    std::vector<double> shares(width, 0.0);
-    std::int32_t n = 0;
-    NodeId last = 0;
-    walker.run(stack, [&](NodeId node, double share) {
-      ++n;
-      last = node;
-      add_shares(tree, node, share, shares.data());
-    });
-    const auto best = std::max_element(shares.begin(), shares.end()) - shares.begin();
-    out[static_cast<std::size_t>(row)] =
-        n == 1 ? tree.label[static_cast<std::size_t>(last)] : static_cast<std::int32_t>(best);
+    std::vector<double> shares;
+    out[static_cast<std::size_t>(row)] = label_of(tree, walker, stack, shares);
+  });
+}
+
+void walk_votes(std::span<const DecisionTree* const> trees, std::span<const double> vote, const WalkRows& rows,
+                std::int32_t width, std::span<double> out) {
+  const auto k = static_cast<std::size_t>(width);
+  require(out.size() == static_cast<std::size_t>(rows.n_rows) * k, "out must be [row][class]");
+  require(vote.size() == trees.size(), "vote: one for each tree");
+  for (const DecisionTree* tree : trees)
+    require(tree->classifier && tree->n_values == width, "votes are those of classifiers of the same classes");
+  each_row(trees, rows, [&](std::int64_t row, std::size_t t, const Walker& walker, std::vector<Part>& stack) {
+    std::vector<double> shares;
+    const auto label = static_cast<std::size_t>(label_of(*trees[t], walker, stack, shares));
+    out[static_cast<std::size_t>(row) * k + label] += vote[t];
+  });
+}
+
+void walk_sums(std::span<const DecisionTree* const> trees, std::span<const double> factor,
+               std::span<const std::int32_t> column, const WalkRows& rows, std::int32_t width, std::span<double> out) {
+  const auto k = static_cast<std::size_t>(width);
+  require(out.size() == static_cast<std::size_t>(rows.n_rows) * k, "out must be [row][value]");
+  require(factor.size() == trees.size() && column.size() == trees.size(), "factor, column: one for each tree");
+  for (std::size_t t = 0; t < trees.size(); ++t)
+    require(column[t] >= 0 && column[t] + trees[t]->n_values <= width, "the values of a tree do not fit");
+  each_row(trees, rows, [&](std::int64_t row, std::size_t t, const Walker& walker, std::vector<Part>& stack) {
+    double* own = out.data() + static_cast<std::size_t>(row) * k + static_cast<std::size_t>(column[t]);
+    walker.run(stack, [&](NodeId node, double share) { add_shares(*trees[t], node, share * factor[t], own); });
   });
 }
 

@@ -32,6 +32,14 @@ void walk_leaves(const DecisionTree& tree, const WalkRows& rows, std::span<std::
 // out [row]: predicted class: the label of the answering node; of a shared row the class of the largest share.
 void walk_labels(const DecisionTree& tree, const WalkRows& rows, std::span<std::int32_t> out);
 
+// What many trees say, added up in their order. out [row][width], to which is added:
+// by votes: vote[t] at the label of tree t, a classifier of `width` classes.
+void walk_votes(std::span<const DecisionTree* const> trees, std::span<const double> vote, const WalkRows& rows,
+                std::int32_t width, std::span<double> out);
+// by values: factor[t] x the values of tree t (shares or means), which begin at column column[t].
+void walk_sums(std::span<const DecisionTree* const> trees, std::span<const double> factor,
+               std::span<const std::int32_t> column, const WalkRows& rows, std::int32_t width, std::span<double> out);
+
 // Parts of the rows: the nodes that answer row i are node[begin[i] .. begin[i + 1]), with shares that sum to 1.
 struct RowParts {
   std::vector<std::int64_t> begin;  // [row + 1]

@@ -83,19 +83,28 @@ PYGBT_HD double log_f64(double x) {
   return k * 0x1.62e42fee00000p-1 + (f - (s * (f - z * q) - k * 0x1.a39ef35793c76p-33));
 }
 
-// p = 1 / (1 + e^-z) and q = 1 - p, both with full relative precision and never 0 (>= e^-87): no cancellation at
-// either end.
-struct Logistic {
-  float p;
-  float q;
-};
+// e^x by the type of x.
+PYGBT_HD float exp_of(float x) { return exp_f32(x); }
+PYGBT_HD double exp_of(double x) { return exp_f64(x); }
 
-PYGBT_HD Logistic logistic_f32(float z) {
-  const float e = exp_f32(z < 0.0f ? z : -z);  // in (0, 1]
-  const float large = 1.0f / (1.0f + e);
-  const float small = e * large;
-  return {z < 0.0f ? small : large, z < 0.0f ? large : small};
+// p = 1 / (1 + e^-z) and q = 1 - p, both with full relative precision and never 0 (>= e^-87 or e^-708): no cancellation
+// at either end.
+template <class Real>
+struct LogisticOf {
+  Real p;
+  Real q;
+};
+using Logistic = LogisticOf<float>;
+
+template <class Real>
+PYGBT_HD LogisticOf<Real> logistic_of(Real z) {
+  const Real e = exp_of(z < Real(0) ? z : -z);  // in (0, 1]
+  const Real large = Real(1) / (Real(1) + e);
+  const Real small = e * large;
+  return {z < Real(0) ? small : large, z < Real(0) ? large : small};
 }
+
+PYGBT_HD Logistic logistic_f32(float z) { return logistic_of(z); }
 
 PYGBT_HD float sigmoid_f32(float z) { return logistic_f32(z).p; }
 

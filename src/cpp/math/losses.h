@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every loss whose gradient looks at one (row, target) cell: one small functor each, host and device, unweighted.
-// gradient() decides splits and is float32 from explog.h; loss() is its float64 antiderivative, for tests and docs.
+// gradient() decides splits and is float32 from explog.h (float64 for first-order boosting, from the same formula);
+// loss() is its float64 antiderivative, for tests and docs.
 // Backends loop, visit_loss picks the functor; softmax couples the targets of a row and lives in softmax.h.
 #pragma once
 
@@ -26,31 +27,41 @@ struct LossSpec {
   std::vector<double> quantile_alpha = {0.5};  // [levels]
 };
 
-struct GradHess {
-  float g;
-  float h;
+template <class Real>
+struct GradHessOf {
+  Real g;
+  Real h;
 };
+using GradHess = GradHessOf<float>;
 
 inline constexpr float kMinHessian = 1e-16f;  // losses on the probability scale: positive stays positive
 inline constexpr float kGradientCap = 1e30f;  // losses with a log link: label * exp stays finite
 
 struct SquaredError {  // (z - y)^2 / 2
-  PYGBT_HD GradHess gradient(float z, float y) const { return {z - y, 1.0f}; }
+  template <class Real>
+  PYGBT_HD GradHessOf<Real> gradient(Real z, Real y) const {
+    return {z - y, Real(1)};
+  }
   PYGBT_HD double loss(double z, double y) const { return 0.5 * (z - y) * (z - y); }
 };
 
 struct AbsoluteError {  // |z - y|; leaves are set by an exact median, h only counts rows
-  PYGBT_HD GradHess gradient(float z, float y) const { return {z > y ? 1.0f : (z < y ? -1.0f : 0.0f), 1.0f}; }
+  template <class Real>
+  PYGBT_HD GradHessOf<Real> gradient(Real z, Real y) const {
+    return {z > y ? Real(1) : (z < y ? Real(-1) : Real(0)), Real(1)};
+  }
   PYGBT_HD double loss(double z, double y) const { return z > y ? z - y : y - z; }
 };
 
 struct Huber {  // r^2 / 2 for |r| <= delta, else delta (|r| - delta / 2), r = z - y. h = 1 also outside: bounded steps
   float delta;
-  PYGBT_HD GradHess gradient(float z, float y) const {
-    float r = z - y;
-    r = r > delta ? delta : r;
-    r = r < -delta ? -delta : r;
-    return {r, 1.0f};
+  template <class Real>
+  PYGBT_HD GradHessOf<Real> gradient(Real z, Real y) const {
+    const Real most = static_cast<Real>(delta);
+    Real r = z - y;
+    r = r > most ? most : r;
+    r = r < -most ? -most : r;
+    return {r, Real(1)};
   }
   PYGBT_HD double loss(double z, double y) const {
     const double r = z > y ? z - y : y - z;
@@ -61,7 +72,11 @@ struct Huber {  // r^2 / 2 for |r| <= delta, else delta (|r| - delta / 2), r = z
 
 struct Quantile {  // pinball: alpha (y - z) above, (1 - alpha) (z - y) below; leaves are set by an exact quantile
   float alpha;
-  PYGBT_HD GradHess gradient(float z, float y) const { return {z >= y ? 1.0f - alpha : -alpha, 1.0f}; }
+  template <class Real>
+  PYGBT_HD GradHessOf<Real> gradient(Real z, Real y) const {
+    const Real level = static_cast<Real>(alpha);
+    return {z >= y ? Real(1) - level : -level, Real(1)};
+  }
   PYGBT_HD double loss(double z, double y) const {
     const double a = static_cast<double>(alpha);
     return z >= y ? (1.0 - a) * (z - y) : a * (y - z);
@@ -69,29 +84,35 @@ struct Quantile {  // pinball: alpha (y - z) above, (1 - alpha) (z - y) below; l
 };
 
 struct Poisson {  // e^z - y z, mean e^z
-  PYGBT_HD GradHess gradient(float z, float y) const {
-    const float mean = exp_f32(z);
+  template <class Real>
+  PYGBT_HD GradHessOf<Real> gradient(Real z, Real y) const {
+    const Real mean = exp_of(z);
     return {mean - y, mean};
   }
   PYGBT_HD double loss(double z, double y) const { return exp_f64(z) - y * z; }
 };
 
 struct Gamma {  // z + y e^-z, mean e^z, y > 0
-  PYGBT_HD GradHess gradient(float z, float y) const {
-    float ratio = y * exp_f32(-z);
-    ratio = ratio > kGradientCap ? kGradientCap : ratio;
-    return {1.0f - ratio, ratio < kMinHessian ? kMinHessian : ratio};
+  template <class Real>
+  PYGBT_HD GradHessOf<Real> gradient(Real z, Real y) const {
+    constexpr Real kLeast = kMinHessian, kMost = kGradientCap;
+    Real ratio = y * exp_of(-z);
+    ratio = ratio > kMost ? kMost : ratio;
+    return {Real(1) - ratio, ratio < kLeast ? kLeast : ratio};
   }
   PYGBT_HD double loss(double z, double y) const { return z + y * exp_f64(-z); }
 };
 
 struct Tweedie {  // -y e^((1-p) z) / (1-p) + e^((2-p) z) / (2-p), mean e^z, 1 < p < 2
   float power;
-  PYGBT_HD GradHess gradient(float z, float y) const {
-    float a = y * exp_f32((1.0f - power) * z);
-    a = a > kGradientCap ? kGradientCap : a;
-    const float b = exp_f32((2.0f - power) * z);
-    return {b - a, (power - 1.0f) * a + (2.0f - power) * b};
+  template <class Real>
+  PYGBT_HD GradHessOf<Real> gradient(Real z, Real y) const {
+    constexpr Real kMost = kGradientCap;
+    const Real p = static_cast<Real>(power);
+    Real a = y * exp_of((Real(1) - p) * z);
+    a = a > kMost ? kMost : a;
+    const Real b = exp_of((Real(2) - p) * z);
+    return {b - a, (p - Real(1)) * a + (Real(2) - p) * b};
   }
   PYGBT_HD double loss(double z, double y) const {
     const double p = static_cast<double>(power);
@@ -103,12 +124,14 @@ struct Tweedie {  // -y e^((1-p) z) / (1-p) + e^((2-p) z) / (2-p), mean e^z, 1 <
 // y positive rows of weight w and 1 - y negative rows; no cancellation in g where p is near y = 0 or 1.
 struct LogisticLoss {
   float positive_weight;
-  PYGBT_HD GradHess gradient(float z, float y) const {
-    const Logistic s = logistic_f32(z);
-    const float positive = positive_weight * y;
-    const float negative = 1.0f - y;
-    const float h = (positive + negative) * (s.p * s.q);
-    return {negative * s.p - positive * s.q, h < kMinHessian ? kMinHessian : h};
+  template <class Real>
+  PYGBT_HD GradHessOf<Real> gradient(Real z, Real y) const {
+    constexpr Real kLeast = kMinHessian;
+    const LogisticOf<Real> s = logistic_of(z);
+    const Real positive = static_cast<Real>(positive_weight) * y;
+    const Real negative = Real(1) - y;
+    const Real h = (positive + negative) * (s.p * s.q);
+    return {negative * s.p - positive * s.q, h < kLeast ? kLeast : h};
   }
   PYGBT_HD double loss(double z, double y) const {
     return static_cast<double>(positive_weight) * y * softplus_f64(-z) + (1.0 - y) * softplus_f64(z);

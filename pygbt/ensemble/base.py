@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the ensembles share: checked parameters, training tables, importance of the columns."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..table_estimator import NumberTargets, TableEstimator, check_weight, seed_of
+
+# isort: split
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from .. import _core
+from ..data import Dataset
+from ..tree import CARTClassifier, CARTRegressor, DecisionTree
+
+__all__ = ["EnsembleEstimator", "OneTarget", "choice", "deep_tree", "integer", "number", "seed", "shallow_tree"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int32]
+
+
+def number(name: str, value: Any, above: float, most: float = np.inf) -> float:
+    """A number above `above`, at most `most`."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not above < float(value) <= most:
+        limits = f"> {above:g}" if most == np.inf else f"above {above:g} and at most {most:g}"
+        raise ValueError(f"{name} must be a number {limits}, got {value!r}")
+    return float(value)
+
+
+def integer(name: str, value: Any, least: int) -> int:
+    """An integer of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+        raise ValueError(f"{name} must be an integer >= {least}, got {value!r}")
+    return int(value)
+
+
+def choice(name: str, value: Any, choices: Sequence[Any]) -> Any:
+    """One of the choices."""
+    if not any(value is c or (type(value) is type(c) and value == c) for c in choices):
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+    return value
+
+
+def seed(random_state: Any) -> int:
+    """A seed of 64 bits from scikit-learn's ``random_state``; None draws one."""
+    value = seed_of(random_state)
+    if value is None:
+        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not 0 <= int(value) < 2**64:
+        raise ValueError(f"random_state must be an integer from 0 to 2^64 - 1, a generator or None, got {value!r}")
+    return int(value)
+
+
+def shallow_tree(depth: int, *, classifier: bool) -> Any:
+    """A tree of at most `depth` questions on a way, with no other limit: what boosting adds up."""
+    options: dict[str, Any] = {"max_depth": depth, "min_split": 0, "min_bucket": 0, "cp": None, "max_competitors": 0}
+    return (CARTClassifier if classifier else CARTRegressor)(missing="direction", **options)
+
+
+def deep_tree(*, classifier: bool) -> Any:
+    """An unpruned tree: what bagging averages."""
+    options: dict[str, Any] = {"min_split": 0, "min_bucket": 0, "cp": None, "max_competitors": 0}
+    return (CARTClassifier if classifier else CARTRegressor)(missing="direction", **options)
+
+
+def tree_importance(tree: DecisionTree) -> Floats:
+    """What the questions of a tree take off its impurity, by the column asked, as shares; zeros of a lone leaf."""
+    mass = tree.weight * tree.impurity
+    scores = np.zeros(tree.schema.n_features)
+    for node in range(tree.n_nodes):
+        children = tree.children(node)
+        if len(children):
+            asked = tree.question_feature[tree.question_begin[node]]
+            scores[asked] += max(0.0, mass[node] - mass[children.start : children.stop].sum())
+    total = scores.sum()
+    shares: Floats = scores / total if total > 0 else scores
+    return shares
+
+
+class OneTarget(NumberTargets):
+    """One numeric target a row."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = False
+        return tags
+
+    def _encode_y(self, y: Any, *, fitting: bool) -> Floats:
+        target = NumberTargets._encode_y(self, y, fitting=fitting)
+        if target.ndim != 1:
+            raise ValueError(f"y must be one column for {type(self).__name__}, got shape {target.shape}")
+        return np.ascontiguousarray(target)
+
+
+class EnsembleEstimator(TableEstimator):
+    """Base of the ensembles."""
+
+    estimators_: list[Any]
+    estimator: Any
+    n_estimators: Any
+    n_jobs: Any
+
+    def _base(self, default: Any) -> Any:
+        """The unfitted estimator that is fitted again and again."""
+        base = default if self.estimator is None else self.estimator
+        if not isinstance(base, BaseEstimator) or not hasattr(base, "fit"):
+            raise ValueError(f"estimator must be an estimator of scikit-learn or pygbt, or None, got {base!r}")
+        return base
+
+    def _check_training_X(self, X: Any) -> Any:
+        if isinstance(X, Dataset):
+            self.n_features_in_ = X.n_features
+            self._fitted_on_frame = X.schema.named
+            return X
+        return self._check_X(X, reset=True)
+
+    def _weight(self, sample_weight: Any, n: int) -> Floats | None:
+        weight = check_weight(sample_weight, n, "sample_weight")
+        return None if weight is None else np.ascontiguousarray(weight)
+
+    def _rows(self, X: Any) -> Any:
+        check_is_fitted(self)
+        return self._check_X(X, reset=False)
+
+    def _threads(self) -> int:
+        n = self.n_jobs
+        if n is not None and (isinstance(n, bool) or not isinstance(n, numbers.Integral) or n == 0):
+            raise ValueError(f"n_jobs must be an integer other than 0, or None, got {n!r}")
+        return int(_core.resolve_threads(0 if n is None or n < 0 else int(n)))
+
+    def _importance(self, votes: Any = None) -> Floats:
+        """Mean of the members' importances, weighted by `votes`."""
+        check_is_fitted(self)
+        scores = []
+        for member in self.estimators_:
+            if isinstance(member, DecisionTree):
+                scores.append(tree_importance(member))
+            elif hasattr(member, "feature_importances_"):
+                scores.append(np.asarray(member.feature_importances_, dtype=np.float64))
+            else:
+                raise AttributeError(f"feature_importances_: {type(member).__name__} knows none")
+        weights = np.ones(len(scores)) if votes is None else np.asarray(votes, dtype=np.float64)
+        total = np.zeros(self.n_features_in_)
+        for weight, score in zip(weights, scores, strict=True):
+            total += weight * score
+        everything = total.sum()
+        shares: Floats = total / everything if everything > 0 else total
+        return shares
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "estimators_")
