@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from . import callbacks
 from ._core import build_info
-from .booster import Booster, load
+from .booster import Booster
 from .cross_validation import cv
 from .custom import on_device
 from .data import Dataset
 from .device_arrays import DeviceArray
 from .errors import ModelFileError
 from .inspect import Tree
+from .model_files import load
 from .predictor import Predictor
 from .training import TrainingInterrupted, train
 

@@ -172,6 +172,37 @@ class Response:
     def class_weights(self) -> npt.NDArray[np.float64]: ...
 
 def grow_cart(table: CodedTable, response: Response, options: dict[str, Any], n_threads: int = 0) -> DecisionTree: ...
+def row_hashes(table: CodedTable, response: Response, n_threads: int = 0) -> npt.NDArray[np.uint64]: ...
+def natural_draws(response: Response) -> int: ...
+def bootstrap_counts(
+    hashes: npt.NDArray[np.uint64],
+    weights: npt.NDArray[np.uint32] | None = None,
+    *,
+    n_draws: int = 0,
+    seed: int = 0,
+    index: int = 0,
+) -> npt.NDArray[np.uint32]: ...
+
+class ForestTrainer:
+    n_trees: int
+    n_draws: int
+    def __init__(
+        self,
+        table: CodedTable,
+        response: Response,
+        options: dict[str, Any],
+        *,
+        bootstrap: bool = True,
+        n_draws: int = 0,
+        votes: bool = False,
+        balanced: bool = False,
+        least_share: float = 0.0,
+        start: Model | None = None,
+        n_threads: int = 0,
+    ) -> None: ...
+    def grow(self, n_trees: int) -> None: ...
+    def model(self) -> Model: ...
+    def counts(self, index: int) -> npt.NDArray[np.uint32]: ...
 
 def row_hashes(table: CodedTable, response: Response, n_threads: int = 0) -> npt.NDArray[np.uint64]: ...
 def bootstrap_counts(

@@ -24,7 +24,7 @@ import safetensors
 from . import _core
 from .errors import ModelFileError
 
-__all__ = ["FORMAT_VERSION", "Content", "digest", "dumps", "load", "loads", "save"]
+__all__ = ["FORMAT_VERSION", "Content", "digest", "dumps", "estimator_kind", "load", "loads", "save"]
 
 FORMAT = "pygbt.model"
 FORMAT_VERSION = (1, 0)  # a reader refuses a newer major version; a newer minor version only adds strings
@@ -73,6 +73,12 @@ def digest(content: Content) -> str:
     return _hash(content.arrays, {"model": _json(content.model), "schema": _json(content.schema)})
 
 
+def estimator_kind(content: Content) -> str | None:
+    """Name of the class whose estimator a file holds; None for a Booster."""
+    kind = content.model.get("kind") if isinstance(content.model, dict) else None
+    return kind if isinstance(kind, str) else None
+
+
 def dumps(content: Content) -> bytes:
     """The bytes of a model file; equal content gives equal bytes.
 
@@ -107,7 +113,9 @@ def dumps(content: Content) -> bytes:
     text += b" " * (-len(text) % 8)
     if len(text) > _HEADER_LIMIT:
         raise ValueError(f"the names and parameters of the model take {len(text)} bytes; a file holds {_HEADER_LIMIT}")
-    return b"".join([len(text).to_bytes(8, "little"), text, *(arrays[name].data.cast("B") for name in order)])
+    return b"".join(
+        [len(text).to_bytes(8, "little"), text, *(arrays[name].reshape(-1).data.cast("B") for name in order)]
+    )
 
 
 def loads(data: bytes, source: str = "the model") -> Content:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from . import _core, archive, device_predict, devices, parameters
 from .data import Dataset, Schema
 from .device_arrays import DeviceArray, like, view
+from .errors import ModelFileError
 from .inspect import Tree, make_tree, nodes_table
 from .predictor import Predictor
 
@@ -431,8 +432,12 @@ def load(path: str | os.PathLike[str]) -> Booster:
     Raises
     ------
     ModelFileError
-        The file is truncated, altered, of a newer format version, or no model file.
+        The file is truncated, altered, of a newer format version, or no model file of a Booster.
     OSError
         The file cannot be read.
     """
-    return Booster._from_content(archive.load(path))
+    content = archive.load(path)
+    kind = archive.estimator_kind(content)
+    if kind is not None:
+        raise ModelFileError(f"{os.fspath(path)} holds a {kind}, not a Booster; read it with pygbt.load")
+    return Booster._from_content(content)

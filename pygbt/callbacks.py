@@ -289,11 +289,14 @@ class ProgressBar:
 
     def __init__(self) -> None:
         self._close: Callable[[], None] | None = None
-        self._advance: Callable[[str], None] | None = None
+        self._advance: Callable[[int, str], None] | None = None
 
     def start(self, state: TrainingState) -> None:
         """Open the bar."""
-        total = state.end_iteration - state.first_iteration
+        self.open(state.end_iteration - state.first_iteration)
+
+    def open(self, total: int) -> None:
+        """Open a bar of `total` steps."""
         try:
             self._open_rich(total)
         except ImportError:
@@ -317,8 +320,8 @@ class ProgressBar:
         task = bar.add_task("", total=total)
         bar.start()
 
-        def advance(text: str) -> None:
-            bar.update(task, advance=1, description=text)
+        def advance(steps: int, text: str) -> None:
+            bar.update(task, advance=steps, description=text)
 
         self._advance, self._close = advance, bar.stop
 
@@ -327,18 +330,22 @@ class ProgressBar:
 
         bar = tqdm(total=total, desc="training")
 
-        def advance(text: str) -> None:
+        def advance(steps: int, text: str) -> None:
             bar.set_postfix_str(text, refresh=False)
-            bar.update(1)
+            bar.update(steps)
 
         self._advance, self._close = advance, bar.close
 
     def __call__(self, state: TrainingState) -> None:
         """Advance by one round."""
-        if self._advance is not None:
-            self._advance(format_scores(state.last))
+        self.advance(1, format_scores(state.last))
 
-    def finish(self, state: TrainingState) -> None:
+    def advance(self, steps: int, text: str = "") -> None:
+        """Advance by some steps."""
+        if self._advance is not None:
+            self._advance(steps, text)
+
+    def finish(self, state: TrainingState | None = None) -> None:
         """Close the bar."""
         if self._close is not None:
             self._close()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ensembles of classical trees: bagging, AdaBoost, boosting trees. Needs the ``sklearn`` extra."""
+"""Ensembles of classical trees: bagging, forests, AdaBoost, boosting trees. Needs the ``sklearn`` extra."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from .adaboost import AdaBoostClassifier
 from .adaboost_regressor import AdaBoostRegressor
 from .bagging import BaggingClassifier, BaggingRegressor
 from .boosting_tree import BoostingTree
+from .forest import ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor
 from .gradient_boosting import GradientBoostingClassifier, GradientBoostingRegressor
 
 __all__ = [
@@ -15,6 +16,10 @@ __all__ = [
     "BaggingClassifier",
     "BaggingRegressor",
     "BoostingTree",
+    "ExtraTreesClassifier",
+    "ExtraTreesRegressor",
     "GradientBoostingClassifier",
     "GradientBoostingRegressor",
+    "RandomForestClassifier",
+    "RandomForestRegressor",
 ]

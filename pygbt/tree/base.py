@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from .. import _core
 from ..columns import read_table
 from ..data import Dataset
+from ..estimator_files import FileParts, SavedEstimator
 from ..schema import Schema
 from .decision_tree import DecisionTree
 from .drawing import draw, to_svg
@@ -26,6 +27,7 @@ from .graphviz import to_graphviz
 from .importance import variable_importance
 from .path_rules import decision_rules
 from .text import export_text
+from .tree_files import pack_trees, read_trees
 
 __all__ = ["TreeClassifier", "TreeEstimator", "TreeRegressor", "check_exposure", "read_training_table", "threads"]
 
@@ -58,7 +60,7 @@ def check_exposure(exposure: Any) -> Floats | None:
     return times
 
 
-class TreeEstimator(TableEstimator):
+class TreeEstimator(SavedEstimator, TableEstimator):
     """Base of the estimators of one tree. A subclass has `categorical_features` and `n_jobs` among its parameters, and
     defines `_grow`.
     """
@@ -171,6 +173,13 @@ class TreeEstimator(TableEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "tree_")
 
+    def _file_parts(self) -> FileParts:
+        arrays, state = pack_trees([self.tree_])
+        return FileParts(arrays, state, self.tree_.schema)
+
+    def _from_file_parts(self, parts: FileParts) -> None:
+        (self.tree_,) = read_trees(parts, self._classes())
+
 
 class TreeClassifier(ClassifierMixin, ClassLabels, TreeEstimator):  # type: ignore[misc]
     """Base of the classifiers of one tree."""
@@ -213,3 +222,12 @@ class TreeRegressor(RegressorMixin, NumberTargets, TreeEstimator):  # type: igno
         rows = self._rows(X)
         values = self.tree_.values(rows, threads(self.n_jobs))
         return values[:, 0] if self._flat else values
+
+    def _file_parts(self) -> FileParts:
+        parts = super()._file_parts()
+        return FileParts(parts.arrays, {**parts.state, "flat": self._flat}, parts.schema)
+
+    def _from_file_parts(self, parts: FileParts) -> None:
+        super()._from_file_parts(parts)
+        self._flat = parts.flag("flat")
+        parts.require(not self._flat or self.tree_.n_values == 1, "outputs do not fit")

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// _core.grow_cart: one CART tree from a table, a response and a dictionary of options.
+// _core.grow_cart and _core.ForestTrainer: CART trees, alone and in forests, from a table, a response and a
+// dictionary of options.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -36,6 +37,7 @@ void bind_cart(py::module_& module) {
         return bindings::to_array(row_hashes(table, response, n_threads));
       },
       py::arg("table"), py::arg("response"), py::arg("n_threads") = 0, "[row] hash of its values and its response");
+  module.def("natural_draws", &natural_draws, py::arg("response"), "Draws of a sample of all rows.");
   module.def(
       "bootstrap_counts",
       [](const py::object& hashes, const py::object& weights, std::uint64_t n_draws, std::uint64_t seed,
@@ -59,13 +61,19 @@ void bind_cart(py::module_& module) {
   };
   py::class_<Forest>(module, "ForestTrainer")
       .def(py::init([](std::shared_ptr<CodedTable> table, std::shared_ptr<Response> response, const py::dict& options,
-                       bool bootstrap, std::uint64_t n_draws, bool votes, int n_threads) {
-             const ForestOptions read{bindings::cart_options(options), bootstrap, n_draws, votes};
+                       bool bootstrap, std::uint64_t n_draws, bool votes, bool balanced, double least_share,
+                       const Model* start, int n_threads) {
+             const ForestOptions read{
+                 bindings::cart_options(options), bootstrap, n_draws, votes, balanced, least_share};
+             const py::gil_scoped_release release;
              return std::unique_ptr<Forest>(
-                 new Forest{table, response, ForestTrainer(*table, *response, read, n_threads)});
+                 new Forest{table, response, ForestTrainer(*table, *response, read, n_threads, start)});
            }),
            py::arg("table"), py::arg("response"), py::arg("options"), py::kw_only(), py::arg("bootstrap") = true,
-           py::arg("n_draws") = 0, py::arg("votes") = false, py::arg("n_threads") = 0)
+           py::arg("n_draws") = 0, py::arg("votes") = false, py::arg("balanced") = false, py::arg("least_share") = 0.0,
+           py::arg("start") = py::none(), py::arg("n_threads") = 0)
+      .def_property_readonly("n_trees", [](const Forest& forest) { return forest.trainer.n_trees(); })
+      .def_property_readonly("n_draws", [](const Forest& forest) { return forest.trainer.n_draws(); })
       .def(
           "grow", [](Forest& forest, std::int32_t n_trees) { forest.trainer.grow(n_trees); }, py::arg("n_trees"),
           py::call_guard<py::gil_scoped_release>())
