@@ -26,7 +26,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import pygbt
 from pygbt.ensemble import AdaBoostClassifier, AdaBoostRegressor
-from pygbt.tree import CARTClassifier, CARTRegressor
+from pygbt.tree import C45Classifier, CARTClassifier, CARTRegressor, ID3Classifier
 
 EXPECTED_FAILURES: dict[str, str] = {}  # none, and none may be added
 
@@ -359,6 +359,19 @@ def test_learners_of_scikit_learn() -> None:
         AdaBoostClassifier(KNeighborsClassifier()).fit(X, names)
     AdaBoostClassifier(KNeighborsClassifier(), n_estimators=3, resample=True).fit(X, names)
     assert AdaBoostRegressor(Ridge(), n_estimators=5).fit(*DIABETES).score(*DIABETES) > 0.3
+
+
+@pytest.mark.parametrize("base", [C45Classifier(), ID3Classifier()], ids=str)
+def test_multiway_trees_are_boosted(base: Any) -> None:
+    rng = np.random.default_rng(6)
+    frame = pd.DataFrame({name: pd.Categorical(rng.choice(list("abcd"), 300)) for name in "uvwx"})
+    y = (frame["u"].cat.codes + frame["v"].cat.codes * frame["w"].cat.codes) % 3 + (rng.random(300) < 0.1)
+    if isinstance(base, C45Classifier):
+        frame.loc[rng.random(300) < 0.1, "u"] = None  # cases in parts
+    model = AdaBoostClassifier(base, n_estimators=5, algorithm="SAMME").fit(frame, y)
+    single = clone(base).fit(frame, y)
+    assert model.estimator_errors_[0] == pytest.approx(1 - single.score(frame, y))
+    assert model.score(frame, y) >= single.score(frame, y)
 
 
 def test_class_weights_of_the_learner_count() -> None:

@@ -25,7 +25,7 @@ import pygbt
 from pygbt import _core
 from pygbt.ensemble import BaggingClassifier, BaggingRegressor
 from pygbt.ensemble.sampling import Sampler
-from pygbt.tree import CARTClassifier, CARTRegressor
+from pygbt.tree import C45Classifier, CARTClassifier, CARTRegressor
 
 EXPECTED_FAILURES: dict[str, str] = {}  # none, and none may be added
 
@@ -235,6 +235,16 @@ def test_members_of_scikit_learn() -> None:
     with pytest.raises(ValueError, match="voting"):
         BaggingClassifier(LinearSVC(), voting="proba").fit(X, names)
     assert BaggingRegressor(KNeighborsRegressor(), n_estimators=3).fit(*DIABETES).score(*DIABETES) > 0.3
+
+
+def test_trees_of_c45_vote() -> None:
+    X, y = CANCER
+    X = np.where(np.random.default_rng(1).random(X.shape) < 0.1, np.nan, X)
+    model = BaggingClassifier(C45Classifier(), n_estimators=30, oob_score=True).fit(X, y)
+    assert model.oob_score_ > 0.9
+    np.testing.assert_array_equal(
+        model.predict(X), (np.mean([tree.labels(X) for tree in model.estimators_], axis=0) > 0.5).astype(int)
+    )
 
 
 def test_one_class_and_a_constant_target() -> None:

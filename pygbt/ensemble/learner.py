@@ -49,10 +49,10 @@ class TreeLearner:
         self.random = "random_state" in base.get_params()
         self.classes = classes
         self.n_threads = n_threads
+        self.base.n_features_in_ = X.n_features if isinstance(X, Dataset) else X.shape[1]
         self.schema, self.table = read_training_table(X, self.base.categorical_features, n_threads)
         if self.table.n_rows != len(y):
             raise ValueError(f"X and y must have the same number of rows, got {self.table.n_rows} and {len(y)}")
-        self.base.n_features_in_ = self.schema.n_features
         self.factor: Floats | None = None
         self.y: npt.NDArray[Any]
         if classes is None:

@@ -61,6 +61,7 @@ class AbsoluteSides {
     cell[0] += one.weight;
     cell[1] += std::int64_t{one.weight} * one.y;
   }
+  bool reads_rows() const { return false; }
   void finish_cell(std::int64_t*) const {}
   std::vector<LevelOrder> level_orders() const { return {{1, 0}}; }
   bool order_is_exact() const { return false; }  // neither that of means nor that of medians

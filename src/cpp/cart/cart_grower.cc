@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::size_t kTaskCases = 2048;  // a sub-tree of fewer cases is never split among threads
 constexpr std::size_t kTasksPerThread = 8;
+constexpr std::size_t kLocalBytes = std::size_t{3}
+                                    << 17;  // of codes by rows that are copied for a sub-tree: stay in L2
 
 bool bit(const std::vector<std::uint64_t>& bits, FeatureId feature) {
   return ((bits[static_cast<std::size_t>(feature) / 64] >> (feature % 64)) & 1u) != 0;
@@ -113,6 +115,7 @@ void CartGrower<Criterion>::grow_subtree(CartTree& tree, OpenNode root, Worker& 
   OpenNode& node = worker.current;
   while (top > 0) {
     std::swap(node, stack[--top]);
+    make_local(node, worker);
     if (!search(node, worker, false)) continue;
     if (stack.size() < top + 2) stack.resize(2 * stack.size());
     OpenNode& left = stack[top];
@@ -213,6 +216,19 @@ void CartGrower<Criterion>::search_drawn(OpenNode& node, Worker& worker, std::ve
   found.push_back(std::move(best));
 }
 
+template <class Criterion>
+void CartGrower<Criterion>::make_local(OpenNode& node, Worker& worker) {
+  const std::size_t n = node.end - node.begin;
+  if (node.local || rows_.empty() || n * rows_.stride > kLocalBytes || worker.search.criterion().reads_rows()) return;
+  worker.local.resize(n * rows_.stride);
+  Case* cases = cases_->data() + node.begin;
+  for (std::size_t i = 0; i < n; ++i) {
+    std::copy_n(rows_.row(cases[i].row), rows_.stride, &worker.local[i * rows_.stride]);
+    cases[i].row = static_cast<std::uint32_t>(i);
+  }
+  node.local = true;
+}
+
 // Codes of the drawn features: row by row, so that a line of a row is read once for all of them.
 template <class Criterion>
 void CartGrower<Criterion>::read_drawn(const OpenNode& node, Worker& worker) const {
@@ -226,6 +242,7 @@ void CartGrower<Criterion>::read_drawn(const OpenNode& node, Worker& worker) con
       worker.codes[i].start(column, cases.size());
   }
   if (rows_.empty()) return;
+  const std::uint8_t* by_row = node.local ? worker.local.data() : rows_.codes.data();
   constexpr std::size_t kBlock = 64;  // rows whose lines stay in L1; those of the next block are fetched ahead
   for (std::size_t begin = 0; begin < cases.size(); begin += kBlock) {
     const std::size_t end = std::min(cases.size(), begin + kBlock);
@@ -234,7 +251,7 @@ void CartGrower<Criterion>::read_drawn(const OpenNode& node, Worker& worker) con
         __builtin_prefetch(rows_.row(cases[place].row) + byte);
     for (std::size_t i = 0; i < worker.drawn.size(); ++i) {
       NodeCodes& codes = worker.codes[i];
-      const std::uint8_t* first = rows_.codes.data() + rows_.offset[static_cast<std::size_t>(worker.drawn[i])];
+      const std::uint8_t* first = by_row + rows_.offset[static_cast<std::size_t>(worker.drawn[i])];
       codes.visit([&]<class T>(const T*) {
         T* out = static_cast<T*>(codes.data());
         for (std::size_t place = begin; place < end; ++place)
@@ -319,6 +336,7 @@ void CartGrower<Criterion>::split(CartTree& tree, OpenNode& node, Worker& worker
     one->depth = node.depth + 1;
     one->key = child_key(node.key, side++);
     one->constant = node.constant;
+    one->local = node.local;
     if (options_.missing != MissingRows::kDirection) set_total(*one, worker.search.criterion());
   }
 }

@@ -42,6 +42,7 @@ class CartGrower {
     std::vector<std::int64_t> total;  // [width] cell of its cases
     std::vector<std::uint64_t> constant;  // bits of the features known to have one value here
     std::vector<SplitCandidate> found;  // what the search left, the best first
+    bool local = false;  // rows of its cases are places in Worker::local
     const NodeCodes* asked = nullptr;  // codes in the column of the best, where they are at hand
   };
 
@@ -57,6 +58,7 @@ class CartGrower {
     FeatureDraw draw;
     std::vector<NodeCodes> codes;  // of one feature after the other, or of drawn ones together
     std::vector<FeatureId> drawn;
+    std::vector<std::uint8_t> local;  // codes by rows of the cases of a sub-tree
     std::vector<Case> spare;
     std::vector<std::uint8_t> side;
     OpenNode current;
@@ -69,6 +71,8 @@ class CartGrower {
   bool search(OpenNode& node, Worker& worker, bool parallel);
   void search_drawn(OpenNode& node, Worker& worker, std::vector<SplitCandidate>& found);
   void read_drawn(const OpenNode& node, Worker& worker) const;
+  // Copies the codes by rows of the node's cases, so that its sub-tree finds them in the cache.
+  void make_local(OpenNode& node, Worker& worker);
   void search_all(OpenNode& node, Worker& worker, bool parallel, std::vector<SplitCandidate>& found);
   // Asks the best question found: partition, two children with their totals.
   void split(CartTree& tree, OpenNode& node, Worker& worker, bool parallel, OpenNode& left, OpenNode& right);

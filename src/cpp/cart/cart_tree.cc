@@ -154,6 +154,14 @@ Tree to_model_tree(const CartTree& tree, const CodedTable& table, const Response
   out.width = tree.n_values;
   const auto width = static_cast<std::size_t>(tree.n_values);
   std::int32_t n_leaves = 0;
+  const std::size_t n = tree.nodes.size();
+  for (auto* of_node : {&out.left, &out.feature, &out.cat_begin, &out.cat_words}) of_node->reserve(n);
+  out.threshold.reserve(n);
+  out.default_left.reserve(n);
+  out.gain.reserve(n);
+  out.cover.reserve(n);
+  out.count.reserve(n);
+  out.leaf_value.reserve((n + 1) / 2 * width);
   in_order(tree, [&](std::int32_t from, std::int32_t first_child) {
     const CartNode& node = tree.nodes[static_cast<std::size_t>(from)];
     const bool leaf = first_child < 0;

@@ -52,6 +52,7 @@ struct TwoSides {
   }
   std::int64_t left_weight() const { return left[0]; }
   std::int64_t right_weight() const { return right[0]; }
+  bool reads_rows() const { return false; }  // whether it looks up the row of a case
   // Called once a cell that has been counted; classes sum up their weight only here.
   void finish_cell(std::int64_t*) const {}
 };
@@ -282,6 +283,7 @@ class SquaredSides : public TwoSides<ValueCase> {
     }
   }
   std::size_t n_targets() const { return n_targets_; }
+  bool reads_rows() const { return n_targets_ > 1; }
   std::int64_t centre() const { return centre_[0]; }
   double score() const {
     if (n_targets_ != 1) return side(left) + side(right);
@@ -356,6 +358,7 @@ class PoissonSides : public TwoSides<ValueCase> {
     time_unit_ = n_targets_ > 1 ? response.target_unit[1] : 1.0;
   }
 
+  bool reads_rows() const { return n_targets_ > 1; }
   std::int64_t time(const Case& one) const {
     return n_targets_ == 1 ? 1 : targets_[static_cast<std::size_t>(one.row) * n_targets_ + 1];
   }

@@ -74,7 +74,8 @@ class FeatureSearch {
   std::int32_t width() const { return criterion_.width; }
   const Criterion& criterion() const { return criterion_; }
 
-  static constexpr std::size_t kFewCodes = 4;
+  static constexpr std::size_t kCopies = 4;
+  static constexpr std::size_t kMostCopied = 4096;  // cells that stay in L1
 
  private:
   // --- what every search shares ---
@@ -162,19 +163,19 @@ class FeatureSearch {
   template <class T>
   void count_cells(const SearchNode<Case>& node, const T* codes, Code first, std::size_t range) {
     const auto width = static_cast<std::size_t>(criterion_.width);
-    // Few cells are added to in turn: the next addition to a cell need not wait for the last.
-    const std::size_t copies = range <= kFewCodes ? 4 : 1;
     const std::size_t n_cells = range * width;
+    // Copies that are added to in turn: of codes that occur often the next addition need not wait for the last.
+    const std::size_t copies = kCopies * n_cells <= std::min(node.cases.size(), kMostCopied) ? kCopies : 1;
     cells_.assign(copies * n_cells, 0);
     const std::size_t n = node.cases.size();
     const auto add = [&](std::size_t i, std::int64_t* cells) {
       if (codes[i] != kMissingCode) criterion_.count(cells + (codes[i] - first) * width, node.cases[i]);
     };
     std::size_t i = 0;
-    if (copies == 4) {
-      for (; i + 4 <= n; i += 4)
-        for (std::size_t copy = 0; copy < 4; ++copy) add(i + copy, &cells_[copy * n_cells]);
-      for (std::size_t copy = 1; copy < 4; ++copy)
+    if (copies > 1) {
+      for (; i + kCopies <= n; i += kCopies)
+        for (std::size_t copy = 0; copy < kCopies; ++copy) add(i + copy, &cells_[copy * n_cells]);
+      for (std::size_t copy = 1; copy < kCopies; ++copy)
         for (std::size_t c = 0; c < n_cells; ++c) cells_[c] += cells_[copy * n_cells + c];
     }
     for (; i < n; ++i) add(i, cells_.data());

@@ -45,22 +45,38 @@ inline NodeSummary summarise(const ClassSides&, const SummaryRules& rules, std::
     sum += at(options.split_factor, k) * value[k];
   }
   summary.pure = occurring <= 1;
-  double impurity = options.criterion == CartCriterion::kEntropy ? 0.0 : 1.0;
-  for (std::size_t k = 0; k < n && sum > 0.0; ++k) {
-    const double p = at(options.split_factor, k) * value[k] / sum;
-    impurity -= options.criterion == CartCriterion::kEntropy ? x_log_x(p) : p * p;
+  if (rules.full && !summary.pure && sum > 0.0) {
+    const bool entropy = options.criterion == CartCriterion::kEntropy;
+    summary.impurity = entropy ? 0.0 : 1.0;
+    for (std::size_t k = 0; k < n; ++k) {
+      const double p = at(options.split_factor, k) * value[k] / sum;
+      summary.impurity -= entropy ? x_log_x(p) : p * p;
+    }
   }
-  summary.impurity = summary.pure ? 0.0 : impurity;
-  for (std::size_t j = 0; j < n; ++j) {  // the class whose call costs least, the first of equal ones
-    double cost = 0.0;
+  // The class whose call costs least, the first of equal ones; without losses the heaviest.
+  const auto cost = [&](std::size_t j) {
+    double all = 0.0;
     for (std::size_t k = 0; k < n; ++k) {
       const double loss = options.losses.empty() ? (k == j ? 0.0 : 1.0) : options.losses[k * n + j];
-      cost += at(options.class_factor, k) * value[k] * loss;
+      all += at(options.class_factor, k) * value[k] * loss;
     }
-    if (j > 0 && !(cost < summary.risk)) continue;
-    summary.label = static_cast<std::int32_t>(j);
-    summary.risk = cost;
+    return all;
+  };
+  std::size_t best = 0;
+  if (options.losses.empty()) {
+    for (std::size_t k = 1; k < n; ++k)
+      if (at(options.class_factor, k) * value[k] > at(options.class_factor, best) * value[best]) best = k;
+    summary.risk = rules.full ? cost(best) : 0.0;
+  } else {
+    summary.risk = cost(0);
+    for (std::size_t j = 1; j < n; ++j) {
+      const double other = cost(j);
+      if (!(other < summary.risk)) continue;
+      best = j;
+      summary.risk = other;
+    }
   }
+  summary.label = static_cast<std::int32_t>(best);
   return summary;
 }
 
