@@ -172,16 +172,7 @@ class Response:
     def class_weights(self) -> npt.NDArray[np.float64]: ...
 
 def grow_cart(table: CodedTable, response: Response, options: dict[str, Any], n_threads: int = 0) -> DecisionTree: ...
-def row_hashes(table: CodedTable, response: Response, n_threads: int = 0) -> npt.NDArray[np.uint64]: ...
 def natural_draws(response: Response) -> int: ...
-def bootstrap_counts(
-    hashes: npt.NDArray[np.uint64],
-    weights: npt.NDArray[np.uint32] | None = None,
-    *,
-    n_draws: int = 0,
-    seed: int = 0,
-    index: int = 0,
-) -> npt.NDArray[np.uint32]: ...
 
 class ForestTrainer:
     n_trees: int
@@ -273,9 +264,7 @@ class FirstOrder:
     def leaf_steps(
         self, target: int, leaf: npt.NDArray[np.int32], n_leaves: int, line_search: str = "exact"
     ) -> npt.NDArray[np.float64]: ...
-    def advance(
-        self, target: int, leaf: npt.NDArray[np.int32], step: npt.NDArray[np.float64], rate: float
-    ) -> None: ...
+    def advance(self, target: int, leaf: npt.NDArray[np.int32], step: npt.NDArray[np.float64], rate: float) -> None: ...
 
 class DecisionTree:
     n_nodes: int

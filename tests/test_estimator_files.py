@@ -51,6 +51,13 @@ ESTIMATORS: dict[str, Any] = {
     "forest, votes": ensemble.RandomForestClassifier(n_estimators=4, random_state=0, voting="vote", max_bin=8),
     "forest, numbers": ensemble.RandomForestRegressor(n_estimators=4, random_state=2**63, max_features="breiman"),
     "extra trees": ensemble.ExtraTreesClassifier(n_estimators=3, random_state=1, max_depth=3),
+    "bagging": ensemble.BaggingClassifier(n_estimators=3, random_state=0, max_features=0.5, voting="proba"),
+    "bagging, numbers": ensemble.BaggingRegressor(tree.CARTRegressor(min_split=9), n_estimators=3, random_state=0),
+    "AdaBoost": ensemble.AdaBoostClassifier(n_estimators=4, algorithm="SAMME", random_state=0),
+    "AdaBoost, numbers": ensemble.AdaBoostRegressor(n_estimators=4, loss="square", random_state=0),
+    "boosting": ensemble.BoostingTree(n_estimators=5, learning_rate=0.5),
+    "gradient boosting": ensemble.GradientBoostingClassifier(n_estimators=3),
+    "gradient boosting, counts": ensemble.GradientBoostingRegressor(loss="poisson", n_estimators=3),
     "extra trees, numbers": ensemble.ExtraTreesRegressor(n_estimators=3, random_state=1),
 }
 
@@ -173,6 +180,25 @@ def test_digest_is_of_what_decides_predictions() -> None:
     assert one.digest() != ensemble.RandomForestClassifier(n_estimators=3, random_state=1).fit(X, y).digest()
     names = np.array(["a", "b", "c"])
     assert tree.CARTClassifier().fit(X, y).digest() != tree.CARTClassifier().fit(X, names[y]).digest()
+
+
+def test_boosting_of_two_classes(tmp_path: Path) -> None:
+    X, y, _ = table()
+    for estimator in (ensemble.BoostingTree(loss="exponential"), ensemble.GradientBoostingClassifier(n_estimators=5)):
+        estimator.fit(X, np.where(y > 0, "yes", "no")).save(tmp_path / "m")
+        copy = pygbt.load(tmp_path / "m")
+        assert answers(copy, X) == answers(estimator, X)
+        assert np.array_equal(copy.decision_function(X), estimator.decision_function(X))
+
+
+def test_members_of_other_libraries_are_refused(tmp_path: Path) -> None:
+    from sklearn.tree import DecisionTreeClassifier
+
+    X, y, _ = table()
+    bagged = ensemble.BaggingClassifier(DecisionTreeClassifier(), n_estimators=2).fit(np.nan_to_num(X), y)
+    with pytest.raises(ValueError, match="members of this one are DecisionTreeClassifier: use pickle or joblib"):
+        bagged.save(tmp_path / "m")
+    assert not list(tmp_path.iterdir())
 
 
 def test_boosters_and_estimators_are_told_apart(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ensembles of classical trees: bagging, forests, AdaBoost, boosting trees. Needs the ``sklearn`` extra."""
+"""Ensembles of classical trees: forests, bagging, AdaBoost, boosting trees. Needs the ``sklearn`` extra."""
 
 from __future__ import annotations
 

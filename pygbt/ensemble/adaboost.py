@@ -16,6 +16,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 
 from .. import _core
+from ..estimator_files import FileParts
 from .adaboost_rounds import PERFECT_FIT, run_rounds
 from .base import EnsembleEstimator, choice, integer, number, seed, shallow_tree
 from .learner import encoded, make_learner, member_labels, tree_votes
@@ -205,6 +206,11 @@ class AdaBoostClassifier(ClassifierMixin, ClassLabels, EnsembleEstimator):  # ty
         with np.errstate(divide="ignore"):
             logs: Floats = np.log(self.predict_proba(X))
         return logs
+
+    def _check_read(self, parts: FileParts) -> None:
+        n = len(self.estimators_)
+        self._require_trees(parts, classify=True)
+        self._require_numbers(parts, estimator_weights_=n, estimator_errors_=n)
 
     @property
     def feature_importances_(self) -> Floats:

@@ -12,6 +12,7 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 
 from .. import _core
+from ..estimator_files import FileParts
 from .adaboost_rounds import PERFECT_FIT, run_rounds
 from .base import EnsembleEstimator, OneTarget, choice, integer, number, seed, shallow_tree
 from .learner import encoded, make_learner, member_values
@@ -152,6 +153,11 @@ class AdaBoostRegressor(RegressorMixin, OneTarget, EnsembleEstimator):  # type: 
         """R^2 after each round."""
         for values in self.staged_predict(X):
             yield r2_score(y, values, sample_weight=sample_weight)
+
+    def _check_read(self, parts: FileParts) -> None:
+        n = len(self.estimators_)
+        self._require_trees(parts, classify=False, n_values=1)
+        self._require_numbers(parts, estimator_weights_=n, estimator_errors_=n)
 
     @property
     def feature_importances_(self) -> Floats:

@@ -18,6 +18,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import accuracy_score, r2_score
 
 from .. import _core
+from ..estimator_files import FileParts
 from ..tree import DecisionTree
 from .base import EnsembleEstimator, choice, deep_tree, integer, seed
 from .learner import (
@@ -180,6 +181,13 @@ class _Bagging(EnsembleEstimator):
         if not judged.any():
             raise ValueError("oob_score: every row was seen by every member; raise n_estimators")
         return judged
+
+    def _check_read(self, parts: FileParts) -> None:
+        parts.require(len(getattr(self, "estimators_features_", ())) == len(self.estimators_), "columns do not fit")
+        classify = hasattr(self, "classes_")
+        self._require_trees(parts, classify=classify)
+        if not classify:
+            parts.require(not parts.flag("_flat") or self.estimators_[0].n_values == 1, "outputs do not fit")
 
     @property
     def feature_importances_(self) -> Floats:

@@ -18,7 +18,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import _core
 from ..data import Dataset
+from ..estimator_files import FileParts, SavedEstimator
 from ..tree import CARTClassifier, CARTRegressor, DecisionTree
+from .ensemble_files import pack_ensemble, read_ensemble
 
 __all__ = ["EnsembleEstimator", "OneTarget", "choice", "deep_tree", "integer", "number", "seed", "shallow_tree"]
 
@@ -99,7 +101,7 @@ class OneTarget(NumberTargets):
         return np.ascontiguousarray(target)
 
 
-class EnsembleEstimator(TableEstimator):
+class EnsembleEstimator(SavedEstimator, TableEstimator):
     """Base of the ensembles."""
 
     estimators_: list[Any]
@@ -156,3 +158,25 @@ class EnsembleEstimator(TableEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "estimators_")
+
+    def _file_parts(self) -> FileParts:
+        return pack_ensemble(self)
+
+    def _from_file_parts(self, parts: FileParts) -> None:
+        read_ensemble(self, parts)
+
+    def _check_read(self, parts: FileParts) -> None:
+        """Raise ModelFileError (`FileParts.require`) unless what was read lets `predict` answer."""
+        raise NotImplementedError
+
+    def _require_trees(self, parts: FileParts, *, classify: bool, n_values: int | None = None) -> None:
+        """Trees of one kind and width."""
+        first = self.estimators_[0]
+        parts.require((first.classes is not None) == classify, "kinds of trees do not fit")
+        width = first.n_values if n_values is None else n_values
+        parts.require(all(tree.n_values == width for tree in self.estimators_), "outputs do not fit")
+
+    def _require_numbers(self, parts: FileParts, **lengths: int) -> None:
+        """Fitted arrays of these lengths."""
+        for name, length in lengths.items():
+            parts.require(hasattr(self, name) and len(getattr(self, name)) == length, f"array {name!r} does not fit")

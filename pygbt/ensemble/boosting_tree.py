@@ -16,6 +16,7 @@ from ..tree.base import TreeClassifier, TreeRegressor
 from sklearn.metrics import accuracy_score, r2_score
 
 from .. import _core
+from ..estimator_files import FileParts
 from .base import OneTarget, choice, integer, number, shallow_tree
 from .gradient_boosting import FirstOrderBoosting
 from .learner import TreeLearner, encoded, make_learner, member_labels, member_values, tree_votes
@@ -168,6 +169,14 @@ class BoostingTree(FirstOrderBoosting):
                 break
         self.estimator_weights_ = np.array(votes)
         self.train_score_ = np.array(scores)
+
+    def _check_read(self, parts: FileParts) -> None:
+        n = len(self.estimators_)
+        self._require_numbers(parts, init_=1, train_score_=n, estimator_weights_=n)
+        if self._classifies():
+            self._require_trees(parts, classify=True, n_values=2)
+        else:
+            super()._check_read(parts)
 
     def _staged_margins(self, X: Any) -> Iterator[Floats]:
         X = self._rows(X)

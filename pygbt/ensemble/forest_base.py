@@ -20,9 +20,10 @@ from ..data import Dataset
 from ..estimator_files import FileParts, SavedEstimator
 from ..schema import Schema
 from ..tree.base import read_training_table, threads
+from .base import choice, seed
 from .forest_growth import grow_trees, out_of_bag, table_columns
 from .forest_model import ForestModel, ForestTrees, TargetScale
-from .forest_options import choice, features_of_node, integer, number, rows_of_tree, seed, share_below_half
+from .forest_options import features_of_node, integer, number, rows_of_tree, share_below_half
 from .forest_proximity import dense_proximity, nearest_proximity
 
 __all__ = ["ForestEstimator"]

@@ -69,6 +69,7 @@ def table_columns(table: Any, n_categories: list[int]) -> list[Any]:
         if levels:
             columns.append(("codes", (codes - 1).astype(np.int32)))
             continue
-        value = np.concatenate([[np.nan], table.values(feature), [np.inf]])
-        columns.append(value[codes].astype(np.float64 if wide else np.float32))
+        kind = np.float64 if wide else np.float32
+        value = np.concatenate([[np.nan], table.values(feature), [np.finfo(kind).max]])  # the last bin has no end
+        columns.append(value[codes].astype(kind))
     return columns

@@ -18,9 +18,9 @@ from sklearn.utils.class_weight import compute_class_weight
 from .. import _core
 from ..estimator_files import FileParts
 from ..tree.base import threads
+from .base import choice
 from .forest_base import ForestEstimator
 from .forest_model import ForestModel, TargetScale
-from .forest_options import choice
 
 __all__ = ["ForestClassifier", "ForestRegressor"]
 

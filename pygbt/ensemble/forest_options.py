@@ -1,18 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parameters of forests, checked: how many features a node draws, how many rows a tree, which seed."""
+"""Parameters of forests, checked: how many features a node draws, how many rows a tree."""
 
 from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from ..table_estimator import seed_of
-
-__all__ = ["choice", "features_of_node", "integer", "number", "rows_of_tree", "seed", "share_below_half"]
+__all__ = ["features_of_node", "integer", "number", "rows_of_tree", "share_below_half"]
 
 MOST_DRAWS = 2**31 - 1
 
@@ -44,23 +39,6 @@ def share_below_half(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= float(value) <= 0.5:
         raise ValueError(f"{name} must be a number from 0 to 0.5, got {value!r}")
     return float(value)
-
-
-def choice(name: str, value: Any, choices: Sequence[Any]) -> Any:
-    """One of the choices."""
-    if not any(value is c or (type(value) is type(c) and value == c) for c in choices):
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
-    return value
-
-
-def seed(random_state: Any) -> int:
-    """A seed of 64 bits from scikit-learn's ``random_state``; None draws one."""
-    value = seed_of(random_state)
-    if value is None:
-        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
-    if not _is_integer(value) or not 0 <= value < 2**64:
-        raise ValueError(f"random_state must be an integer from 0 to 2^64 - 1, a generator or None, got {value!r}")
-    return int(value)
 
 
 def features_of_node(max_features: Any, n_features: int) -> int:

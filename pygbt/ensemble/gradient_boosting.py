@@ -15,6 +15,7 @@ from ..table_estimator import ClassLabels
 from sklearn.base import ClassifierMixin, RegressorMixin
 
 from .. import _core
+from ..estimator_files import FileParts
 from .base import EnsembleEstimator, OneTarget, choice, integer, number, shallow_tree
 from .learner import TreeLearner, encoded, make_learner, member_values, tree_sums
 
@@ -124,6 +125,16 @@ class FirstOrderBoosting(EnsembleEstimator):
         first = np.arange(len(self.estimators_)) % k
         codes = encoded(self.estimators_, X)
         return tree_sums(self.estimators_, self.learning_rate, self.init_, first, codes, self._threads())
+
+    def _n_margins(self, parts: FileParts) -> int:
+        """Margins that predictions are made of."""
+        return 1
+
+    def _check_read(self, parts: FileParts) -> None:
+        k = self._n_margins(parts)
+        parts.require(len(self.estimators_) % k == 0, "rounds and trees do not fit")
+        self._require_trees(parts, classify=False, n_values=1)
+        self._require_numbers(parts, init_=k, train_score_=len(self.estimators_) // k)
 
     @property
     def feature_importances_(self) -> Floats:
@@ -296,6 +307,12 @@ class GradientBoostingClassifier(ClassifierMixin, ClassLabels, FirstOrderBoostin
         self.init_ = state.start()
         self._boost(learner, state, weight, n_rounds=n_rounds, rate=rate, line_search=line_search)
         return self
+
+    def _n_margins(self, parts: FileParts) -> int:
+        losses = ("logistic", "softmax", "exponential")
+        parts.require(parts.text("_loss") in losses, "the loss is unknown")
+        parts.require(self._loss == "softmax" or self.n_classes_ == 2, "classes do not fit")
+        return self.n_classes_ if self._loss == "softmax" else 1
 
     def _probabilities(self, margins: Floats) -> Floats:
         if margins.shape[1] == 1:

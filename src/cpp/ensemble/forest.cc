@@ -24,6 +24,14 @@ void make_votes(Tree& tree, const std::vector<std::int32_t>& labels) {
     tree.leaf_value[leaf * static_cast<std::size_t>(tree.width) + static_cast<std::size_t>(labels[leaf])] = 1.0f;
 }
 
+// Of gains, which to_model_tree leaves in the integers of a regression's targets.
+double unit_of_gain(const Response& response, CartCriterion criterion) {
+  const double unit = response.n_targets > 0 ? response.target_unit[0] : 1.0;
+  return criterion == CartCriterion::kSquaredError    ? unit * unit
+         : criterion == CartCriterion::kAbsoluteError ? unit
+                                                      : 1.0;
+}
+
 // What the trees may be asked: columns with nothing but their kinds, since thresholds stand in the trees.
 CutsPtr kinds_of(const CodedTable& table) {
   auto cuts = std::make_shared<Cuts>();
@@ -47,6 +55,7 @@ ForestTrainer::ForestTrainer(const CodedTable& table, const Response& response, 
           options_.bootstrap ? row_hashes(table, response, n_threads) : std::vector<std::uint64_t>(),
           options_.bootstrap ? std::span<const std::uint32_t>(response.weight) : std::span<const std::uint32_t>()),
       response_(response) {
+  gain_unit_ = unit_of_gain(response, options_.tree.criterion);
   require(!options_.balanced || response.n_classes > 0, "class weights: there are no classes in a regression");
   if (start != nullptr) {
     require(start->n_features() == table.n_features() && start->n_outputs() == n_outputs(),
@@ -124,6 +133,7 @@ void ForestTrainer::grow(std::int32_t n_trees) {
     std::vector<std::int32_t> labels;
     Tree made = to_model_tree(tree, table_, response_, options, options_.votes ? &labels : nullptr);
     if (options_.votes) make_votes(made, labels);
+    for (float& gain : made.gain) gain = static_cast<float>(gain * gain_unit_);
     grown[static_cast<std::size_t>(index) - first] = make_model_tree(std::move(made));
   };
   const auto begin = static_cast<std::int32_t>(first);

@@ -64,6 +64,7 @@ class ForestTrainer {
   Bootstrap bootstrap_;
   RowCodes rows_;  // where features are drawn
   Response response_;  // what the trees fit; without weights where these are drawn
+  double gain_unit_ = 1.0;
   std::vector<TreePtr> trees_;
 };
 
