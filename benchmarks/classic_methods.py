@@ -77,9 +77,7 @@ def bagged_cart(train: Cases, test: Cases, seed: int) -> Errors:
 
 def boosted_cart(train: Cases, test: Cases, seed: int) -> Errors:
     """AdaBoost.M1 by samples over 50 trees that are not pruned, as Breiman."""
-    model = AdaBoostClassifier(
-        CARTClassifier(**FULL), n_estimators=50, resample=True, random_state=seed, n_jobs=1
-    )
+    model = AdaBoostClassifier(CARTClassifier(**FULL), n_estimators=50, resample=True, random_state=seed, n_jobs=1)
     return {"boosted_cart_50": error(model.fit(train.X, train.y), test)}
 
 

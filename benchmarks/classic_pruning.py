@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Leaves and test error of CART and C4.5 trees before and after each pruning rule, on ten sets; docs/results/classic.md.
+"""Leaves and test error of CART and C4.5 trees before and after each pruning rule, on ten sets.
 
 Each of 20 random splits keeps 30 % of the rows for the test. Rules that need held-out rows grow the tree on two thirds
 of the others and hold out one third; the rest grow it on all of them.
@@ -101,7 +101,9 @@ def measure(name: str, kind: str, split: int, share: float = 1.0) -> dict[str, t
         if rule in models or (rule == "raised" and kind == "cart"):
             continue
         models |= pruned(rule, kind, full, held_out, train, known(held, held_out), split)
-    return {rule: (model.tree_.n_leaves, round(classic_methods.error(model, test), 4)) for rule, model in models.items()}
+    return {
+        rule: (model.tree_.n_leaves, round(classic_methods.error(model, test), 4)) for rule, model in models.items()
+    }
 
 
 def known(held: Cases, model: Any) -> Cases:

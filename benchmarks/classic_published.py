@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Published error rates of the classical trees and ensembles, in per cent, with the protocol each was found by.
 
-Sources: Freund and Schapire 1996, Breiman 1996 (the journal) and 2001, Quinlan 1996, Weka's J48, and a public replication
-with scikit-learn 1.7.2, in which trees by entropy stand in for C4.5. Cells that were written down from memory are marked;
-those of Quinlan's table were checked by the printed means of its three columns over all 27 sets.
+Sources: Freund and Schapire 1996, Breiman 1996 (the journal) and 2001, Quinlan 1996, Weka's J48, and a public
+replication with scikit-learn 1.7.2, in which trees by entropy stand in for C4.5. Cells that were written down from
+memory are marked; those of Quinlan's table were checked by the printed means of its three columns over all 27 sets.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ BREIMAN_BAGGING = {
     "waveform_300": ((29.1, 29.28), (19.3, 19.59)),
 }
 
-#: Random forests, Machine Learning 45, table 2: boosted, forest by selection, forest of one input, one tree of the forest;
-#: 100 random 90/10 splits. The middle pairs carry the reproduction. True: recalled.
+#: Random forests, Machine Learning 45, table 2: boosted, forest by selection, forest of one input, one tree of the
+#: forest; 100 random 90/10 splits. The middle pairs carry the reproduction. True: recalled.
 BREIMAN_FORESTS = {
     "glass": (22.0, (20.6, 22.50), (21.2, 22.59), 36.9),
     "diabetes": (26.6, (24.2, 23.64), (24.3, 23.70), 33.1),

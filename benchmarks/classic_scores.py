@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Error rates of the classical trees and ensembles by the protocols of the published tables; docs/results/classic.md.
 
-python classic_scores.py                        everything, a quarter of an hour on two cores; goes on where it was stopped
+python classic_scores.py                        everything, a quarter of an hour on two cores; goes on where it ended
 python classic_scores.py --sets glass,iris --again
 python classic_scores.py --quick                one repetition on small tables, nothing saved
 """
@@ -108,13 +108,15 @@ def parts(task: Task, repetition: int, share: float = 1.0) -> Iterator[tuple[Cas
         yield cases.take(np.sort(order[:cut])), cases.take(np.sort(order[cut:]))
         return
     folds = StratifiedKFold(10, shuffle=True, random_state=repetition)
-    for train, test in folds.split(cases.X, cases.y):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # classes with fewer rows than folds
+        found = list(folds.split(cases.X, cases.y))
+    for train, test in found:
         yield cases.take(train), cases.take(test)
 
 
 def repetition(task: Task, group: str, number: int, share: float = 1.0) -> tuple[dict[str, list[float]], float]:
     """Errors of every part, by method, and the seconds it took."""
-    warnings.filterwarnings("ignore")  # of classes with fewer rows than folds
     start = time.perf_counter()
     errors: dict[str, list[float]] = {}
     for fold, (train, test) in enumerate(parts(task, number, share)):
@@ -194,7 +196,11 @@ def main() -> None:
             results["rows"].sort(key=_place)
             machine.save(NAME, results)
         for data in classic_curves.SETS:
-            if args.quick or data not in wanted or (not args.again and any(c["set"] == data for c in results["curves"])):
+            if (
+                args.quick
+                or data not in wanted
+                or (not args.again and any(c["set"] == data for c in results["curves"]))
+            ):
                 continue
             curve = classic_curves.run(data, pool)
             results["curves"] = [c for c in results["curves"] if c["set"] != data] + [curve]

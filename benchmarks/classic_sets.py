@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sets of the classical comparisons: real ones from ../shared/data, and Breiman's waveforms made by their formula."""
+"""The sets of the classical comparisons: real ones from ../shared/data, and Breiman's waveforms by their formula."""
 
 from __future__ import annotations
 

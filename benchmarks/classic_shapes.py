@@ -117,7 +117,9 @@ FOREST_BARS = {"exact": 3.0, "256 bins": 8.0, "1024 bins": 8.0}
 SHAPES = {
     shape.key: shape
     for shape in (
-        Shape("tree-covertype", "a tree, covertype_92k", real("covertype_92k", "multiclass"), tree(False), {"exact": 3.0}),
+        Shape(
+            "tree-covertype", "a tree, covertype_92k", real("covertype_92k", "multiclass"), tree(False), {"exact": 3.0}
+        ),
         Shape("tree-dense", "a tree, 200,000 x 20, two classes", made("binary"), tree(False), {"exact": 3.0}),
         Shape(
             "tree-dense-regression", "a tree, 200,000 x 20, regression", made("regression"), tree(True), {"exact": 3.0}

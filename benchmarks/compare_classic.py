@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The classical trees and ensembles beside scikit-learn at equal settings, in turn, on two threads; docs/results/classic.md.
+"""The classical trees and ensembles beside scikit-learn at equal settings, in turn, on two threads.
 
 python compare_classic.py                              all rows, written one by one to results/classic-compare.json
 python compare_classic.py --shapes tree-dense,stumps-adult --repeats 3

@@ -35,7 +35,9 @@ class Worker:
         self.engine = engine
         context = multiprocessing.get_context("spawn")
         self._pipe, other = context.Pipe()
-        self._process = context.Process(target=_serve, args=(other, engine, table, n_threads, session or _Session), daemon=True)
+        self._process = context.Process(
+            target=_serve, args=(other, engine, table, n_threads, session or _Session), daemon=True
+        )
         kept = {name: os.environ.get(name) for name in THREAD_VARIABLES}
         os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(n_threads)))
         self._process.start()
