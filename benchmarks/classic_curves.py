@@ -10,7 +10,6 @@ import classic_methods
 import classic_sets
 import numpy as np
 from classic_sets import Cases
-from sklearn.model_selection import StratifiedKFold
 
 from pygbt.ensemble import AdaBoostClassifier, BaggingClassifier, RandomForestClassifier
 from pygbt.tree import C45Classifier
@@ -43,12 +42,8 @@ def errors(train: Cases, test: Cases, seed: int, sizes: tuple[int, ...] = SIZES)
 
 def repetition(data: str, number: int) -> list[dict[str, list[float]]]:
     """A ten-fold cross-validation."""
-    cases = classic_sets.load(data)
-    folds = StratifiedKFold(10, shuffle=True, random_state=number)
-    return [
-        errors(cases.take(train), cases.take(test), 1000 * number + fold)
-        for fold, (train, test) in enumerate(folds.split(cases.X, cases.y))
-    ]
+    folds = classic_sets.stratified_folds(classic_sets.load(data), number)
+    return [errors(train, test, 1000 * number + fold) for fold, (train, test) in enumerate(folds)]
 
 
 def run(data: str, pool: ProcessPoolExecutor, repeats: int = 6) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 
 python classic_scores.py                        everything, a quarter of an hour on two cores; goes on where it ended
 python classic_scores.py --sets glass,iris --again
+python classic_scores.py --groups forest        put into the rows that are there
 python classic_scores.py --quick                one repetition on small tables, nothing saved
 """
 
@@ -12,7 +13,6 @@ import argparse
 import os
 import statistics
 import time
-import warnings
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -24,7 +24,6 @@ import classic_sets
 import machine
 import numpy as np
 from classic_sets import Cases
-from sklearn.model_selection import StratifiedKFold
 
 NAME = "classic-scores"
 
@@ -107,12 +106,7 @@ def parts(task: Task, repetition: int, share: float = 1.0) -> Iterator[tuple[Cas
         cut = n - round(n / 10)
         yield cases.take(np.sort(order[:cut])), cases.take(np.sort(order[cut:]))
         return
-    folds = StratifiedKFold(10, shuffle=True, random_state=repetition)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # classes with fewer rows than folds
-        found = list(folds.split(cases.X, cases.y))
-    for train, test in found:
-        yield cases.take(train), cases.take(test)
+    yield from classic_sets.stratified_folds(cases, repetition)
 
 
 def repetition(task: Task, group: str, number: int, share: float = 1.0) -> tuple[dict[str, list[float]], float]:
@@ -171,6 +165,7 @@ def describe(row: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", help="only these, by commas")
+    parser.add_argument("--groups", help="only these groups of methods, by commas; put into the rows there are")
     parser.add_argument("--again", action="store_true", help="run tasks that have results, too")
     parser.add_argument("--quick", action="store_true", help="one repetition on at most 150 rows; saves nothing")
     args = parser.parse_args()
@@ -182,22 +177,29 @@ def main() -> None:
     if (machine.RESULTS / f"{NAME}.json").exists() and not args.quick:
         kept = machine.load(NAME)
         results = {key: kept[key] for key in results}
-    done = set() if args.again else {(r["set"], r["protocol"], r["repeats"]) for r in results["rows"]}
+    done = set() if args.again or args.groups else {(r["set"], r["protocol"], r["repeats"]) for r in results["rows"]}
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         for task in TASKS:
             key = (task.data, task.protocol, task.repeats)
             if task.data not in wanted or key in done:
                 continue
-            row = run(Task(*key[:2], 1, task.groups), pool, 0.1) if args.quick else run(task, pool)
+            some = tuple(g for g in task.groups if not args.groups or g in args.groups.split(","))
+            if not some:
+                continue
+            row = run(Task(*key[:2], 1, some), pool, 0.1) if args.quick else run(Task(*key, some), pool)
             print(describe(row), flush=True)
             if args.quick:
                 continue
+            old = [r for r in results["rows"] if (r["set"], r["protocol"], r["repeats"]) == key]
+            if args.groups and old:
+                row = old[0] | {name: old[0][name] | row[name] for name in ("seconds", "errors")}
             results["rows"] = [r for r in results["rows"] if (r["set"], r["protocol"]) != key[:2]] + [row]
             results["rows"].sort(key=_place)
             machine.save(NAME, results)
         for data in classic_curves.SETS:
             if (
                 args.quick
+                or args.groups
                 or data not in wanted
                 or (not args.again and any(c["set"] == data for c in results["curves"]))
             ):

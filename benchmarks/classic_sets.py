@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import tables  # noqa: F401  (puts ../shared/data on the path)
+from sklearn.model_selection import StratifiedKFold
 
 #: Not in the published sets: vowel's column of the speaker's sex is ours alone.
 LEFT_OUT = {"vowel": ["Sex"]}
@@ -37,6 +39,14 @@ def load(name: str, share: float = 1.0) -> Cases:
         n = max(60, int(share * len(X)))
         cases = cases.take(np.sort(np.random.default_rng(0).permutation(len(X))[:n]))
     return cases
+
+
+def stratified_folds(cases: Cases, seed: int) -> list[tuple[Cases, Cases]]:
+    """Training and test cases of ten folds."""
+    folds = StratifiedKFold(10, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # classes with fewer rows than folds
+        return [(cases.take(train), cases.take(test)) for train, test in folds.split(cases.X, cases.y)]
 
 
 def waveforms(n: int, seed: int | list[int]) -> Cases:
