@@ -167,6 +167,7 @@ def main() -> None:
     parser.add_argument("--sets", help="only these, by commas")
     parser.add_argument("--groups", help="only these groups of methods, by commas; put into the rows there are")
     parser.add_argument("--again", action="store_true", help="run tasks that have results, too")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
     parser.add_argument("--quick", action="store_true", help="one repetition on at most 150 rows; saves nothing")
     args = parser.parse_args()
     wanted = set(args.sets.split(",")) if args.sets else {task.data for task in TASKS}
@@ -178,7 +179,7 @@ def main() -> None:
         kept = machine.load(NAME)
         results = {key: kept[key] for key in results}
     done = set() if args.again or args.groups else {(r["set"], r["protocol"], r["repeats"]) for r in results["rows"]}
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ProcessPoolExecutor(args.workers) as pool:
         for task in TASKS:
             key = (task.data, task.protocol, task.repeats)
             if task.data not in wanted or key in done:
