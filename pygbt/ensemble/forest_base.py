@@ -21,7 +21,7 @@ from ..estimator_files import FileParts, SavedEstimator
 from ..schema import Schema
 from ..tree.base import read_training_table, threads
 from .base import choice, seed
-from .forest_growth import grow_trees, out_of_bag, table_columns
+from .forest_growth import grow_trees, table_columns
 from .forest_model import ForestModel, ForestTrees, TargetScale
 from .forest_options import features_of_node, integer, number, rows_of_tree, share_below_half
 from .forest_proximity import dense_proximity, nearest_proximity
@@ -126,7 +126,7 @@ class ForestEstimator(SavedEstimator, TableEstimator):
         self.forest_ = ForestModel(trainer.model(), schema, scale)
         if self.oob_score:
             columns = table_columns(table, schema.n_categories) if isinstance(X, Dataset) else schema.encode(X)
-            sums, n_left_out = out_of_bag(self.forest_.core, trainer, columns, n_threads)
+            sums, n_left_out = trainer.out_of_bag(self.forest_.core, columns, n_threads)
             self._set_out_of_bag(target, weight, sums, n_left_out)
         return self
 
@@ -191,7 +191,7 @@ class ForestEstimator(SavedEstimator, TableEstimator):
         return False
 
     def _set_out_of_bag(
-        self, target: npt.NDArray[Any], weight: Floats | None, sums: Floats, n_left_out: npt.NDArray[np.int64]
+        self, target: npt.NDArray[Any], weight: Floats | None, sums: Floats, n_left_out: npt.NDArray[np.int32]
     ) -> None:
         """Out-of-bag answers and their score over the rows that some tree left out."""
         known = n_left_out > 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Growing a forest some trees at a time, so that Ctrl-C is heard and a progress bar moves; rows that trees left out."""
+"""Growing a forest some trees at a time, so that Ctrl-C is heard and a progress bar moves."""
 
 from __future__ import annotations
 
@@ -8,17 +8,13 @@ import time
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..callbacks import ProgressBar
 
-__all__ = ["grow_trees", "out_of_bag", "table_columns"]
-
-Floats = npt.NDArray[np.float64]
+__all__ = ["grow_trees", "table_columns"]
 
 BATCH_SECONDS = 0.5
 BAR_SECONDS = 2.0  # shorter growth shows no bar
-LEAF_BYTES = 64 << 20
 
 
 def grow_trees(trainer: Any, n_trees: int, n_threads: int, *, verbose: bool) -> None:
@@ -42,23 +38,6 @@ def grow_trees(trainer: Any, n_trees: int, n_threads: int, *, verbose: bool) -> 
             batch = max(1, round(BATCH_SECONDS * done / elapsed / least)) * least
     finally:
         bar.finish()
-
-
-def out_of_bag(core: Any, trainer: Any, columns: Any, n_threads: int) -> tuple[Floats, npt.NDArray[np.int64]]:
-    """Sums over the trees that did not draw a row of what they answer, shape (n, n_outputs); their number, (n,)."""
-    n_rows = len(trainer.counts(0))
-    sums = np.zeros((n_rows, core.n_outputs))
-    n_left_out = np.zeros(n_rows, dtype=np.int64)
-    step = max(1, LEAF_BYTES // (4 * max(1, n_rows)))
-    for first in range(0, core.n_trees, step):
-        end = min(first + step, core.n_trees)
-        leaves = core.predict(columns, output="leaf", begin=first, end=end, n_threads=n_threads)
-        for index in range(first, end):
-            value = core.tree(index)["leaf_value"].reshape(-1, core.n_outputs)
-            rows = np.flatnonzero(trainer.counts(index) == 0)
-            sums[rows] += value[leaves[rows, index - first]]
-            n_left_out[rows] += 1
-    return sums, n_left_out
 
 
 def table_columns(table: Any, n_categories: list[int]) -> list[Any]:

@@ -53,7 +53,9 @@ def read_trees(
     shape = (len(kinds), len(keys))
     parts.require(lengths is not None and lengths.dtype == np.int64 and lengths.shape == shape, "trees do not fit")
     assert lengths is not None
-    parts.require(len(widths) == len(kinds) and all(type(width) is int for width in widths), "trees do not fit")
+    parts.require(
+        len(widths) == len(kinds) and all(type(w) is int and 0 < w < 2**31 for w in widths), "trees do not fit"
+    )
     parts.require(all(type(kind) is bool and kind == (classes is not None) for kind in kinds), "kinds do not fit")
     parts.require(not kinds or len(wide) == schema.n_features, "columns do not fit")
     parts.require(all(type(mark) is bool for mark in wide), "columns do not fit")

@@ -16,6 +16,7 @@
 #include "cart/grow_cart.h"
 #include "ensemble/bootstrap.h"
 #include "ensemble/forest.h"
+#include "ensemble/out_of_bag.h"
 
 namespace py = pybind11;
 
@@ -85,5 +86,19 @@ void bind_cart(py::module_& module) {
             forest.trainer.counts(index, counts);
             return bindings::to_array(std::move(counts));
           },
-          py::arg("index"), "[row] how often the tree drew it");
+          py::arg("index"), "[row] how often the tree drew it")
+      .def(
+          "out_of_bag",
+          [](const Forest& forest, const Model& model, const py::object& columns, int n_threads) {
+            const bindings::RawColumns raw = bindings::read_columns(columns);
+            LeftOut found;
+            {
+              const py::gil_scoped_release release;
+              found = out_of_bag(model, forest.trainer, raw.views, raw.n_rows, n_threads);
+            }
+            return py::make_tuple(bindings::to_array(std::move(found.sums), {raw.n_rows, model.n_outputs()}),
+                                  bindings::to_array(std::move(found.n_trees)));
+          },
+          py::arg("model"), py::arg("columns"), py::arg("n_threads") = 0,
+          "([row][n_outputs] sums over the trees that did not draw a row of what they answer, [row] their number)");
 }

@@ -14,6 +14,7 @@
 #include "cart/cases.h"
 #include "cart/level_order.h"
 #include "decision/response.h"
+#include "math/impurity.h"
 
 namespace pygbt {
 
@@ -91,7 +92,8 @@ class AbsoluteSides {
     change(right_, r, one, 1);
   }
   bool alike() const { return deviation(left_) + deviation(right_) == parent_; }  // a median serves both sides
-  double score() const { return -static_cast<double>(deviation(left_) + deviation(right_)); }
+  CutScore score() const { return {-static_cast<double>(deviation(left_) + deviation(right_)), 1.0}; }
+  bool perfect() const { return false; }
   std::int64_t left_weight() const { return left_.weight; }
   std::int64_t right_weight() const { return right_.weight; }
 

@@ -7,22 +7,17 @@
 
 #include "base/pool.h"
 #include "cart/absolute_error.h"
-#include "cart/criteria.h"
+#include "cart/cart_divide.h"
+#include "cart/class_criteria.h"
+#include "cart/value_criteria.h"
 
 namespace pygbt {
 namespace {
 
 constexpr std::size_t kTaskCases = 2048;  // a sub-tree of fewer cases is never split among threads
 constexpr std::size_t kTasksPerThread = 8;
-constexpr std::size_t kLocalBytes = std::size_t{3}
-                                    << 17;  // of codes by rows that are copied for a sub-tree: stay in L2
-
-bool bit(const std::vector<std::uint64_t>& bits, FeatureId feature) {
-  return ((bits[static_cast<std::size_t>(feature) / 64] >> (feature % 64)) & 1u) != 0;
-}
-void set_bit(std::vector<std::uint64_t>& bits, FeatureId feature) {
-  bits[static_cast<std::size_t>(feature) / 64] |= std::uint64_t{1} << (feature % 64);
-}
+constexpr std::size_t kBatch = 64;  // features whose codes are read together
+constexpr std::size_t kLocalBytes = 3 << 17;  // of codes by rows that are copied for a sub-tree: they stay in L2
 
 // Whole units of a weight.
 std::int64_t units(double weight, double unit) {
@@ -60,7 +55,7 @@ CartTree CartGrower<Criterion>::grow(std::vector<Case>& cases) {
   OpenNode root;
   root.node = tree.add();
   root.end = cases.size();
-  root.constant.assign((static_cast<std::size_t>(table_.n_features()) + 63) / 64, 0);
+  root.constant = FeatureBits(table_.n_features());
   Worker& first = *workers_.front();
   set_total(root, first.search.criterion());
   if constexpr (std::is_same_v<Criterion, PoissonSides>) {  // the rate of the root shrinks all others
@@ -179,40 +174,48 @@ template <class Criterion>
 bool CartGrower<Criterion>::search(OpenNode& node, Worker& worker, bool parallel) {
   node.asked = nullptr;
   node.found.clear();
-  if (options_.max_features > 0)
-    search_drawn(node, worker, node.found);
+  if (options_.max_features > 0 || (!parallel && options_.max_competitors == 0))
+    search_here(node, worker, node.found);
   else
     search_all(node, worker, parallel, node.found);
   return !node.found.empty() && node.found[0].found();
 }
 
-// A number of drawn features, and then one more at a time until there is a question.
+// One thread and no competitors: all features, or a number of drawn ones and then one more at a time until there is a
+// question.
 template <class Criterion>
-void CartGrower<Criterion>::search_drawn(OpenNode& node, Worker& worker, std::vector<SplitCandidate>& found) {
+void CartGrower<Criterion>::search_here(OpenNode& node, Worker& worker, std::vector<SplitCandidate>& found) {
   const SearchNode<Case> of{cases_of(node), node.total.data(), node.key};
-  worker.draw.begin(options_, node.key);
+  const bool drawn = options_.max_features > 0;
   SplitCandidate best;
-  std::int32_t wanted = options_.max_features;
-  while (worker.draw.more() && !best.found()) {
-    worker.drawn.clear();
-    for (; wanted > 0 && worker.draw.more(); --wanted) {
-      const FeatureId feature = worker.draw.next();
-      if (!bit(node.constant, feature)) worker.drawn.push_back(feature);
-    }
-    wanted = 1;
-    read_drawn(node, worker);
-    for (std::size_t i = 0; i < worker.drawn.size(); ++i) {
+  const auto search_batch = [&] {
+    read_batch(node, worker);
+    node.asked = nullptr;  // its codes were overwritten
+    for (std::size_t i = 0; i < worker.batch.size(); ++i) {
+      if (best.perfect && worker.batch[i] > best.feature && options_.feature_cost.empty()) continue;
       NodeCodes& codes = worker.codes[i];
       if (worker.search.constant(codes)) {
-        set_bit(node.constant, worker.drawn[i]);
+        node.constant.set(worker.batch[i]);
         continue;
       }
-      SplitCandidate candidate = worker.search.best(of, worker.drawn[i], codes);
+      SplitCandidate candidate = worker.search.best(of, worker.batch[i], codes);
       if (!candidate.found() || !candidate.better_than(best)) continue;
       best = std::move(candidate);
       node.asked = &codes;
     }
+    worker.batch.clear();
+  };
+  worker.batch.clear();
+  if (drawn) worker.draw.begin(options_, node.key);
+  std::int32_t wanted = drawn ? options_.max_features : table_.n_features();
+  for (FeatureId next = 0; wanted > 0 || (drawn && !best.found());) {
+    if (drawn ? !worker.draw.more() : next == table_.n_features()) break;
+    const FeatureId feature = drawn ? worker.draw.next() : next++;
+    if (!node.constant.has(feature)) worker.batch.push_back(feature);
+    --wanted;
+    if (wanted <= 0 || worker.batch.size() == kBatch) search_batch();
   }
+  if (!worker.batch.empty()) search_batch();
   found.push_back(std::move(best));
 }
 
@@ -229,13 +232,13 @@ void CartGrower<Criterion>::make_local(OpenNode& node, Worker& worker) {
   node.local = true;
 }
 
-// Codes of the drawn features: row by row, so that a line of a row is read once for all of them.
+// Codes of the features of the batch: row by row, so that a line of a row is read once for all of them.
 template <class Criterion>
-void CartGrower<Criterion>::read_drawn(const OpenNode& node, Worker& worker) const {
+void CartGrower<Criterion>::read_batch(const OpenNode& node, Worker& worker) const {
   const std::span<const Case> cases = cases_of(node);
-  if (worker.codes.size() < worker.drawn.size()) worker.codes.resize(worker.drawn.size());
-  for (std::size_t i = 0; i < worker.drawn.size(); ++i) {
-    const CodedColumn& column = table_.columns[static_cast<std::size_t>(worker.drawn[i])];
+  if (worker.codes.size() < worker.batch.size()) worker.codes.resize(worker.batch.size());
+  for (std::size_t i = 0; i < worker.batch.size(); ++i) {
+    const CodedColumn& column = table_.columns[static_cast<std::size_t>(worker.batch[i])];
     if (rows_.empty())
       worker.codes[i].read(column, cases);
     else
@@ -249,9 +252,9 @@ void CartGrower<Criterion>::read_drawn(const OpenNode& node, Worker& worker) con
     for (std::size_t place = end; place < std::min(cases.size(), end + kBlock); ++place)
       for (std::size_t byte = 0; byte < rows_.stride; byte += 64)
         __builtin_prefetch(rows_.row(cases[place].row) + byte);
-    for (std::size_t i = 0; i < worker.drawn.size(); ++i) {
+    for (std::size_t i = 0; i < worker.batch.size(); ++i) {
       NodeCodes& codes = worker.codes[i];
-      const std::uint8_t* first = by_row + rows_.offset[static_cast<std::size_t>(worker.drawn[i])];
+      const std::uint8_t* first = by_row + rows_.offset[static_cast<std::size_t>(worker.batch[i])];
       codes.visit([&]<class T>(const T*) {
         T* out = static_cast<T*>(codes.data());
         for (std::size_t place = begin; place < end; ++place)
@@ -259,7 +262,7 @@ void CartGrower<Criterion>::read_drawn(const OpenNode& node, Worker& worker) con
       });
     }
   }
-  for (std::size_t i = 0; i < worker.drawn.size(); ++i) worker.codes[i].finish();
+  for (std::size_t i = 0; i < worker.batch.size(); ++i) worker.codes[i].finish();
 }
 
 // All features; the best first, then the competitors.
@@ -270,7 +273,7 @@ void CartGrower<Criterion>::search_all(OpenNode& node, Worker& worker, bool para
   const std::int32_t n_features = table_.n_features();
   std::vector<FeatureId> varying;
   for (FeatureId f = 0; f < n_features; ++f)
-    if (!bit(node.constant, f)) varying.push_back(f);
+    if (!node.constant.has(f)) varying.push_back(f);
   std::vector<SplitCandidate> candidates(parallel || options_.max_competitors > 0 ? varying.size() : 0);
   std::vector<std::uint8_t> constant(varying.size(), 0);
   SplitCandidate best;
@@ -295,7 +298,7 @@ void CartGrower<Criterion>::search_all(OpenNode& node, Worker& worker, bool para
     for (std::size_t i = 0; i < varying.size(); ++i) one(i, worker);
   }
   for (std::size_t i = 0; i < varying.size(); ++i)
-    if (constant[i] != 0) set_bit(node.constant, varying[i]);
+    if (constant[i] != 0) node.constant.set(varying[i]);
   found.clear();
   if (candidates.empty()) {
     found.push_back(std::move(best));
@@ -307,169 +310,6 @@ void CartGrower<Criterion>::search_all(OpenNode& node, Worker& worker, bool para
   const std::size_t keep = std::min(candidates.size(), 1 + static_cast<std::size_t>(options_.max_competitors));
   candidates.resize(keep);
   found = std::move(candidates);
-}
-
-template <class Criterion>
-void CartGrower<Criterion>::split(CartTree& tree, OpenNode& node, Worker& worker, bool parallel, OpenNode& left,
-                                  OpenNode& right) {
-  const std::int32_t child = tree.add();
-  tree.add();
-  CartNode& grown = tree.nodes[static_cast<std::size_t>(node.node)];
-  grown.child = child;
-  grown.questions.reserve(node.found.size());
-  grown.questions.push_back({std::move(node.found[0]), 0.0, 0.0});
-  std::size_t n_left = 0;
-  std::size_t n_right = 0;
-  if (options_.missing == MissingRows::kDirection) {
-    n_left = divide(grown, node, worker, left, right);
-    n_right = node.end - node.begin - n_left;
-  } else {
-    n_left = divide_by_surrogates(grown, node, worker, parallel, n_right);
-  }
-  for (std::size_t i = 1; i < node.found.size(); ++i) grown.questions.push_back({std::move(node.found[i]), 0.0, 0.0});
-  left.begin = node.begin;
-  left.end = right.begin = node.begin + n_left;
-  right.end = right.begin + n_right;
-  std::uint32_t side = 0;
-  for (OpenNode* one : {&left, &right}) {
-    one->node = child + static_cast<std::int32_t>(side);
-    one->depth = node.depth + 1;
-    one->key = child_key(node.key, side++);
-    one->constant = node.constant;
-    one->local = node.local;
-    if (options_.missing != MissingRows::kDirection) set_total(*one, worker.search.criterion());
-  }
-}
-
-template <class Criterion>
-std::size_t CartGrower<Criterion>::divide(CartNode& into, OpenNode& node, Worker& worker, OpenNode& left,
-                                          OpenNode& right) {
-  const SplitCandidate& asked = into.questions[0].split;
-  const Criterion& criterion = worker.search.criterion();
-  const std::size_t n = node.end - node.begin;
-  Case* cases = cases_->data() + node.begin;
-  if (worker.spare.size() < n) worker.spare.resize(n);
-  Case* spare = worker.spare.data();
-  const auto width = static_cast<std::size_t>(criterion.width);
-  left.total.assign(width, 0);
-  right.total.assign(width, 0);
-  std::int64_t* totals[2] = {left.total.data(), right.total.data()};
-  std::size_t n_left = 0, n_right = 0;
-  const auto each = [&](const auto& goes_right) {
-    for (std::size_t i = 0; i < n; ++i) {
-      const Case one = cases[i];
-      const std::size_t side = goes_right(i, one) ? 1 : 0;
-      criterion.count(totals[side], one);
-      cases[n_left] = one;  // its place has been read
-      spare[n_right] = one;
-      n_left += 1 - side;
-      n_right += side;
-    }
-  };
-  const CodedColumn& column = table_.columns[static_cast<std::size_t>(asked.feature)];
-  const auto by_code = [&](const auto& code_at) {
-    if (asked.nominal) {
-      const bool missing_right = !asked.missing_left;
-      each([&](std::size_t i, const Case& one) {
-        const Code code = code_at(i, one);
-        return code == kMissingCode ? missing_right : asked.branches[code - 1] != 0;
-      });
-    } else {  // a missing code, 0, wraps to above all others where it goes right
-      const Code shift = asked.missing_left ? 0 : 1;
-      each([&](std::size_t i, const Case& one) { return code_at(i, one) - shift > asked.low - shift; });
-    }
-  };
-  if (node.asked != nullptr)
-    node.asked->visit([&](const auto* codes) {
-      by_code([codes](std::size_t i, const Case&) { return static_cast<Code>(codes[i]); });
-    });
-  else
-    visit_codes(column, [&](const auto* codes) {
-      by_code([codes](std::size_t, const Case& one) { return static_cast<Code>(codes[one.row]); });
-    });
-  std::copy_n(spare, n_right, cases + n_left);
-  criterion.finish_cell(totals[0]);
-  criterion.finish_cell(totals[1]);
-  // Missing values follow the search, else the heavier side.
-  into.fallback = asked.has_missing ? (asked.missing_left ? 0 : 1) : totals[1][0] > totals[0][0] ? 1 : 0;
-  return n_left;
-}
-
-template <class Criterion>
-std::size_t CartGrower<Criterion>::divide_by_surrogates(CartNode& into, OpenNode& node, Worker& worker, bool parallel,
-                                                        std::size_t& n_right) {
-  const std::span<const Case> cases = cases_of(node);
-  const SplitCandidate& asked = into.questions[0].split;
-  worker.side.resize(cases.size());
-  std::int64_t weight[3] = {0, 0, 0};
-  visit_codes(table_.columns[static_cast<std::size_t>(asked.feature)], [&](const auto* codes) {
-    for (std::size_t i = 0; i < cases.size(); ++i) {
-      const std::int32_t child = asked.child(codes[cases[i].row]);
-      worker.side[i] = child < 0 ? kUndecided : static_cast<std::uint8_t>(child);
-      weight[worker.side[i]] += cases[i].weight;
-    }
-  });
-  // The majority of the rows that the question decides; at 50:50 none.
-  into.fallback = options_.use_surrogates < 2 || weight[0] == weight[1] ? kStays : weight[1] > weight[0] ? 1 : 0;
-  if (options_.use_surrogates > 0 && options_.max_surrogates > 0) find_surrogates(into, node, worker, parallel);
-  return partition(into, node, worker, n_right);
-}
-
-template <class Criterion>
-void CartGrower<Criterion>::find_surrogates(CartNode& into, const OpenNode& node, Worker& worker, bool parallel) {
-  const std::span<const Case> cases = cases_of(node);
-  const FeatureId asked = into.questions[0].split.feature;
-  const std::span<const std::uint8_t> side(worker.side.data(), cases.size());
-  std::vector<CartQuestion> found(static_cast<std::size_t>(table_.n_features()));
-  const auto one = [&](std::size_t f, Worker& own) {
-    const auto feature = static_cast<FeatureId>(f);
-    if (feature != asked && !bit(node.constant, feature)) found[f] = own.surrogates.best(cases, side, feature);
-  };
-  if (parallel) {
-    parallel_for(n_threads_, table_.n_features(), [&](std::int64_t f, int thread) {
-      one(static_cast<std::size_t>(f), *workers_[static_cast<std::size_t>(thread)]);
-    });
-  } else {
-    for (std::size_t f = 0; f < found.size(); ++f) one(f, worker);
-  }
-  std::erase_if(found, [](const CartQuestion& q) { return !q.split.found(); });
-  std::stable_sort(found.begin(), found.end(),
-                   [](const CartQuestion& a, const CartQuestion& b) { return a.agreement > b.agreement; });
-  if (found.size() > static_cast<std::size_t>(options_.max_surrogates))
-    found.resize(static_cast<std::size_t>(options_.max_surrogates));
-  into.n_surrogates = static_cast<std::int32_t>(found.size());
-  for (CartQuestion& surrogate : found) into.questions.push_back(std::move(surrogate));
-}
-
-// Cases of child 0 first, then those of child 1, each in their order; those that stay come last. Returns the number of
-// the first.
-template <class Criterion>
-std::size_t CartGrower<Criterion>::partition(const CartNode& of, const OpenNode& node, Worker& worker,
-                                             std::size_t& n_right) {
-  const std::size_t n = node.end - node.begin;
-  Case* cases = cases_->data() + node.begin;
-  worker.spare.resize(std::max(worker.spare.size(), n));
-  std::size_t n_left = 0, n_stays = 0;
-  n_right = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    std::int32_t side = worker.side[i];
-    for (std::int32_t s = 1; s <= of.n_surrogates && side == kUndecided; ++s) {
-      const SplitCandidate& surrogate = of.questions[static_cast<std::size_t>(s)].split;
-      const std::int32_t child = surrogate.child(code(surrogate.feature, cases[i].row));
-      if (child >= 0) side = child;
-    }
-    if (side == kUndecided) side = of.fallback >= 0 ? of.fallback : kUndecided;
-    const Case one = cases[i];
-    if (side == 0)
-      cases[n_left++] = one;  // its place was read
-    else if (side == 1)
-      worker.spare[n_right++] = one;
-    else
-      worker.spare[n - ++n_stays] = one;
-  }
-  std::copy_n(worker.spare.begin(), n_right, cases + n_left);
-  std::copy_n(worker.spare.begin() + static_cast<std::ptrdiff_t>(n - n_stays), n_stays, cases + n_left + n_right);
-  return n_left;
 }
 
 template class CartGrower<GiniCounts>;

@@ -12,6 +12,7 @@
 #include "cart/cart_options.h"
 #include "cart/cart_tree.h"
 #include "cart/cases.h"
+#include "cart/feature_bits.h"
 #include "cart/feature_draw.h"
 #include "cart/feature_search.h"
 #include "cart/node_summary.h"
@@ -40,7 +41,7 @@ class CartGrower {
     std::int32_t depth = 0;
     std::uint64_t key = 1;
     std::vector<std::int64_t> total;  // [width] cell of its cases
-    std::vector<std::uint64_t> constant;  // bits of the features known to have one value here
+    FeatureBits constant;  // features known to have one value here
     std::vector<SplitCandidate> found;  // what the search left, the best first
     bool local = false;  // rows of its cases are places in Worker::local
     const NodeCodes* asked = nullptr;  // codes in the column of the best, where they are at hand
@@ -56,8 +57,8 @@ class CartGrower {
     FeatureSearch<Criterion> search;
     SurrogateSearch surrogates;
     FeatureDraw draw;
-    std::vector<NodeCodes> codes;  // of one feature after the other, or of drawn ones together
-    std::vector<FeatureId> drawn;
+    std::vector<FeatureId> batch;  // features that are read together
+    std::vector<NodeCodes> codes;  // of each
     std::vector<std::uint8_t> local;  // codes by rows of the cases of a sub-tree
     std::vector<Case> spare;
     std::vector<std::uint8_t> side;
@@ -69,8 +70,8 @@ class CartGrower {
   bool open(CartTree& tree, OpenNode& node, Worker& worker);
   // Finds questions; false: there is none. parallel: by all threads.
   bool search(OpenNode& node, Worker& worker, bool parallel);
-  void search_drawn(OpenNode& node, Worker& worker, std::vector<SplitCandidate>& found);
-  void read_drawn(const OpenNode& node, Worker& worker) const;
+  void search_here(OpenNode& node, Worker& worker, std::vector<SplitCandidate>& found);
+  void read_batch(const OpenNode& node, Worker& worker) const;
   // Copies the codes by rows of the node's cases, so that its sub-tree finds them in the cache.
   void make_local(OpenNode& node, Worker& worker);
   void search_all(OpenNode& node, Worker& worker, bool parallel, std::vector<SplitCandidate>& found);

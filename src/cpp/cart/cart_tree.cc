@@ -55,20 +55,24 @@ double improvement_scale(const CartNode& node, const Response& response, CartCri
   }
 }
 
-// Nodes of `tree` from the root, children of a node side by side and after it. Calls visit(node, place of its first
-// child in this order, or -1).
+// Nodes of `tree` from the root: children side by side after their parent, a sub-tree close together. Calls visit(node,
+// place of its first child in this order, or -1).
 template <class Visit>
 void in_order(const CartTree& tree, const Visit& visit) {
-  std::vector<std::int32_t> order{0};
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    const CartNode& node = tree.nodes[static_cast<std::size_t>(order[i])];
-    const auto next = static_cast<std::int32_t>(order.size());
-    if (node.child >= 0) {
-      order.push_back(node.child);
-      order.push_back(node.child + 1);
-    }
-    visit(order[i], node.child >= 0 ? next : -1);
+  std::vector<std::int32_t> node_at{0}, child_at, open{0};
+  node_at.reserve(tree.nodes.size());
+  child_at.resize(tree.nodes.size(), -1);
+  while (!open.empty()) {
+    const auto place = static_cast<std::size_t>(open.back());
+    open.pop_back();
+    const std::int32_t child = tree.nodes[static_cast<std::size_t>(node_at[place])].child;
+    if (child < 0) continue;
+    const auto next = static_cast<std::int32_t>(node_at.size());
+    child_at[place] = next;
+    node_at.insert(node_at.end(), {child, child + 1});
+    open.insert(open.end(), {next + 1, next});
   }
+  for (std::size_t place = 0; place < node_at.size(); ++place) visit(node_at[place], child_at[place]);
 }
 
 void add_categories(const SplitCandidate& split, Tree& tree) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -125,13 +126,17 @@ class FeatureSearch {
   template <class Sides>
   bool judge(const Sides& sides, std::int64_t left_rows, bool missing_left) {
     if (!allowed(sides, left_rows)) return false;
-    const double improvement = sides.score() - parent_;
+    const CutScore score = sides.score();
+    const double to_beat = (best_.improvement + parent_) * score.below;
+    if (score.above < to_beat - std::abs(to_beat) * 0x1p-40) return false;  // worse for sure
+    const double improvement = score.above / score.below - parent_;
     if (!(improvement > best_.improvement)) return false;
     if (options_.cp >= 0.0 && (!(improvement > 0.0) || sides.alike())) return false;
     best_.improvement = improvement;
     best_.goodness = improvement / cost_;
     best_.feature = feature_;
     best_.missing_left = missing_left;
+    best_.perfect = n_missing_ == 0 && (n_rows_ == 2 || sides.perfect());
     return true;
   }
   bool judge(std::int64_t left_rows, bool missing_left) { return judge(criterion_, left_rows, missing_left); }
@@ -239,7 +244,10 @@ class FeatureSearch {
       const double least = column.value[first - 1], most = column.value[last - 1];
       double drawn = least + share * (most - least);
       if (!column.wide) drawn = round_down(drawn);
-      drawn = std::min(std::max(drawn, least), column.value[last - 2]);
+      const double below =
+          column.wide ? std::nextafter(most, least)
+                      : static_cast<double>(std::nextafter(static_cast<float>(most), static_cast<float>(least)));
+      drawn = std::min(std::max(drawn, least), below);  // the largest value goes high, whatever lies between
       const auto end = column.value.begin() + (last - 1);
       low = static_cast<Code>(std::upper_bound(column.value.begin() + (first - 1), end, drawn) - column.value.begin());
       best_.drawn = drawn;

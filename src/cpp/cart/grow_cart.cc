@@ -10,7 +10,8 @@
 #include "base/pool.h"
 #include "cart/absolute_error.h"
 #include "cart/cart_grower.h"
-#include "cart/criteria.h"
+#include "cart/class_criteria.h"
+#include "cart/value_criteria.h"
 
 namespace pygbt {
 namespace {

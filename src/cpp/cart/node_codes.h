@@ -73,6 +73,7 @@ class NodeCodes {
       spare_.resize(2 * n_);
     }
     std::size_t n = 0;
+    if (n_ <= kFew && n_missing_ == 0 && most_ < Code{1} << (31 - kFewBits)) return sort_few();
     visit([&](const auto* codes) {
       if (n_missing_ == 0) {
         for (; n < n_; ++n) items_[n] = (CodedPlace{codes[n]} << 32) | n;
@@ -110,15 +111,18 @@ class NodeCodes {
     most_ = most;
   }
 
+  std::span<const CodedPlace> sort_few() {
+    std::uint32_t keys[kFew], ascending[kFew];
+    visit([&](const auto* codes) {
+      for (std::size_t i = 0; i < n_; ++i) keys[i] = (Code{codes[i]} << kFewBits) | static_cast<std::uint32_t>(i);
+    });
+    sort_few_(keys, static_cast<std::int32_t>(n_), ascending);
+    for (std::size_t i = 0; i < n_; ++i)
+      items_[i] = (CodedPlace{ascending[i] >> kFewBits} << 32) | (ascending[i] & (kFew - 1));
+    return {items_.data(), n_};
+  }
+
   const CodedPlace* sort(std::size_t n) {
-    if (n <= kFew && most_ < Code{1} << (31 - kFewBits)) {
-      std::uint32_t keys[kFew], ascending[kFew];
-      for (std::size_t i = 0; i < n; ++i) keys[i] = (code_of(items_[i]) << kFewBits) | static_cast<std::uint32_t>(i);
-      for (std::size_t i = 0; i < n; ++i) spare_[i] = items_[i];
-      sort_few_(keys, static_cast<std::int32_t>(n), ascending);
-      for (std::size_t i = 0; i < n; ++i) items_[i] = spare_[ascending[i] & (kFew - 1)];
-      return items_.data();
-    }
     const int bits = static_cast<int>(std::bit_width(most_ - least_));
     const int passes = (bits + kDigitBits - 1) / kDigitBits;
     if (n < 40 * static_cast<std::size_t>(passes)) {  // several digits

@@ -11,7 +11,8 @@
 #include "base/types.h"
 #include "cart/absolute_error.h"
 #include "cart/cart_options.h"
-#include "cart/criteria.h"
+#include "cart/class_criteria.h"
+#include "cart/value_criteria.h"
 #include "decision/response.h"
 
 namespace pygbt {
@@ -27,7 +28,7 @@ struct SummaryRules {
   const Response& response;
   const CartOptions& options;
   double root_rate = 0.0;
-  bool full = true;  // else risk and impurity of a regression are left out
+  bool full = true;  // else risk and impurity may be left out
 };
 
 // total: [width] cell of the cases. value: [n_values], filled.
@@ -53,7 +54,7 @@ inline NodeSummary summarise(const ClassSides&, const SummaryRules& rules, std::
       summary.impurity -= entropy ? x_log_x(p) : p * p;
     }
   }
-  // The class whose call costs least, the first of equal ones; without losses the heaviest.
+  // The class whose call costs least, the first of equal ones: without losses the heaviest.
   const auto cost = [&](std::size_t j) {
     double all = 0.0;
     for (std::size_t k = 0; k < n; ++k) {
@@ -63,10 +64,9 @@ inline NodeSummary summarise(const ClassSides&, const SummaryRules& rules, std::
     return all;
   };
   std::size_t best = 0;
-  if (options.losses.empty()) {
+  if (options.losses.empty() && !rules.full) {
     for (std::size_t k = 1; k < n; ++k)
       if (at(options.class_factor, k) * value[k] > at(options.class_factor, best) * value[best]) best = k;
-    summary.risk = rules.full ? cost(best) : 0.0;
   } else {
     summary.risk = cost(0);
     for (std::size_t j = 1; j < n; ++j) {

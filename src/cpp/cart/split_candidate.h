@@ -19,6 +19,7 @@ struct SplitCandidate {
   FeatureId feature = -1;
   bool nominal = false;
   bool missing_left = false;    // kDirection: where the missing cases went
+  bool perfect = false;          // both sides are pure, so no question improves more; not always noticed
   bool has_missing = false;     // there were some
   Code low = 0, high = 0;       // numeric: codes on both sides of the cut that the node has
   std::uint8_t low_child = 0;   // numeric: where codes up to `low` go; only surrogates say 1

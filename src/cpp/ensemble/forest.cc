@@ -63,7 +63,7 @@ ForestTrainer::ForestTrainer(const CodedTable& table, const Response& response, 
     trees_ = start->trees();
   }
   if (options_.n_draws == 0) options_.n_draws = natural_draws(response);
-  if (options_.tree.max_features > 0) rows_ = make_row_codes(table, n_threads);
+  rows_ = make_row_codes(table, n_threads);
   if (!options_.bootstrap) return;
   response_.weight.clear();  // a row weighs as often as it was drawn
   response_.weight_unit = options_.least_share > 0.0 && response.n_classes > 0 ? kFactorUnit : 1.0;

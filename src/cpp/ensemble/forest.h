@@ -36,6 +36,7 @@ class ForestTrainer {
                 const Model* start = nullptr);
 
   void grow(std::int32_t n_trees);
+  std::int64_t n_rows() const { return table_.n_rows; }
   // Trees, those of `start` included.
   std::int32_t n_trees() const { return static_cast<std::int32_t>(trees_.size()); }
 

@@ -15,9 +15,14 @@ PYGBT_HD double x_log_x(double x) { return x > 0.0 ? x * log_f64(x) : 0.0; }
 // A side's part of minus the Gini impurity, times its weight, less a constant: sum of squares over sum.
 PYGBT_HD double gini_score(double sum_of_squares, double sum) { return sum > 0.0 ? sum_of_squares / sum : 0.0; }
 
-// Both sides of a cut at once, by one division: S_L / W_L + S_R / W_R. Exact but for it where products stay below 2^53.
-PYGBT_HD double gini_cut_score(double left_squares, double left, double right_squares, double right) {
-  return (left_squares * right + right_squares * left) / (left * right);
+// A score as a quotient, so that most cuts can be told worse without a division.
+struct CutScore {
+  double above, below;  // below > 0
+};
+
+// Both sides of a cut at once: S_L / W_L + S_R / W_R. Products below 2^53 are exact.
+PYGBT_HD CutScore gini_cut_score(double left_squares, double left, double right_squares, double right) {
+  return {left_squares * right + right_squares * left, left * right};
 }
 
 // The same of entropy (natural logarithm): sum of x ln x, less X ln X.
@@ -32,9 +37,9 @@ PYGBT_HD double twoing_score(double left, double right, double sum_of_difference
 // Squared error: a side's explained sum of squares about the node's centre.
 PYGBT_HD double mean_score(double sum, double weight) { return weight > 0.0 ? sum * sum / weight : 0.0; }
 
-// Both sides of a cut at once, by one division.
-PYGBT_HD double mean_cut_score(double left_sum, double left, double right_sum, double right) {
-  return (left_sum * left_sum * right + right_sum * right_sum * left) / (left * right);
+// Both sides of a cut at once.
+PYGBT_HD CutScore mean_cut_score(double left_sum, double left, double right_sum, double right) {
+  return {left_sum * left_sum * right + right_sum * right_sum * left, left * right};
 }
 
 // Half a Poisson deviance explained: d ln(d / t) of `d` events in time `t`.
