@@ -13,7 +13,7 @@ SOURCES := $(shell find src pygbt cmake -name '*.cc' -o -name '*.h' -o -name '*.
 CPP_FILES := $(shell find src tests/cpp -name '*.cc' -o -name '*.h' -o -name '*.inc' -o -name '*.cu')
 INSTALL := $(PY) -m pip install --quiet --no-build-isolation -C build-dir=$(BUILD)
 
-.PHONY: bench bench-engine demo test test-all lint format sanitize gpu-test gpu-bench gpu-check gpu-predict clean
+.PHONY: bench bench-engine classic demo test test-all lint format sanitize gpu-test gpu-bench gpu-check gpu-predict clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/pygbt demo
@@ -86,6 +86,12 @@ bench: $(VENV)/.bench
 bench-engine: $(VENV)/.bench
 	cd benchmarks && for script in engine_scores engine_digests softmax_hessian engine_report; do \
 	  $(abspath $(PY)) $$script.py || exit 1; done
+
+# The classical trees against published numbers, pruned, and beside scikit-learn: docs/results/classic.md. Scores that are
+# there are kept; CLASSIC narrows the comparison: make classic CLASSIC="--shapes tree-dense".
+classic: $(VENV)/.bench
+	cd benchmarks && $(abspath $(PY)) classic_scores.py && $(abspath $(PY)) classic_pruning.py && \
+	  $(abspath $(PY)) compare_classic.py $(CLASSIC) && $(abspath $(PY)) classic_report.py
 
 $(VENV)/.bench: $(VENV)/.tools $(SOURCES)
 	$(INSTALL) ".[bench]"

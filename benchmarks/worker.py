@@ -30,11 +30,14 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREAD
 class Worker:
     """An engine in a process of its own, on `n_threads` CPUs."""
 
-    def __init__(self, engine: str, table: Path, n_threads: int) -> None:
+    def __init__(self, engine: str, table: Path, n_threads: int, session: Any = None) -> None:
+        """`session`: a class like `_Session`, made of `engine` and `table`, whose methods `call` runs."""
         self.engine = engine
         context = multiprocessing.get_context("spawn")
         self._pipe, other = context.Pipe()
-        self._process = context.Process(target=_serve, args=(other, engine, table, n_threads), daemon=True)
+        self._process = context.Process(
+            target=_serve, args=(other, engine, table, n_threads, session or _Session), daemon=True
+        )
         kept = {name: os.environ.get(name) for name in THREAD_VARIABLES}
         os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(n_threads)))
         self._process.start()
@@ -80,12 +83,12 @@ class Worker:
 
 
 @contextlib.contextmanager
-def workers(names: list[str], table: Path, n_threads: int) -> Iterator[dict[str, Worker]]:
+def workers(names: list[str], table: Path, n_threads: int, session: Any = None) -> Iterator[dict[str, Worker]]:
     """One worker an engine, ended at the end."""
     started: dict[str, Worker] = {}
     try:
         for name in names:
-            started[name] = Worker(name, table, n_threads)
+            started[name] = Worker(name, table, n_threads, session)
         for worker in started.values():  # they start side by side, and none runs on
             worker.wait()
         yield started
@@ -94,9 +97,9 @@ def workers(names: list[str], table: Path, n_threads: int) -> Iterator[dict[str,
             worker.close()
 
 
-def _serve(pipe: Connection, engine: str, table: Path, n_threads: int) -> None:
+def _serve(pipe: Connection, engine: str, table: Path, n_threads: int, kind: Any) -> None:
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:n_threads])
-    session = _Session(engine, table)
+    session = kind(engine, table)
     pipe.send(("ready", None))
     while True:
         try:
