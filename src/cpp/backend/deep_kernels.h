@@ -34,9 +34,16 @@ struct DeepWalk {
   Lines next[2];  // what the next tree reads: nodes and values, fetched into the cache meanwhile
 };
 
+// A row that walks on.
+struct DeepRow {
+  std::uint32_t at;      // node
+  std::uint32_t from;    // place of its keys, in bytes
+  std::uint32_t number;
+};
+
 // What the walk writes; each array has room for kMostDeepRows + kDeepLanes.
 struct DeepScratch {
-  std::uint32_t *at, *from, *row;  // rows that walk on: node, place of their keys, number
+  DeepRow* open;
   std::int32_t* leaf;              // [row]
   std::uint8_t* unsure;            // [row] not 0: the leaf may be wrong; written where keys are inexact
 };

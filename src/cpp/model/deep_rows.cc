@@ -12,7 +12,7 @@
 namespace pygbt {
 namespace {
 
-constexpr std::int64_t kTaskKeyBytes = 768 << 10;  // of a task's keys: they stay in L2 beside a tree
+constexpr std::int64_t kTaskKeyBytes = 384 << 10;  // of a task's keys: they stay in L2 beside a tree
 constexpr std::int32_t kBlock = 64;                // rows that are read together: they stay in L1
 constexpr std::size_t kSmallKeys = 1 << 15;        // more lie on a huge page
 constexpr std::int64_t kLinesARow = 16;            // of a tree: where rows are fewer, most of it is not read
@@ -161,7 +161,7 @@ void DeepRows::prepare(const DeepCall& call, std::int64_t begin, std::int64_t en
   view_.n_rows = static_cast<std::int32_t>(end - begin);
   view_.sides = view_.sides || call.any_sets;
   constexpr std::size_t room = kMostDeepRows + kDeepLanes;
-  walking_.resize(3 * room);
+  open_.resize(room);
   leaf_.resize(room);
   unsure_.resize(room);
   while (!encode(call)) {
@@ -183,9 +183,7 @@ void DeepRows::run_tree(const DeepCall& call, std::size_t t) {
     if (nodes.n < most) walk.next[0] = nodes;
     if (values.n < most) walk.next[1] = values;
   }
-  constexpr std::size_t room = kMostDeepRows + kDeepLanes;
-  const DeepScratch out{walking_.data(), walking_.data() + room, walking_.data() + 2 * room, leaf_.data(),
-                        unsure_.data()};
+  const DeepScratch out{open_.data(), leaf_.data(), unsure_.data()};
   predict_kernels().deep_leaves[tree.near.empty()](walk, view_, out);
   if (!view_.inexact) return;
   for (std::int32_t row = 0; row < view_.n_rows; ++row) {

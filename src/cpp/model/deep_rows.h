@@ -51,7 +51,7 @@ class DeepRows {
   std::int32_t sure_leaf(const DeepCall& call, const ModelTree& tree, std::int32_t row) const;
 
   HugeVector<std::uint32_t> keys_;
-  std::vector<std::uint32_t> walking_;  // DeepScratch::at, from, row
+  std::vector<DeepRow> open_;
   std::vector<std::int32_t> leaf_;
   std::vector<std::uint8_t> unsure_;
   std::vector<double> exact_;  // [feature of the call][row of the task], where keys are inexact
