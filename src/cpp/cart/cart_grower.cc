@@ -249,7 +249,7 @@ void CartGrower<Criterion>::read_batch(const OpenNode& node, Worker& worker) con
   constexpr std::size_t kBlock = 64;  // rows whose lines stay in L1; those of the next block are fetched ahead
   for (std::size_t begin = 0; begin < cases.size(); begin += kBlock) {
     const std::size_t end = std::min(cases.size(), begin + kBlock);
-    for (std::size_t place = end; place < std::min(cases.size(), end + kBlock); ++place)
+    for (std::size_t place = end; place < std::min(cases.size(), end + kBlock) && !node.local; ++place)
       for (std::size_t byte = 0; byte < rows_.stride; byte += 64)
         __builtin_prefetch(rows_.row(cases[place].row) + byte);
     for (std::size_t i = 0; i < worker.batch.size(); ++i) {
