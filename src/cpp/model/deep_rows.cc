@@ -126,7 +126,7 @@ bool DeepRows::encode(const DeepCall& call) {
   for (std::int32_t first = 0; first < view_.n_rows; first += kBlock) {
     const std::int64_t row = begin_ + first;
     const std::int32_t n = std::min(kBlock, view_.n_rows - first);
-    double* exact = exact_.data() + first;
+    double* exact = view_.inexact ? exact_.data() + first : nullptr;
     for (const FeatureId feature : call.features) {
       const auto f = static_cast<std::size_t>(feature);
       const ColumnView& column = call.columns[f];

@@ -42,7 +42,8 @@ TreePtr make_model_tree(Tree given) {
   }
   std::sort(made->features.begin(), made->features.end());
   made->features.erase(std::unique(made->features.begin(), made->features.end()), made->features.end());
-  if (tree.n_leaves() > kShallowLeaves) made->deep = std::make_unique<const DeepTree>(make_deep_tree(tree));
+  if (tree.n_leaves() > kShallowLeaves && made->depth > kShallowDepth)
+    made->deep = std::make_unique<const DeepTree>(make_deep_tree(tree));
   return made;
 }
 

@@ -13,7 +13,9 @@
 
 namespace pygbt {
 
-inline constexpr std::int32_t kShallowLeaves = 256;  // of a tree that model/forest packs whole
+// Trees with more of both are walked by many rows together (model/deep_rows); model/forest is as fast for others.
+inline constexpr std::int32_t kShallowLeaves = 256;
+inline constexpr std::int32_t kShallowDepth = 11;
 
 struct ModelTree {
   Tree tree;
@@ -22,7 +24,7 @@ struct ModelTree {
   std::vector<CategorySet> sets;
   std::vector<FeatureId> features;     // that the tree tests, ascending
   std::int32_t depth = 0;              // edges from the root to the deepest leaf
-  std::unique_ptr<const DeepTree> deep;  // of a tree with more than kShallowLeaves leaves, else nullptr
+  std::unique_ptr<const DeepTree> deep;  // of a large tree, else nullptr
 };
 
 using TreePtr = std::shared_ptr<const ModelTree>;

@@ -30,6 +30,7 @@ class Layout {
     out.flags.resize(nodes_.size(), 0);
     std::vector<Place> open = {{0, 0, 0}};
     std::uint32_t n_pairs = 1;
+    std::int32_t depth = 0;
     double rows = 0.0, steps = 0.0;  // of the training rows at leaves; all leaves count a little, as counts may be 0
     while (!open.empty()) {
       const Place here = open.back();
@@ -39,6 +40,7 @@ class Layout {
         nodes_[here.to] = {static_cast<std::uint32_t>(~left), (here.to & 1) * kDeepPlaneUnit, here.to / 2};
         const double weight = static_cast<double>(tree_.count[at(here.from)]) + 0x1p-10;
         rows += weight;
+        depth = std::max(depth, here.depth);
         steps += weight * here.depth;
         continue;
       }
@@ -49,7 +51,7 @@ class Layout {
       open.push_back(first);
       ++n_pairs;
     }
-    out.first_steps = static_cast<std::int32_t>(steps / rows) + kStepsPastMean;
+    out.first_steps = std::min(depth, static_cast<std::int32_t>(steps / rows) + kStepsPastMean);
     if (!fill(out.near)) fill(out.far);
   }
 
