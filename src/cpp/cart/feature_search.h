@@ -229,6 +229,30 @@ class FeatureSearch {
     best_.low = best_.high = codes_->most();
   }
 
+  // Cases with codes up to `low` to the left, as one cell where cells may stand for cases. Returns their number, if rows
+  // are asked for.
+  template <class T>
+  std::int64_t move_low(const SearchNode<Case>& node, const T* codes, Code low) {
+    const std::size_t n = node.cases.size();
+    std::int64_t rows = 0;
+    if constexpr (Criterion::kCells) {
+      const auto width = static_cast<std::size_t>(criterion_.width);
+      cells_.assign(2 * width, 0);
+      for (std::size_t i = 0; i < n; ++i)  // missing codes, 0, wrap to above all others; no branch on a drawn side
+        criterion_.count(&cells_[Code{codes[i]} - 1 < low ? 0 : width], node.cases[i]);
+      criterion_.finish_cell(cells_.data());
+      criterion_.add_cell(cells_.data());
+      for (std::size_t i = 0; i < n && least_.rows > 1; ++i) rows += Code{codes[i]} - 1 < low ? 1 : 0;
+    } else {
+      for (std::size_t i = 0; i < n; ++i) {
+        if (Code{codes[i]} - 1 >= low) continue;
+        criterion_.add(node.cases[i]);
+        ++rows;
+      }
+    }
+    return rows;
+  }
+
   // One cut drawn uniformly between the extremes that the node has.
   void search_drawn(const SearchNode<Case>& node, const CodedColumn& column) {
     const Code first = codes_->least(), last = codes_->most();
@@ -258,13 +282,7 @@ class FeatureSearch {
     for (const bool missing_left : {true, false}) {
       if (missing_left && !direction()) continue;
       std::int64_t left_rows = start(node, missing_left);
-      codes_->visit([&](const auto* of_place) {
-        for (std::size_t i = 0; i < node.cases.size(); ++i) {
-          if (of_place[i] == kMissingCode || of_place[i] > low) continue;
-          criterion_.add(node.cases[i]);
-          ++left_rows;
-        }
-      });
+      codes_->visit([&](const auto* of_place) { left_rows += move_low(node, of_place, low); });
       if (!judge(left_rows, missing_left)) continue;
       best_.low = low;
       best_.high = low + 1;

@@ -133,8 +133,9 @@ ValueCut cut_between(const CodedTable& table, FeatureId feature, Code low, Code 
   ValueCut cut;
   cut.lower = column.value[low - 1];
   cut.threshold = cut.lower;
-  if (!table.exact) {
-    cut.upper = cut.lower;
+  if (!table.exact) {  // any edge from that of `low` to the last below `high` parts them
+    cut.threshold = column.value[midpoint ? low - 1 + (high - 1 - low) / 2 : low - 1];
+    cut.lower = cut.upper = cut.threshold;
     return cut;
   }
   cut.upper = column.value[high - 1];

@@ -64,7 +64,8 @@ CodedTable coded_bins(std::shared_ptr<const Dataset> data);
 
 // Where values x <= cut go low: between the values of two codes that follow each other in a node, low < high.
 // midpoint: the largest number of the column's type below the middle, so that x < middle <=> x <= cut (as CART asks);
-// else the lower value itself (as C4.5 and the booster ask). Over bins always the lower value.
+// else the lower value itself (as C4.5 and the booster ask). Over bins: the edge midway between the two, or the lower
+// one's.
 struct ValueCut {
   double threshold = 0.0;
   double lower = 0.0, upper = 0.0;  // the two values
