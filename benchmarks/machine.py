@@ -63,7 +63,11 @@ def save(name: str, result: dict[str, Any]) -> None:
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps({"machine": record(), **result}, indent=1) + "\n")
+    text = json.dumps({"machine": record(), **result}, indent=1)
+    text = re.sub(
+        r"\[[^\[\]{}\"]*\]", lambda numbers: " ".join(numbers[0].split()), text
+    )  # a list of numbers is a line
+    temporary.write_text(text + "\n")
     temporary.replace(path)
     print(f"wrote {path.relative_to(RESULTS.parent.parent)}", flush=True)
 
