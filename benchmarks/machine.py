@@ -64,9 +64,7 @@ def save(name: str, result: dict[str, Any]) -> None:
     path = RESULTS / f"{name}.json"
     temporary = path.with_suffix(".tmp")
     text = json.dumps({"machine": record(), **result}, indent=1)
-    text = re.sub(
-        r"\[[^\[\]{}\"]*\]", lambda numbers: " ".join(numbers[0].split()), text
-    )  # a list of numbers is a line
+    text = re.sub(r"\[[^\[\]{}\"]*\]", lambda list_: " ".join(list_[0].split()), text)  # numbers stay on one line
     temporary.write_text(text + "\n")
     temporary.replace(path)
     print(f"wrote {path.relative_to(RESULTS.parent.parent)}", flush=True)
