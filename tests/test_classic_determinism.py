@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Classical trees and forests are the same bytes on every instruction set; small nodes are sorted by code of its own."""
+"""Classical trees and forests are the same bytes on every instruction set: each sorts small nodes by its own code."""
 
 from __future__ import annotations
 
