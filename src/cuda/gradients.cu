@@ -277,9 +277,8 @@ void CudaBackend::find_scales() {
   host_extremes_.clear();
   extremes_.make(static_cast<std::size_t>(n) * 2);
   device_.launch(1, device_.policy().n_threads, ClearExtremesKernel{stop_.data(), extremes_.data(), n});
-  device_.launch(
-      std::max<std::int64_t>(blocks_for(n_rows_), 1) * n, device_.policy().n_threads,
-      ExtremesKernel{stop_.data(), g_.data(), h_.data(), table_.weights(), n_rows_, n, extremes_.data()});
+  device_.launch(std::max<std::int64_t>(blocks_for(n_rows_), 1) * n, device_.policy().n_threads,
+                 ExtremesKernel{stop_.data(), g_.data(), h_.data(), table_.weights(), n_rows_, n, extremes_.data()});
   device_.launch(1, device_.policy().n_threads,
                  ScalesKernel{stop_.data(), extremes_.data(), scales_.make(std::int64_t{n} * kPrecisions), n,
                               data_->total_weight});

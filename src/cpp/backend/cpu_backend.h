@@ -203,7 +203,8 @@ class CpuBackend final : public Backend {
   HugeVector<float> scores_;                    // [row][target], without `pending_`
   PendingScores pending_;
   HugeVector<float> g_, h_;                     // [target, sketches after the others][row]
-  std::vector<double> max_g_, max_h_;           // [target, sketches after the others] over rows with weight, of all workers; < 0 = not known
+  std::vector<double> max_g_,
+      max_h_;           // [target, sketches after the others] over rows with weight, of all workers; < 0 = not known
 
   // The tree being grown.
   TreeRequest request_;

@@ -87,8 +87,8 @@ Trainer::Trainer(Params params, std::vector<TaskLoss> tasks, const Sharing& shar
   grower_ = std::make_unique<Grower>(params_, *data_->cuts);
   const std::vector<double> levels = quantile_levels(plan_[0]);
   const bool mixed = std::any_of(levels.begin(), levels.end(), [](double level) { return level < 0.0; });
-  queues_ = !mixed && loss_.objective != Objective::kTasks &&
-            grower_->orders(*backend_, plan_[0].width, !levels.empty());
+  queues_ =
+      !mixed && loss_.objective != Objective::kTasks && grower_->orders(*backend_, plan_[0].width, !levels.empty());
   guessed_wide_.assign(plan_.size(), 0);
   if (loss_.objective == Objective::kTasks) prepare_sharing(init);
 }
@@ -187,8 +187,7 @@ BinnedTree Trainer::grow(const Order& order) {
   const bool of_all = plan.stem || plan.on_stem;
   request.wide = of_all ? wide_needed(0, loss_.n_targets) : wide_needed(request.first_target, request.width);
   Grower& grower = plan.own && own_grower_ ? *own_grower_ : *grower_;
-  GrownTree grown =
-      grower.grow(*backend_, request, tree_number(order), order.learning_rate, quantile_levels(plan));
+  GrownTree grown = grower.grow(*backend_, request, tree_number(order), order.learning_rate, quantile_levels(plan));
   if (plan.stem)
     stem_ = grower.stem();
   else
