@@ -348,6 +348,15 @@ PARAMETERS: tuple[Parameter, ...] = (
         values={'one_output_per_tree': 'one_tree_per_target', 'multi_output_tree': 'vector_leaf'},
     ),
     Parameter(
+        name='leaf_solve',
+        group='Trees',
+        type='enum',
+        default='diagonal',
+        scope='core',
+        text='Leaf values of softmax with multi_strategy vector_leaf: each class by its own curvature, or all of them by the full K x K curvature of the leaf (costs K^2 a row; needs reg_lambda > 0, no reg_alpha and no max_delta_step).',
+        choices=('diagonal', 'full'),
+    ),
+    Parameter(
         name='subsample',
         group='Sampling',
         type='float',
@@ -767,6 +776,10 @@ max_delta_step : float or 'auto', default='auto'
 multi_strategy : str, default='one_tree_per_target'
     With several outputs: one tree for each of them, or trees whose leaves hold one value an
     output. Choices: one_tree_per_target, vector_leaf.
+leaf_solve : str, default='diagonal'
+    Leaf values of softmax with multi_strategy vector_leaf: each class by its own curvature, or
+    all of them by the full K x K curvature of the leaf (costs K^2 a row; needs reg_lambda > 0,
+    no reg_alpha and no max_delta_step). Choices: diagonal, full.
 subsample : float, default=1.0
     Share of the rows drawn for each iteration, without replacement. Range: (0, 1].
 colsample_bytree : float, default=1.0

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "boost/base_score.h"
+#include "boost/full_leaves.h"
 #include "boost/host_rows.h"
 #include "boost/labels.h"
 #include "boost/metric.h"
@@ -91,6 +92,23 @@ Trainer::Trainer(Params params, std::vector<TaskLoss> tasks, const Sharing& shar
       !mixed && loss_.objective != Objective::kTasks && grower_->orders(*backend_, plan_[0].width, !levels.empty());
   guessed_wide_.assign(plan_.size(), 0);
   if (loss_.objective == Objective::kTasks) prepare_sharing(init);
+  if (params_.leaf_solve == LeafSolve::kFull) prepare_full_leaves();
+}
+
+void Trainer::prepare_full_leaves() {
+  require(loss_.objective == Objective::kSoftmax && params_.multi_strategy == MultiStrategy::kVectorLeaf,
+          "leaf_solve \"full\" needs objective \"softmax\" and multi_strategy \"vector_leaf\"");
+  require(params_.reg_lambda > 0.0, "leaf_solve \"full\" needs reg_lambda above 0: the curvature alone is singular");
+  require(params_.reg_alpha == 0.0 && resolved_max_delta_step(params_) == 0.0 && params_.monotone_constraints.empty(),
+          "leaf_solve \"full\" does not go with reg_alpha, max_delta_step or monotone_constraints");
+  require(comm_->size() == 1, "leaf_solve \"full\" works in one process");
+  const std::vector<TaskLoss> tasks = loss_.tasks.empty() ? tasks_of(loss_, params_, *data_) : loss_.tasks;
+  require(tasks[0].match == TeacherMatch::kLoss || target_columns_.soft.empty(),
+          "leaf_solve \"full\" needs teacher_match \"loss\"");
+  leaf_solver_ = std::make_unique<FullSoftmaxLeaves>(tasks[0], target_columns_.view(*data_), *data_, params_.reg_lambda,
+                                                     params_.n_threads);
+  grower_->set_leaf_solver(leaf_solver_.get());
+  queues_ = false;
 }
 
 // Base score or base margin, then every tree in order, in float32: what n iterations in one run leave behind.

@@ -66,6 +66,13 @@ enum class MultiStrategy : std::uint8_t {
 inline constexpr std::array<std::string_view, 2> kMultiStrategyNames = {"one_tree_per_target", "vector_leaf"};
 constexpr std::span<const std::string_view> enum_names(MultiStrategy) { return kMultiStrategyNames; }
 
+enum class LeafSolve : std::uint8_t {
+  kDiagonal,
+  kFull,
+};
+inline constexpr std::array<std::string_view, 2> kLeafSolveNames = {"diagonal", "full"};
+constexpr std::span<const std::string_view> enum_names(LeafSolve) { return kLeafSolveNames; }
+
 enum class HistogramPrecision : std::uint8_t {
   kAuto,
   kNarrow,
@@ -111,6 +118,7 @@ struct Params {
   double reg_alpha = 0.0;
   std::optional<double> max_delta_step;  // empty = auto
   MultiStrategy multi_strategy = MultiStrategy::kOneTreePerTarget;
+  LeafSolve leaf_solve = LeafSolve::kDiagonal;
   // Sampling
   double subsample = 1.0;
   double colsample_bytree = 1.0;
@@ -175,6 +183,7 @@ void for_each_param(P& params, Visit&& visit) {
   visit(params.reg_alpha, ParamSpec{"reg_alpha", "[0, inf)", 0.0, kInfinity, false, true, 0});
   visit(params.max_delta_step, ParamSpec{"max_delta_step", "[0, inf)", 0.0, kInfinity, false, true, 0});
   visit(params.multi_strategy, ParamSpec{"multi_strategy", "", -kInfinity, kInfinity, true, true, 0});
+  visit(params.leaf_solve, ParamSpec{"leaf_solve", "", -kInfinity, kInfinity, true, true, 0});
   visit(params.subsample, ParamSpec{"subsample", "(0, 1]", 0.0, 1.0, true, false, 0});
   visit(params.colsample_bytree, ParamSpec{"colsample_bytree", "(0, 1]", 0.0, 1.0, true, false, 0});
   visit(params.colsample_bylevel, ParamSpec{"colsample_bylevel", "(0, 1]", 0.0, 1.0, true, false, 0});
