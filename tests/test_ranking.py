@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cuda_cases import CONFIGS, RANKING, dataset, fit
+from cuda_cases import RANK_CONFIGS, RANKING, dataset, fit
 from ranking_oracle import ndcg
 
 import pygbt
 from pygbt import _core
 
-NAMES = [name for name, params in CONFIGS.items() if params["objective"] in RANKING]
+NAMES = list(RANK_CONFIGS)
 
 
 def table(seed: int = 0, n_queries: int = 80) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -41,15 +41,15 @@ def mean_ndcg(booster: pygbt.Booster, X: np.ndarray, y: np.ndarray, sizes: np.nd
 def test_threads_and_the_naive_backend(name: str) -> None:
     for kind in ("dense", "weighted"):
         data = dataset(kind, name)
-        expected = fit(CONFIGS[name], data, "naive").digest()
+        expected = fit(RANK_CONFIGS[name], data, "naive").digest()
         for n_threads in (1, 2, 3):
-            assert fit({**CONFIGS[name], "n_threads": n_threads}, data, "cpu").digest() == expected, kind
+            assert fit({**RANK_CONFIGS[name], "n_threads": n_threads}, data, "cpu").digest() == expected, kind
 
 
 CODE = """
 import sys; sys.path.insert(0, {tests!r})
-from cuda_cases import CONFIGS, dataset, fit
-for name in {names!r}: print(fit(CONFIGS[name], dataset("dense", name), "cpu").digest())
+from cuda_cases import RANK_CONFIGS, dataset, fit
+for name in {names!r}: print(fit(RANK_CONFIGS[name], dataset("dense", name), "cpu").digest())
 """
 
 
