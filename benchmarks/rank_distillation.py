@@ -214,9 +214,9 @@ def markdown(result: dict[str, Any]) -> str:
         "",
         "## Few labels",
         "",
-        f"The same with the labels of {LABELLED:.0%} of the training queries. The teacher is the one above: it has learnt "
-        "from the labels of other queries, and speaks of the queries without labels, too. alpha is 0.5 where a query has "
-        "both.",
+        f"The same with the labels of {LABELLED:.0%} of the training queries. The teacher is the one above: it has "
+        "learnt from the labels of other queries, and speaks of the queries without labels, too. alpha is 0.5 where a "
+        "query has both.",
         "",
         "| student | ndcg@5 | deviation | gain | deviation | better in |",
         "|---|---|---|---|---|---|",
