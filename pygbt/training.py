@@ -80,7 +80,10 @@ class Run:
             tasks=[dict(task) for task in tasks],
             sharing=dict(sharing or {}),
         )
-        self.metrics: list[MetricLike] = list(metrics) or ([] if tasks else [self.trainer.default_metric])
+        default = (
+            [] if tasks else parameters.with_cutoffs([self.trainer.default_metric], self.params.pop("eval_at", []))
+        )
+        self.metrics: list[MetricLike] = list(metrics) or default
         for metric in self.metrics:
             if isinstance(metric, str):
                 self.trainer.check_metric(metric)
@@ -196,7 +199,8 @@ def as_metrics(metric: Any, params: dict[str, Any]) -> list[MetricLike]:
     if metric is None:
         return []
     items = [metric] if isinstance(metric, str) or callable(metric) else list(metric)
-    return [item if callable(item) else parameters.metric_name(item) for item in items]
+    names = [item if callable(item) else parameters.metric_name(item) for item in items]
+    return parameters.with_cutoffs(names, params.pop("eval_at", []))
 
 
 def as_rounds(name: str, value: Any) -> int:

@@ -237,6 +237,7 @@ void CudaBackend::sketch(std::int32_t n, std::span<const float> factors) {
 
 void CudaBackend::gradients(const LossSpec& loss) {
   n_sketches_ = 0;
+  if (is_ranking(loss.objective)) return rank_gradients(loss);
   const std::int32_t n_labels = data_->n_labels;
   if (!loss.tasks.empty()) {
     if (task_columns_.tasks.size() != loss.tasks.size()) task_columns_.tasks.put(loss.tasks);

@@ -183,6 +183,7 @@ class CpuBackend final : public Backend {
   void mark_not_drawn(const BinnedTree& tree, std::span<const NodeId> leaf_nodes);
   void apply_pending(std::int64_t begin, std::int64_t end);
   void finish_pending();
+  void rank_gradients(const LossSpec& loss);
 
   const Dataset* data_ = nullptr;
   TaskTargets task_targets_;

@@ -20,6 +20,8 @@ enum class Draw : std::uint32_t {
   kTreeFeature = 6,    // of a tree of a forest: id = key of the node, sub = number of the draw
   kSketch = 16,        // id = sketch * targets + target
   kThreshold = 7,      // of a tree of a forest: id = key of node and feature, sub = number of the draw or level
+  kRelevance = 8,      // of a ranking loss: id = global row
+  kNegative = 9,       // of a ranking teacher: id = global row
 };
 
 struct Philox {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "boost/queries.h"
 #include "math/links.h"
 
 namespace pygbt {
@@ -92,6 +93,11 @@ void check_values(const LossSpec& spec, const Dataset& data, std::int32_t n_clas
       }
       break;
     case Objective::kCustom:
+      break;
+    case Objective::kLambdarank:
+    case Objective::kRankPairwise:
+    case Objective::kRankXendcg:
+      check_relevance(spec, data);
       break;
     default:
       check_cells(

@@ -115,6 +115,7 @@ bool takes_quantiles(const TaskLoss& task) {
 }  // namespace
 
 bool needs_tasks(const LossSpec& loss, const Dataset& data) {
+  if (is_ranking(loss.objective)) return false;  // a query is one loss
   return !loss.tasks.empty() || (loss.objective != Objective::kCustom && (data.n_teacher > 0 || data.labels_missing));
 }
 

@@ -10,6 +10,7 @@
 #include "boost/host_rows.h"
 #include "boost/labels.h"
 #include "boost/metric.h"
+#include "boost/queries.h"
 #include "boost/task_targets.h"
 #include "math/links.h"
 #include "math/quantise.h"
@@ -27,6 +28,7 @@ LossSpec loss_of(const Params& params) {
   loss.tweedie_power = static_cast<float>(params.tweedie_variance_power);
   loss.scale_pos_weight = static_cast<float>(params.scale_pos_weight);
   loss.quantile_alpha.assign(params.quantile_alpha.begin(), params.quantile_alpha.end());
+  loss.rank = rank_spec(params);
   return loss;
 }
 
@@ -51,6 +53,7 @@ Trainer::Trainer(Params params, std::vector<TaskLoss> tasks, const Sharing& shar
     : params_(std::move(params)), data_(std::move(data)), comm_(std::move(comm)), sharing_(sharing) {
   validate(params_);
   validate_features(params_, data_->n_features());
+  check_queries(params_.objective, *data_);
   require(data_->n_labels + data_->n_teacher > 0 || params_.objective == Objective::kCustom,
           "the training Dataset has no label");
   require_bins_on(*data_, std::string(to_string(params_.device)), params_.device_ordinal);
@@ -135,6 +138,7 @@ std::int32_t Trainer::add_valid(DatasetPtr data) {
   require(data->cuts == data_->cuts,
           "an evaluation set must share the edges of the training set: build it with reference=");
   check_labels(loss_, *data);
+  check_queries(params_.objective, *data);
   require_bins_on(*data, std::string(to_string(params_.device)), params_.device_ordinal);
   EvaluationSet valid;
   valid.scores = start_scores(data);
@@ -222,7 +226,7 @@ std::vector<BinnedTree> Trainer::grow_queued(const std::vector<Order>& orders, G
   while (trees.size() < orders.size()) {
     for (std::size_t i = trees.size(); i < orders.size(); ++i) {
       const Order& order = orders[i];
-      if (plan_of(order).new_gradients && !(again && i == trees.size())) gradients();
+      if (plan_of(order).new_gradients && !(again && i == trees.size())) gradients(order.iteration);
       TreeRequest request = request_of(order);
       request.wide = guessed ? guessed_wide_[static_cast<std::size_t>(order.number)] != 0
                              : params_.histogram_precision == HistogramPrecision::kWide;
@@ -247,7 +251,7 @@ bool Trainer::add_trees(std::span<const double> learning_rates, Gradients&& grad
     grown = grow_queued(orders, gradients);
   } else {
     for (const Order& order : orders) {
-      if (plan_of(order).new_gradients) gradients();
+      if (plan_of(order).new_gradients) gradients(order.iteration);
       BinnedTree tree = grow(order);
       if (!plan_of(order).stem) grown.push_back(std::move(tree));
     }
@@ -268,7 +272,10 @@ bool Trainer::add_trees(std::span<const double> learning_rates, Gradients&& grad
 }
 
 bool Trainer::steps(std::span<const double> learning_rates) {
-  return add_trees(learning_rates, [&] { backend_->gradients(loss_); });
+  return add_trees(learning_rates, [&](std::uint32_t iteration) {
+    loss_.rank.iteration = iteration;
+    backend_->gradients(loss_);
+  });
 }
 
 bool Trainer::step_custom(double learning_rate, std::span<const float> g, std::span<const float> h) {
@@ -277,11 +284,11 @@ bool Trainer::step_custom(double learning_rate, std::span<const float> g, std::s
           "objective: the callable returned a gradient that is NaN or infinite");
   require(std::all_of(h.begin(), h.end(), [](float x) { return std::isfinite(x) && x >= 0.0f; }),
           "objective: the callable returned a hessian that is negative, NaN or infinite");
-  return add_trees({&learning_rate, 1}, [&] { backend_->set_gradients(g, h); });
+  return add_trees({&learning_rate, 1}, [&](std::uint32_t) { backend_->set_gradients(g, h); });
 }
 
 bool Trainer::step_custom(double learning_rate, const DeviceMatrix& g, const DeviceMatrix& h) {
-  return add_trees({&learning_rate, 1}, [&] {
+  return add_trees({&learning_rate, 1}, [&](std::uint32_t) {
     const GradientFaults faults = backend_->set_device_gradients(g, h);
     require(!faults.gradient_not_finite, "objective: the gradient must be finite");
     require(!faults.hessian_not_finite, "objective: the hessian must be finite");
@@ -313,9 +320,9 @@ double Trainer::metric(const std::string& name, std::int32_t set) {
   EvaluationSet& of = set_at(set);
   if (!of.known_metrics.contains(name)) check_metric_labels(name, loss_, *of.data, *comm_);
   of.known_metrics.insert(name);
-  if (of.device != nullptr) return metric_value(name, loss_, *of.device, *of.data, *comm_);
+  if (of.device != nullptr) return metric_value(name, loss_, *of.device, *of.data, *comm_, params_.n_threads);
   HostRows rows(scores(set), *of.data, *comm_, params_.n_threads);
-  return metric_value(name, loss_, rows, *of.data, *comm_);
+  return metric_value(name, loss_, rows, *of.data, *comm_, params_.n_threads);
 }
 
 Model Trainer::model() const {
