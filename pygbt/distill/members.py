@@ -33,6 +33,11 @@ class Member:
 
     form: str
     classes: npt.NDArray[Any] | None = None
+    cross_fits = False
+
+    def live(self) -> tuple[Any, Callable[[Any], Any]] | None:
+        """The model and its function, to be sized and timed; None for an array."""
+        return None
 
     def answer(self, X: Any, n_rows: int, asking: Asking) -> Answer:
         """Answers to any rows."""
@@ -70,6 +75,10 @@ class FunctionMember(Member):
         self._function = function
         self._key = key
 
+    def live(self) -> tuple[Any, Callable[[Any], Any]]:
+        """The function alone."""
+        return None, self._function
+
     def answer(self, X: Any, n_rows: int, asking: Asking) -> Answer:
         """What it returns."""
         return asking.all(X, n_rows, [Portion(self._function, self.form, self._key)])
@@ -90,6 +99,12 @@ class ModelMember(Member):
         self._vouched = vouched or out_of_fold is False
         self._crossed: CrossFitted | None = None
         self._key = model_key(model)
+
+    def live(self) -> tuple[Any, Callable[[Any], Any]] | None:
+        """The fitted model, or the copies that answer for it."""
+        if self._crossed is not None:
+            return [m.model for m in self._crossed.models], self._crossed
+        return (self.model, function_of(self.model)) if self.fitted else None
 
     def _unready(self) -> ValueError:
         return ValueError(

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from .answer_store import AnswerStore
 from .answers import Answers
 from .batches import Asking, TeacherError
-from .members import Member, as_members
+from .members import ArrayMember, Member, as_members
 from .tables import check_same_columns, row_keys, row_number
 
 __all__ = ["Teacher", "TeacherError"]
@@ -152,6 +152,16 @@ class Teacher:
             )
         return known[0] if known else None
 
+    @property
+    def is_array(self) -> bool:
+        """Whether some of it are answers that are there already, so that it cannot be asked about other rows."""
+        return any(isinstance(member, ArrayMember) for member in self.members)
+
+    @property
+    def cross_fits(self) -> bool:
+        """Whether copies of some of it are fitted and asked out of fold."""
+        return any(member.cross_fits for member in self.members)
+
     def __repr__(self) -> str:
         kinds = ", ".join(type(m).__name__.removesuffix("Member").lower() for m in self.members)
         return f"Teacher({kinds}; {self.members[0].form})"
@@ -236,7 +246,7 @@ class Teacher:
         return Answers(parts, self.weights, self.average, self.classes if self.classifies else None)
 
     def _refuse_seen(self, X: Any) -> None:
-        if self._trained_on is None or any(getattr(m, "cross_fits", False) for m in self.members):
+        if self._trained_on is None or self.cross_fits:
             return
         check_same_columns(X, self._trained_on, "trained_on")
         seen = np.isin(row_keys(X), row_keys(self._trained_on))
