@@ -29,17 +29,21 @@ from .cotrain import CoTrained, CoTrainingInterrupted, cotrain
 from .curriculum import curriculum
 from .distilling import Distilled, distill
 from .munge import munge
+from .readable import Readable, readable
 from .report import Report
+from .settings import KD
 from .soft_rows import soft_rows
 from .specialists import Specialists
 from .teacher import Teacher, TeacherError
 
 __all__ = [
+    "KD",
     "Answers",
     "Budget",
     "CoTrained",
     "CoTrainingInterrupted",
     "Distilled",
+    "Readable",
     "Report",
     "Specialists",
     "Teacher",
@@ -48,5 +52,6 @@ __all__ = [
     "curriculum",
     "distill",
     "munge",
+    "readable",
     "soft_rows",
 ]

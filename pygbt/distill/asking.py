@@ -58,13 +58,13 @@ def as_answer(
         raise ValueError(f"{name} has {len(array)} rows, but X has {n_rows}")
     if n_columns is not None and array.shape[1] != n_columns:
         raise ValueError(
-            f"{name} has {array.shape[1]} columns, but there are {n_columns} classes (or targets); say with classes=... "
+            f"{name} has {array.shape[1]} columns, but there are {n_columns} classes or targets; say with classes=... "
             "which class each column is"
         )
     if np.isinf(array).any():
         row = int(np.flatnonzero(np.isinf(array).any(axis=1))[0])
         raise ValueError(f"{name}: row {first_row + row} holds an infinite number")
-    nan = np.isnan(array).any(axis=1)
+    nan: npt.NDArray[np.bool_] = np.isnan(array).any(axis=1)
     if nan.any():
         if missing != "absent":
             raise ValueError(
@@ -131,4 +131,5 @@ def function_of(model: Any) -> Callable[[Any], Any]:
 
 def _shares(p: Any) -> Floats:
     array = np.asarray(p, dtype=np.float64)
-    return array / array.sum(axis=1, keepdims=True)
+    shares: Floats = array / array.sum(axis=1, keepdims=True)
+    return shares

@@ -47,8 +47,10 @@ class Budget:
             if value is None:
                 continue
             if isinstance(value, bool) or not isinstance(value, kinds) or not value >= least or value == 0:
-                raise ValueError(f"budget: {name} must be {'an integer' if whole else 'a number'} of at least {least}"
-                                 f"{'' if whole else ', above 0'}, got {value!r}")
+                raise ValueError(
+                    f"budget: {name} must be {'an integer' if whole else 'a number'} of at least {least}"
+                    f"{'' if whole else ', above 0'}, got {value!r}"
+                )
 
     @classmethod
     def of(cls, given: Any) -> Budget | None:

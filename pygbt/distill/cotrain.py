@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two models grown together, the light one with the heavy one's margins as a hint (Zhou et al. 2018, Rocket Launching)."""
+"""Two models grown together, the light one with the heavy one's margins as a hint (Zhou et al. 2018)."""
 
 from __future__ import annotations
 

@@ -72,8 +72,8 @@ def _stages_of(teacher: Any, X: Any) -> Iterator[Any]:
     if isinstance(teacher, Iterable):
         return iter(teacher)
     raise TypeError(
-        "teacher must be a Booster, an estimator with staged_decision_function, staged_predict_proba or staged_predict, "
-        f"a sequence of margins, or a callable that returns one; got {type(teacher).__name__}"
+        "teacher must be a Booster, an estimator with staged_decision_function, staged_predict_proba or "
+        f"staged_predict, a sequence of margins, or a callable that returns one; got {type(teacher).__name__}"
     )
 
 

@@ -106,7 +106,11 @@ def _r2(z: Floats, y: Floats) -> float:
     return float(1.0 - ((z - y) ** 2).sum() / spread) if spread > 0 else float("nan")
 
 
-def gap_closed(alone: float, distilled: float, teacher: float) -> float:
-    """Share of the way from the student alone to the teacher that distillation went; NaN without a way to go."""
+def gap_closed(alone: float, distilled: float, teacher: float, *, larger_is_better: bool) -> float:
+    """Share of the way from the student alone to the teacher that distillation went; NaN where the teacher is no better
+    than the student alone.
+    """
     gap = teacher - alone
-    return float((distilled - alone) / gap) if gap != 0 else float("nan")
+    if not (gap > 0 if larger_is_better else gap < 0):
+        return float("nan")
+    return float((distilled - alone) / gap)

@@ -37,7 +37,7 @@ def must_be_fitted(model: Any) -> None:
     if not (hasattr(model, "fit") and hasattr(model, "get_params")):
         raise TypeError(
             f"out_of_fold=True fits copies of the teacher, but {type(model).__name__} is no estimator of scikit-learn "
-            "or pygbt; pass an estimator, or answers that are out of fold already as proba=..., logits=... or scores=..."
+            "or pygbt; pass an estimator, or answers that are out of fold already: proba=..., logits=... or scores=..."
         )
 
 

@@ -75,7 +75,7 @@ def microseconds_a_row(answer: Callable[[Any], Any], X: Any, n_rows: int = ROWS)
     first = time.perf_counter() - start
     if first > SLOW:
         return 1e6 * first / n
-    times = []
+    times: list[float] = []
     end = time.perf_counter() + SECONDS
     while len(times) < REPEATS or time.perf_counter() < end:
         start = time.perf_counter()

@@ -41,7 +41,9 @@ class Hint:
         for name, value, open_ in (("hint_weight", weight, False), ("T", T, True)):
             number = float(value)
             if not np.isfinite(number) or number < 0 or (open_ and number == 0):
-                raise ValueError(f"{name} must be a finite number {'above' if open_ else 'of at least'} 0, got {value!r}")
+                raise ValueError(
+                    f"{name} must be a finite number {'above' if open_ else 'of at least'} 0, got {value!r}"
+                )
         if kind != "softmax" and T != 1.0:
             raise ValueError(f'T is the temperature of hint="softmax"; hint={kind!r} has none, got T={T!r}')
         self.kind = kind
@@ -51,7 +53,7 @@ class Hint:
     def check(self, objective: str) -> None:
         """Raise ValueError where an objective has no such hint."""
         if self.kind != "logits" and objective not in ("logistic", "softmax"):
-            raise ValueError(f"hint={self.kind!r} compares class probabilities; objective={objective!r} takes \"logits\"")
+            raise ValueError(f'hint={self.kind!r} compares class probabilities; objective={objective!r} takes "logits"')
 
 
 def own_gradient(spec: dict[str, Any], z: Singles, labels: Singles) -> tuple[Singles, Singles]:

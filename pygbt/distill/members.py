@@ -63,7 +63,12 @@ class ArrayMember(Member):
                 f"{asking.name} is an array of {n} rows, but was asked about {n_rows}; an array cannot be asked about "
                 "other rows: pass a model or a function"
             )
-        options = {"name": asking.name, "n_rows": n, "n_columns": asking.n_columns, "missing": asking.missing}
+        options: dict[str, Any] = {
+            "name": asking.name,
+            "n_rows": n,
+            "n_columns": asking.n_columns,
+            "missing": asking.missing,
+        }
         return as_answer(self._values, self.form, **options)
 
 
@@ -162,7 +167,9 @@ class ModelMember(Member):
 
 def as_members(given: Any, form: str | None, model_options: dict[str, Any], cache_key: str | None) -> list[Member]:
     """Members from an argument of `Teacher`; `form` None: models."""
-    many = isinstance(given, list | tuple) and any(hasattr(g, "__array__") or callable(g) or _is_model(g) for g in given)
+    many = isinstance(given, list | tuple) and any(
+        hasattr(g, "__array__") or callable(g) or _is_model(g) for g in given
+    )
     items: Sequence[Any] = given if many else [given]
     members: list[Member] = []
     for i, item in enumerate(items):

@@ -37,9 +37,9 @@ def munge(
     """Make rows that lie where the rows of `X` do, for a teacher to label.
 
     Every new row is a row of `X`, in turn, in which each value is replaced, with probability `p`, by that of its
-    nearest neighbour: a category by the neighbour's, a number by a draw from a normal distribution about the neighbour's
-    value, of standard deviation ``|x - x_neighbour| / s``. Numbers stay within the column's range, whole numbers whole.
-    Labels are not made: ask the teacher for each new row (`pygbt.distill.distill` does with ``augment=``).
+    nearest neighbour: a category by the neighbour's, a number by a draw from a normal distribution about the
+    neighbour's value, of standard deviation ``|x - x_neighbour| / s``. Numbers stay within the column's range, whole
+    numbers whole. Labels are not made: ask the teacher for each new row (`pygbt.distill.distill` does with ``augment=``).
 
     Parameters
     ----------
@@ -134,7 +134,9 @@ def _codes(column: Column) -> Index:
         return np.where(np.isnan(values.astype(np.float64))[codes], -1, codes)
     assert column.objects is not None
     place: dict[Any, int] = {}
-    return np.array([-1 if v is None or v != v else place.setdefault(v, len(place)) for v in column.objects()], np.int64)
+    return np.array(
+        [-1 if v is None or v != v else place.setdefault(v, len(place)) for v in column.objects()], np.int64
+    )
 
 
 def nearest_rows(columns: Sequence[Column], nominal: Sequence[bool], candidates: Index) -> Index:
@@ -187,7 +189,12 @@ def _standardised(values: npt.NDArray[Any]) -> Floats:
 
 
 def _numbers(
-    values: npt.NDArray[Any], base: Index, neighbour: Index, replaced: npt.NDArray[np.bool_], rng: np.random.Generator, s: float
+    values: npt.NDArray[Any],
+    base: Index,
+    neighbour: Index,
+    replaced: npt.NDArray[np.bool_],
+    rng: np.random.Generator,
+    s: float,
 ) -> npt.NDArray[Any]:
     """New values of a column of numbers."""
     own, other = values[base].astype(np.float64), values[neighbour].astype(np.float64)

@@ -106,8 +106,8 @@ def checked_probabilities(p: Floats, name: str) -> Floats:
     if off.any():
         row = int(np.flatnonzero(off)[0])
         raise ValueError(
-            f"{name}: row {row} sums to {total[row]:.6g}, not to 1 ({int(off.sum())} of {len(p)} rows); divide each row "
-            "by its sum, or pass logits=... if these are logits"
+            f"{name}: row {row} sums to {total[row]:.6g}, not to 1 ({int(off.sum())} of {len(p)} rows); divide each "
+            "row by its sum, or pass logits=... if these are logits"
         )
     clipped = np.maximum(p, 0.0)
     shares: Floats = clipped / clipped.sum(axis=1, keepdims=True)

@@ -36,7 +36,7 @@ ROWS: dict[str, tuple[str, str]] = {
     "microseconds": ("microseconds a row, in batches", "{:.4g}"),
     "microseconds_alone": ("microseconds for one row alone", "{:.4g}"),
 }
-SCORES = ("log_loss", "accuracy", "rmse", "r2")
+SCORES = {"log_loss": False, "accuracy": True, "rmse": False, "r2": True}  # whether larger is better
 #: Columns of the table: title.
 MODELS = {"alone": "student alone", "distilled": "student distilled", "teacher": "teacher"}
 
@@ -54,7 +54,7 @@ class Report:
         teacher_rmse, agreement for values; trees, leaves, bytes, microseconds, microseconds_alone.
     gap_closed : dict of float
         For each score the share of the way from the student alone to the teacher that the distilled student went; NaN
-        where there is no way to go.
+        where the teacher is no better.
     T, alpha : float
         Used for the distilled student.
     how : str
@@ -102,8 +102,8 @@ class Report:
             return {}
         alone, distilled, teacher = (self.measures[m] for m in ("alone", "distilled", "teacher"))
         return {
-            name: gap_closed(alone[name], distilled[name], teacher[name])
-            for name in SCORES
+            name: gap_closed(alone[name], distilled[name], teacher[name], larger_is_better=larger)
+            for name, larger in SCORES.items()
             if name in alone and name in distilled and name in teacher
         }
 

@@ -40,8 +40,9 @@ def draw_report(report: Report, path: str | os.PathLike[str] | None) -> Any:
         _cost_bars(axes.pop(0), report)
     handles = [_patch(COLORS[m], TITLES[m]) for m in TITLES if m in report.measures]
     figure.legend(handles=handles, loc="outside upper left", ncols=3, frameon=False, fontsize=9)
-    figure.supxlabel(f"T = {report.T:g}, alpha = {report.alpha:g} (weight of the soft part); {report.rows}", fontsize=8,
-                     color=MUTED)
+    figure.supxlabel(
+        f"T = {report.T:g}, alpha = {report.alpha:g} (weight of the soft part); {report.rows}", fontsize=8, color=MUTED
+    )
     if path is not None:
         figure.savefig(path, dpi=150)
     return figure

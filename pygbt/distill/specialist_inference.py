@@ -67,7 +67,7 @@ def combine(
     count = active.sum(axis=1)
     for pattern in np.unique(active[count > 0], axis=0):
         rows = np.flatnonzero((active == pattern).all(axis=1))
-        which = np.flatnonzero(pattern)
+        which = np.flatnonzero(pattern).tolist()
         start = general[rows]
         current = start
         for _ in range(1 if len(which) == 1 else n_iterations):

@@ -50,8 +50,10 @@ class Specialist:
         self.bias = bias
 
     def predict_proba(self, X: Any, general: Floats) -> Floats:
-        """Probabilities, shape (n, |classes| + 1), the dustbin last, from a table and the generalist's margins for it."""
-        margin = self.booster.predict(X, "margin", base_margin=reduced_margins(general, self.classes)).astype(np.float64)
+        """Probabilities, shape (n, |classes| + 1), the dustbin last; `general`: the generalist's margins."""
+        margin = self.booster.predict(X, "margin", base_margin=reduced_margins(general, self.classes)).astype(
+            np.float64
+        )
         margin[:, -1] += self.bias
         return softmax(margin)
 
@@ -184,7 +186,8 @@ class Specialists(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _unseen_margins(self, params: dict[str, Any], X: Any, codes: Index) -> Floats:
         """Margins of the training rows by generalists that have not seen them."""
         if self.folds == 1:
-            return self.generalist_.predict(X, "margin").astype(np.float64)
+            own: Floats = self.generalist_.predict(X, "margin").astype(np.float64)
+            return own
         margins = np.empty((len(codes), len(self.classes_)))
         for fit, ask in fold_rows(codes, int(self.folds), int(self.random_state), classify=True):
             booster = self._train(params, take_rows(X, fit), codes[fit])

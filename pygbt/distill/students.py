@@ -150,8 +150,8 @@ class BoosterStudent(Student):
             params["n_classes"] = n
         elif params["objective"] != "logistic" or n > 2:
             raise ValueError(
-                f"student: objective={params['objective']!r} does not fit a teacher of {n} classes; leave it out, or use "
-                f"{'logistic' if n == 2 else 'softmax'}"
+                f"student: objective={params['objective']!r} does not fit a teacher of {n} classes; leave it out, or "
+                f"use {'logistic' if n == 2 else 'softmax'}"
             )
         return params
 
@@ -281,13 +281,15 @@ class EstimatorStudent(Student):
             return "trained on the labels alone"
         if not lesson.classifies:
             return f"target alpha teacher + (1 - alpha) label; {weighting_text(alpha)}"
-        way = "each row once a class, weighted by its target probability" if self.classifier else "probabilities as targets"
+        way = (
+            "each row once a class, weighted by its target probability"
+            if self.classifier
+            else "probabilities as targets"
+        )
         return f"{way}; target alpha teacher + (1 - alpha) label, T = 1 as leaves are means; {weighting_text(alpha)}"
 
 
-def as_student(
-    given: Any, match: str, scale_T2: bool, dataset_options: dict[str, Any], *, classifies: bool
-) -> Student:
+def as_student(given: Any, match: str, scale_T2: bool, dataset_options: dict[str, Any], *, classifies: bool) -> Student:
     """The adapter of what the user gave."""
     if isinstance(given, Mapping):
         return BoosterStudent(given, match, scale_T2, dataset_options)

@@ -101,10 +101,10 @@ def check_same_columns(X: Any, other: Any, name: str) -> None:
         a, b = next((a, b) for a, b in pairs if a != b)
         raise ValueError(f"{name} has the column {b!r} where X has {a!r}; pass the same columns in the same order")
     for i in range(ours.n_columns):
-        a, b = (next(iter(t.columns([i]))) for t in (ours, theirs))
-        if (a.codes is None and a.objects is None) != (b.codes is None and b.objects is None):
+        own, its = (next(iter(t.columns([i]))) for t in (ours, theirs))
+        if (own.codes is None and own.objects is None) != (its.codes is None and its.objects is None):
             called = i if ours.names is None else repr(ours.names[i])
-            raise ValueError(f"{name}: column {called} is {b.dtype}, but {a.dtype} in X")
+            raise ValueError(f"{name}: column {called} is {its.dtype}, but {own.dtype} in X")
 
 
 def stacked(X: Any, other: Any) -> Any:

@@ -223,7 +223,8 @@ class Teacher:
             values = answers.values()
             return values[:, 0] if values.shape[1] == 1 else values
         codes = answers.probabilities().argmax(axis=1)
-        return codes if answers.classes is None else answers.classes[codes]
+        labels: npt.NDArray[Any] = codes if answers.classes is None else answers.classes[codes]
+        return labels
 
     def forget(self) -> None:
         """Drop answers kept in memory; files stay."""
@@ -267,4 +268,5 @@ def _weights(given: Any, n: int) -> Floats:
     weights = np.ones(n) if given is None else np.asarray(given, dtype=np.float64)
     if weights.shape != (n,) or not np.isfinite(weights).all() or (weights < 0).any() or not (weights > 0).any():
         raise ValueError(f"weights must hold {n} numbers >= 0, one for each teacher, not all of them 0")
-    return weights / weights.sum()
+    shares: Floats = weights / weights.sum()
+    return shares

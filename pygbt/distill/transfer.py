@@ -124,7 +124,8 @@ def _missing_labels(y: Any, n: int) -> npt.NDArray[np.bool_]:
     if len(array) != n:
         raise ValueError(f"y has {len(array)} rows, but X has {n}")
     if array.dtype.kind == "f":
-        return np.isnan(array.reshape(n, -1)).any(axis=1)
+        lacks: npt.NDArray[np.bool_] = np.isnan(array.reshape(n, -1)).any(axis=1)
+        return lacks
     if array.dtype.kind == "O":
         return np.array([is_missing(value) for value in array.reshape(n, -1)[:, 0]])
     return np.zeros(n, dtype=bool)
@@ -140,8 +141,8 @@ def codes_of(y: Any, classes: npt.NDArray[Any], name: str = "y") -> Floats:
     if (codes < 0).any():
         label = values[int(np.flatnonzero(codes < 0)[0])]
         raise ValueError(
-            f"{name} holds the label {label!r}, which is none of the teacher's classes {classes[:10].tolist()}; say with "
-            "classes=... what its columns are"
+            f"{name} holds the label {label!r}, which is none of the teacher's classes {classes[:10].tolist()}; say "
+            "with classes=... what its columns are"
         )
     return codes
 
@@ -173,8 +174,8 @@ def _labels(
         known = np.arange(K)
     if len(known) != K:
         raise ValueError(
-            f"the teacher answers with {K} columns, but there are {len(known)} classes: {known[:10].tolist()}; say with "
-            "classes=... what its columns are"
+            f"the teacher answers with {K} columns, but there are {len(known)} classes: {known[:10].tolist()}; say "
+            "with classes=... what its columns are"
         )
     return None if y is None else codes_of(y, known), known
 
