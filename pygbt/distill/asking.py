@@ -64,7 +64,7 @@ def as_answer(
     if np.isinf(array).any():
         row = int(np.flatnonzero(np.isinf(array).any(axis=1))[0])
         raise ValueError(f"{name}: row {first_row + row} holds an infinite number")
-    nan: npt.NDArray[np.bool_] = np.isnan(array).any(axis=1)
+    nan = np.asarray(np.isnan(array).any(axis=1))
     if nan.any():
         if missing != "absent":
             raise ValueError(

@@ -45,7 +45,7 @@ class HintedRun(Run):
             raise ValueError('hints are computed on the host: use device="cpu" for the light model')
         self.hint, self.margins = hint, margins
         labels = np.ascontiguousarray(label.reshape(self.dataset.n_rows, -1), dtype=np.float32)
-        self._unlabeled: npt.NDArray[np.bool_] = np.isnan(labels).any(axis=1)
+        self._unlabeled = np.asarray(np.isnan(labels).any(axis=1))
         self._labels = np.where(self._unlabeled[:, np.newaxis], np.float32(0.0), labels)
         self._spec = _loss_spec(self.params)
 

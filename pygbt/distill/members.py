@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..booster import Booster
 from .answer_store import model_key
 from .answers import Answer
-from .asking import as_answer, classes_of, form_of, function_of
+from .asking import FORMS, as_answer, classes_of, form_of, function_of, numbers_from
 from .batches import Asking, Portion
 from .folds import CrossFitted, fold_rows, is_fitted, must_be_fitted
 from .tables import fingerprint
@@ -53,7 +53,7 @@ class ArrayMember(Member):
 
     def __init__(self, values: Any, form: str) -> None:
         self.form = form
-        self._values = values
+        self._values = numbers_from(values, FORMS[form])
 
     def answer(self, X: Any, n_rows: int, asking: Asking) -> Answer:
         """The array, if it has a row for each of the table."""

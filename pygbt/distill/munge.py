@@ -39,7 +39,8 @@ def munge(
     Every new row is a row of `X`, in turn, in which each value is replaced, with probability `p`, by that of its
     nearest neighbour: a category by the neighbour's, a number by a draw from a normal distribution about the
     neighbour's value, of standard deviation ``|x - x_neighbour| / s``. Numbers stay within the column's range, whole
-    numbers whole. Labels are not made: ask the teacher for each new row (`pygbt.distill.distill` does with ``augment=``).
+    numbers whole. Labels are not made: ask the teacher for each new row, as `pygbt.distill.distill` does with
+    ``augment=``.
 
     Parameters
     ----------
