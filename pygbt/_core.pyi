@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 Column = Any
 Columns = npt.NDArray[Any] | Sequence[Column] | tuple[Any, ...]
+# (values [row][k], form, temperatures [row], trust [row])
+TeacherColumns = tuple[npt.NDArray[np.float32], str, npt.NDArray[np.float32] | None, npt.NDArray[np.float32] | None]
 
 probe: ModuleType
 
@@ -54,6 +56,7 @@ class Dataset:
         n_threads: int = 0,
         device: str = "cpu",
         device_ordinal: int = 0,
+        teacher: TeacherColumns | None = None,
     ) -> None: ...
     def take(
         self,
@@ -62,6 +65,7 @@ class Dataset:
         labels: npt.NDArray[np.float32] | None = None,
         weights: npt.NDArray[np.float64] | None = None,
         base_margin: npt.NDArray[np.float32] | None = None,
+        teacher: TeacherColumns | None = None,
     ) -> Dataset: ...
     def bins(self, by_column: bool = False) -> npt.NDArray[np.uint16]: ...
     def sparse_blocks(self) -> list[list[int]]: ...

@@ -44,7 +44,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         scope='core',
         text='Loss to minimise. It also fixes the link: identity, `exp` (poisson, gamma, tweedie), sigmoid (logistic, one_vs_rest) or softmax. Labels of logistic may lie anywhere in [0, 1]; labels of softmax are class numbers or an (n, K) array of probabilities.',
         choices=('squared_error', 'absolute_error', 'huber', 'quantile', 'poisson', 'gamma', 'tweedie', 'logistic', 'softmax', 'one_vs_rest'),
-        internal_choices=('custom',),
+        internal_choices=('custom', 'tasks', 'entire_space'),
         aliases=('loss', 'application', 'app', 'objective_type'),
         values={'reg:squarederror': 'squared_error', 'reg:linear': 'squared_error', 'regression': 'squared_error', 'regression_l2': 'squared_error', 'l2': 'squared_error', 'mse': 'squared_error', 'mean_squared_error': 'squared_error', 'l2_root': 'squared_error', 'rmse': 'squared_error', 'root_mean_squared_error': 'squared_error', 'reg:absoluteerror': 'absolute_error', 'regression_l1': 'absolute_error', 'l1': 'absolute_error', 'mae': 'absolute_error', 'mean_absolute_error': 'absolute_error', 'reg:quantileerror': 'quantile', 'count:poisson': 'poisson', 'reg:gamma': 'gamma', 'reg:tweedie': 'tweedie', 'binary:logistic': 'logistic', 'reg:logistic': 'logistic', 'binary': 'logistic', 'cross_entropy': 'logistic', 'xentropy': 'logistic', 'log_loss': 'logistic', 'logloss': 'logistic', 'binary_crossentropy': 'logistic', 'multi:softprob': 'softmax', 'multi:softmax': 'softmax', 'multiclass': 'softmax', 'multiclassova': 'one_vs_rest', 'multiclass_ova': 'one_vs_rest', 'ova': 'one_vs_rest', 'ovr': 'one_vs_rest'},
         refused={'reg:pseudohubererror': "the pseudo-Huber loss is another function; use 'huber' with huber_delta", 'reg:squaredlogerror': 'train squared_error on log1p(y) instead', 'binary:hinge': "no hinge loss here; use 'logistic'", 'binary:logitraw': "use 'logistic' and predict(output='margin')", 'mape': 'train absolute_error with weights 1 / |y| instead', 'fair': "use 'huber'"},
@@ -139,6 +139,65 @@ PARAMETERS: tuple[Parameter, ...] = (
         low_open=True,
         high_open=True,
         auto=True,
+    ),
+    Parameter(
+        name='teacher_alpha',
+        group='Teacher',
+        type='float',
+        default=0.5,
+        scope='core',
+        text="Weight of the soft part, the teacher's, of a row that has a label and a teacher; the label's weight is the rest. Rows with one of them use it alone.",
+        range='[0, 1]',
+        low=0.0,
+        high=1.0,
+        low_open=False,
+        high_open=False,
+        aliases=('distill_alpha',),
+    ),
+    Parameter(
+        name='teacher_temperature',
+        group='Teacher',
+        type='float',
+        default=1.0,
+        scope='core',
+        text='Temperature T of the soft part of softmax, logistic and one_vs_rest: both sides are divided by T before the link, predictions are not. At T = 1 the soft part and the label are one blended label.',
+        range='[0.01, 1000]',
+        low=0.01,
+        high=1000.0,
+        low_open=False,
+        high_open=False,
+        aliases=('distill_temperature',),
+    ),
+    Parameter(
+        name='teacher_match',
+        group='Teacher',
+        type='enum',
+        default='loss',
+        scope='core',
+        text="How the soft part is matched: by the objective's own `loss` at temperature T (cross entropy; for regression the label is blended); by the squared error of `logits`, centred for softmax; of `probabilities`; or `bounded` (squared_error): one more step towards the label while the teacher is better than the student by teacher_bound.",
+        choices=('loss', 'logits', 'probabilities', 'bounded'),
+        values={'softmax': 'loss', 'cross_entropy': 'loss', 'kl': 'loss'},
+    ),
+    Parameter(
+        name='teacher_bound',
+        group='Teacher',
+        type='float',
+        default=0.0,
+        scope='core',
+        text='Margin m of teacher_match bounded, in squared units of the label: the soft part counts while (z - y)^2 + m > (t - y)^2.',
+        range='[0, inf)',
+        low=0.0,
+        high=math.inf,
+        low_open=False,
+        high_open=True,
+    ),
+    Parameter(
+        name='teacher_scale_t2',
+        group='Teacher',
+        type='bool',
+        default=True,
+        scope='core',
+        text='Multiply the soft part by T^2, so that its gradients keep their size as T grows (Hinton, Vinyals and Dean 2015).',
     ),
     Parameter(
         name='learning_rate',
@@ -662,6 +721,25 @@ quantile_alpha : list of floats, default=[0.5]
 base_score : float or 'auto', default='auto'
     Starting prediction, in units of the label (a probability, a mean). `auto` is the constant
     that minimises the loss on the training labels. Range: (-inf, inf).
+teacher_alpha : float, default=0.5
+    Weight of the soft part, the teacher's, of a row that has a label and a teacher; the label's
+    weight is the rest. Rows with one of them use it alone. Range: [0, 1].
+teacher_temperature : float, default=1.0
+    Temperature T of the soft part of softmax, logistic and one_vs_rest: both sides are divided
+    by T before the link, predictions are not. At T = 1 the soft part and the label are one
+    blended label. Range: [0.01, 1000].
+teacher_match : str, default='loss'
+    How the soft part is matched: by the objective's own `loss` at temperature T (cross entropy;
+    for regression the label is blended); by the squared error of `logits`, centred for softmax;
+    of `probabilities`; or `bounded` (squared_error): one more step towards the label while the
+    teacher is better than the student by teacher_bound. Choices: loss, logits, probabilities,
+    bounded.
+teacher_bound : float, default=0.0
+    Margin m of teacher_match bounded, in squared units of the label: the soft part counts while
+    (z - y)^2 + m > (t - y)^2. Range: [0, inf).
+teacher_scale_t2 : bool, default=True
+    Multiply the soft part by T^2, so that its gradients keep their size as T grows (Hinton,
+    Vinyals and Dean 2015).
 learning_rate : float, default=0.1
     Factor on every leaf value. Range: (0, 1000].
 grow_policy : str, default='depthwise'

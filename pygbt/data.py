@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core, device_arrays, devices
-from .columns import Table, device_table, numbers_of, read_table, take_rows
+from .columns import Table, device_table, read_table, take_rows
 from .device_arrays import DeviceArray
+from .row_columns import RowColumns, narrow
 from .schema import Features, Schema
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ class Dataset:
         a GPU (cupy, torch, jax, `DeviceArray`) is read where it lies.
     y : array-like, shape (n,) or (n, K), optional
         Labels: numbers, class numbers 0 .. K-1, or a column per target or class. Held as float32. Labels, weights and
-        margins may be arrays on a GPU; they are copied to the host, which checks them and finds base scores.
+        margins may be arrays on a GPU; they are copied to the host, which checks them and finds base scores. NaN means
+        that a row has no label; that is allowed beside a `teacher` and in tables of several columns, where a cell
+        without label has no gradient.
     weight : array-like, shape (n,), optional
         Row weights >= 0. Weight 2 is exactly the same as the row twice.
     group : sequence of int, optional
@@ -55,6 +58,17 @@ class Dataset:
         Named groups of columns that are sampled together or at their own rate and reported as one.
     sparse_missing : bool, default False
         Entries that a sparse matrix does not store are missing values instead of zeros.
+    teacher : array-like, shape (n,) or (n, K), optional
+        What a teacher predicts for the rows: the student learns from it beside the labels (`teacher_alpha`,
+        `teacher_temperature` and `teacher_match` of the parameters) or, without `y`, from it alone. NaN: it says
+        nothing there.
+    teacher_form : {"probabilities", "logits", "values"}, optional
+        Unit of `teacher`. By default probabilities for softmax, one_vs_rest and logistic, and values (in units of the
+        label) for every other objective.
+    teacher_temperature : array-like, shape (n,), optional
+        Factor on the temperature of each row.
+    teacher_weight : array-like, shape (n,), optional
+        Trust in the teacher on each row, 0 to 1: a factor on the weight of the soft part.
     device : str, optional
         Where edges and bins are found and stay: ``"cpu"``, or ``"cuda"`` (``"cuda:1"``: the second GPU) to train there.
         By default where `X` lies if that is a GPU, else where `reference` lies, else the host. It never changes a
@@ -98,6 +112,10 @@ class Dataset:
         *,
         feature_groups: Mapping[str, Features] | None = None,
         sparse_missing: bool = False,
+        teacher: Any = None,
+        teacher_form: Literal["probabilities", "logits", "values"] | None = None,
+        teacher_temperature: Any = None,
+        teacher_weight: Any = None,
         n_threads: int = 0,
         device: str | None = None,
     ) -> None:
@@ -125,33 +143,28 @@ class Dataset:
             self.schema, cuts = _binning_of(reference)
         self._max_bin = max_bin
         self._n_threads = n_threads
-        n = table.n_rows
         self._build(
             X if there is None else there,
             table,
             cuts,
-            label=None if y is None else _matrix(y, "label", n),
-            weight=None if weight is None else _vector(weight, "weight", n),
-            group=None if group is None else _sizes(group),
-            base_margin=None if base_margin is None else _matrix(base_margin, "base_margin", n),
+            RowColumns.read(
+                table.n_rows,
+                label=y,
+                weight=weight,
+                group=group,
+                base_margin=base_margin,
+                teacher=teacher,
+                teacher_form=teacher_form,
+                teacher_temperature=teacher_temperature,
+                teacher_weight=teacher_weight,
+            ),
             owner="Dataset" if reference is None else "the reference",
         )
 
-    def _build(
-        self,
-        X: Any,
-        table: Table,
-        cuts: _core.Cuts | None,
-        *,
-        label: npt.NDArray[np.float32] | None,
-        weight: npt.NDArray[np.float64] | None,
-        group: npt.NDArray[np.int64] | None,
-        base_margin: npt.NDArray[np.float32] | None,
-        owner: str,
-    ) -> None:
+    def _build(self, X: Any, table: Table, cuts: _core.Cuts | None, of_rows: RowColumns, *, owner: str) -> None:
         self._X = X
         self._taken: npt.NDArray[np.int64] | None = None
-        self._label, self._weight, self._group, self._base_margin = label, weight, group, base_margin
+        self._of_rows = of_rows
         columns = self.schema.encode_table(table, owner=owner)
         if isinstance(columns, DeviceArray):
             columns = ("device", columns.pointer, columns.dtype, columns.shape, columns.strides)
@@ -159,14 +172,12 @@ class Dataset:
             columns,
             self.schema.n_categories,
             max_bin=self._max_bin,
-            labels=label,
-            weights=weight,
-            base_margin=base_margin,
-            group_sizes=group,
+            group_sizes=of_rows.group,
             reference=cuts,
             n_threads=self._n_threads,
             device=self._place[0],
             device_ordinal=self._place[1],
+            **of_rows.core_arguments(),
         )
 
     def _rows(self, rows: npt.NDArray[np.int64] | None, schema: Schema, cuts: _core.Cuts | None) -> Dataset:
@@ -174,29 +185,18 @@ class Dataset:
         other = object.__new__(Dataset)
         other.schema, other._max_bin, other._n_threads = schema, self._max_bin, self._n_threads
         other._place = self._place
-        index = slice(None) if rows is None else rows
-        label = None if self._label is None else np.ascontiguousarray(self._label[index])
-        weight = None if self._weight is None else np.ascontiguousarray(self._weight[index])
-        base_margin = None if self._base_margin is None else np.ascontiguousarray(self._base_margin[index])
+        of_rows = self._of_rows.take(rows)
         if rows is not None and self._place[0] != "cpu" and cuts is self.core.cuts and schema == self.schema:
             other._X = self._X
             other._taken = rows if self._taken is None else self._taken[rows]
-            other._label, other._weight, other._group, other._base_margin = label, weight, self._group, base_margin
-            other.core = self.core.take(rows.astype(np.uint32), labels=label, weights=weight, base_margin=base_margin)
+            other._of_rows = of_rows
+            other.core = self.core.take(rows.astype(np.uint32), **of_rows.core_arguments())
             return other
         if self._taken is not None:
             rows = self._taken if rows is None else self._taken[rows]
         X = self._X if rows is None else take_rows(self._X, rows)
-        other._build(
-            X,
-            device_table(X) if isinstance(X, DeviceArray) else read_table(X),
-            cuts,
-            label=label,
-            weight=weight,
-            group=self._group,
-            base_margin=base_margin,
-            owner="the reference",
-        )
+        table = device_table(X) if isinstance(X, DeviceArray) else read_table(X)
+        other._build(X, table, cuts, of_rows, owner="the reference")
         return other
 
     @property
@@ -244,31 +244,38 @@ class Dataset:
     @property
     def label(self) -> npt.NDArray[np.float32] | None:
         """Labels as float32, shape (n,) or (n, K); None without."""
-        return _narrow(self._label)
+        return narrow(self._of_rows.label)
 
     @property
     def weight(self) -> npt.NDArray[np.float64] | None:
         """Weights as given, shape (n,); None without."""
-        return self._weight
+        return self._of_rows.weight
 
     @property
     def base_margin(self) -> npt.NDArray[np.float32] | None:
         """Margins as float32, shape (n,) or (n, K); None without."""
-        return _narrow(self._base_margin)
+        return narrow(self._of_rows.base_margin)
 
     @property
     def group(self) -> npt.NDArray[np.int64] | None:
         """Sizes of the groups of rows; None without."""
-        return self._group
+        return self._of_rows.group
+
+    @property
+    def teacher(self) -> npt.NDArray[np.float32] | None:
+        """What the teacher says, as float32, shape (n,) or (n, K); None without."""
+        return narrow(self._of_rows.teacher)
 
     def __repr__(self) -> str:
         parts = [f"{self.n_rows} rows", f"{self.n_features} features"]
         if self.categorical_features:
             parts.append(f"{len(self.categorical_features)} categorical")
-        if self._label is not None:
-            parts.append(f"{self._label.shape[1]} label column(s)")
-        if self._weight is not None:
+        if self._of_rows.label is not None:
+            parts.append(f"{self._of_rows.label.shape[1]} label column(s)")
+        if self._of_rows.weight is not None:
             parts.append("weighted")
+        if self._of_rows.teacher is not None:
+            parts.append("with a teacher")
         if self.device != "cpu":
             parts.append(f"on {self.device}")
         return f"Dataset({', '.join(parts)})"
@@ -310,7 +317,7 @@ class Dataset:
             raise ValueError("rows must be a list of row numbers or a mask")
         if chosen.size > 0 and (chosen.min() < 0 or chosen.max() >= self.n_rows):
             raise ValueError(f"rows must lie between 0 and {self.n_rows - 1}")
-        if self._group is not None:
+        if self._of_rows.group is not None:
             raise ValueError("subset: a Dataset with groups of rows cannot be taken apart")
         return self._rows(chosen.astype(np.int64), self.schema, None if new_edges else self.core.cuts)
 
@@ -345,42 +352,3 @@ def _integer(value: Any, name: str, least: int, most: int) -> int:
     if not least <= value <= most:
         raise ValueError(f"{name} must lie between {least} and {most}, got {value}")
     return int(value)
-
-
-def _matrix(value: Any, name: str, n_rows: int) -> npt.NDArray[np.float32]:
-    """Labels or margins as float32, shape (n, k); that they are finite is checked by the core."""
-    numbers = numbers_of(value, name)
-    if numbers.ndim not in (1, 2) or (numbers.ndim == 2 and numbers.shape[1] == 0):
-        raise ValueError(f"{name} must have shape (n,) or (n, K), got {numbers.shape}")
-    _check_rows(len(numbers), name, n_rows)
-    if n_rows == 0:
-        raise ValueError("X has no rows; a Dataset needs at least one")
-    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused
-        single = numbers.astype(np.float32)
-    return np.ascontiguousarray(single.reshape(n_rows, -1))
-
-
-def _vector(value: Any, name: str, n_rows: int) -> npt.NDArray[np.float64]:
-    numbers = numbers_of(value, name)
-    if numbers.ndim == 2 and numbers.shape[1] == 1:
-        numbers = numbers[:, 0]
-    if numbers.ndim != 1:
-        raise ValueError(f"{name} must have shape (n,), got {numbers.shape}")
-    _check_rows(len(numbers), name, n_rows)
-    return np.ascontiguousarray(numbers, dtype=np.float64)
-
-
-def _sizes(value: Any) -> npt.NDArray[np.int64]:
-    numbers = numbers_of(value, "group")
-    if numbers.ndim != 1 or len(numbers) == 0 or numbers.dtype.kind not in "iu":
-        raise ValueError("group must be a list of integers, the sizes of consecutive groups of rows")
-    return np.ascontiguousarray(numbers, dtype=np.int64)
-
-
-def _check_rows(n: int, name: str, n_rows: int) -> None:
-    if n != n_rows:
-        raise ValueError(f"{name} has {n} rows, but X has {n_rows}")
-
-
-def _narrow(values: npt.NDArray[np.float32] | None) -> npt.NDArray[np.float32] | None:
-    return values[:, 0] if values is not None and values.shape[1] == 1 else values

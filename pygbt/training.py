@@ -55,8 +55,8 @@ class Run:
         objective: CustomObjective | None = None,
         metrics: Sequence[MetricLike] = (),
     ) -> None:
-        if dataset.label is None:
-            raise ValueError("ds has no label: pass y to Dataset to train on it")
+        if dataset.label is None and dataset.teacher is None:
+            raise ValueError("ds has no label: pass y (or teacher) to Dataset to train on it")
         if init_model is not None:
             dataset = dataset.rebin(init_model)
         self.params = parameters.normalise(params, dataset)

@@ -55,6 +55,10 @@ CudaBackend::CudaBackend(int ordinal)
               Buffer<Candidate>(device_)},
       quantiles_{Buffer<RankSearch>(device_), Buffer<std::int64_t>(device_), Buffer<std::int64_t>(device_)},
       stop_(device_) {
+  task_columns_.tasks = Buffer<TaskLoss>(device_);
+  for (Buffer<float>* column : {&task_columns_.labels, &task_columns_.soft, &task_columns_.trust,
+                                &task_columns_.temperature, &task_columns_.quantile_labels})
+    *column = Buffer<float>(device_);
   growth_.memory = Buffer<std::byte>(device_);
   growth_.record_memory = Buffer<std::byte>(device_);
   growth_.monotone = Buffer<std::int8_t>(device_);

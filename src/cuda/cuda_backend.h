@@ -46,6 +46,7 @@ class CudaBackend final : public Backend {
     return evaluation_sets_.add(data, scores);
   }
   void add_to_evaluation_sets(const BinnedTree& tree) override { evaluation_sets_.add_tree(tree); }
+  void set_task_targets(const TaskTargets& targets) override;
   void gradients(const LossSpec& loss) override;
   void set_gradients(std::span<const float> g, std::span<const float> h) override;
   GradientFaults set_device_gradients(const DeviceMatrix& g, const DeviceMatrix& h) override;
@@ -114,6 +115,12 @@ class CudaBackend final : public Backend {
     std::map<RecordingKey, TreeRecordings> recordings;
     Reports reports;
     bool stopped = false;
+  };
+  // What rows learn from under LossSpec::tasks.
+  struct TaskColumns {
+    std::int32_t n_labels = 0;
+    Buffer<TaskLoss> tasks;
+    Buffer<float> labels, soft, trust, temperature, quantile_labels;
   };
   // Scratch of residual quantiles.
   struct Quantiles {
@@ -232,6 +239,7 @@ class CudaBackend final : public Backend {
   Buffer<std::byte> given_;  // scratch of other operations
   SearchMemory search_;
   Quantiles quantiles_;
+  TaskColumns task_columns_;
   Buffer<std::int32_t> stop_;  // [1] not 0: nothing that is queued happens
   Growth growth_;
 };

@@ -12,6 +12,7 @@
 #include "math/losses.h"
 #include "math/quantise.h"
 #include "math/softmax.h"
+#include "math/task_loss.h"
 #include "quantised.h"
 
 namespace pygbt::device {
@@ -57,6 +58,34 @@ struct SoftmaxKernel {
     for (std::int64_t row = first_row(); row < n_rows; row += row_step())
       softmax_gradient(scores + row * n_targets, labels + row * n_labels, soft, n_targets, hessian, g + row, h + row,
                        n_rows);
+  }
+};
+
+struct TaskKernel {
+  const std::int32_t* stop;
+  const TaskLoss* tasks;
+  std::int32_t n_tasks;
+  const float* scores;       // [row][n_targets]
+  const float* labels;       // [row][n_labels] or nullptr, as all below
+  const float* soft;         // [row][n_targets]
+  const float* trust;        // [row]
+  const float* temperature;  // [row]
+  float* g;                  // [target][row]
+  float* h;
+  std::int64_t n_rows;
+  std::int32_t n_targets, n_labels;
+
+  PYGBT_KERNEL void operator()() const {
+    if (*stop != 0) return;
+    for (std::int64_t row = first_row(); row < n_rows; row += row_step()) {
+      TaskRow of;
+      of.scores = scores + row * n_targets;
+      of.labels = labels == nullptr ? nullptr : labels + row * n_labels;
+      of.soft = soft == nullptr ? nullptr : soft + row * n_targets;
+      of.trust = trust == nullptr ? 1.0f : trust[row];
+      of.temperature = temperature == nullptr ? 1.0f : temperature[row];
+      task_gradients(tasks, n_tasks, of, g + row, h + row, n_rows);
+    }
   }
 };
 
@@ -158,9 +187,26 @@ struct TotalsKernel {
 
 }  // namespace
 
+void CudaBackend::set_task_targets(const TaskTargets& targets) {
+  task_columns_.n_labels = targets.n_labels;
+  task_columns_.labels.put(targets.labels);
+  task_columns_.soft.put(targets.soft);
+  task_columns_.trust.put(targets.trust);
+  task_columns_.temperature.put(targets.temperature);
+  task_columns_.quantile_labels.put(targets.quantile_labels);
+}
+
 void CudaBackend::gradients(const LossSpec& loss) {
   const std::int32_t n_labels = data_->n_labels;
-  if (is_elementwise(loss)) {
+  if (!loss.tasks.empty()) {
+    if (task_columns_.tasks.size() != loss.tasks.size()) task_columns_.tasks.put(loss.tasks);
+    const auto column = [](const Buffer<float>& values) { return values.size() == 0 ? nullptr : values.data(); };
+    launch_rows(n_rows_,
+                TaskKernel{stop_.data(), task_columns_.tasks.data(), static_cast<std::int32_t>(loss.tasks.size()),
+                           scores_.data(), column(task_columns_.labels), column(task_columns_.soft),
+                           column(task_columns_.trust), column(task_columns_.temperature), g_.data(), h_.data(),
+                           n_rows_, n_targets_, task_columns_.n_labels});
+  } else if (is_elementwise(loss)) {
     for (std::int32_t target = 0; target < n_targets_; ++target)
       visit_loss(loss, target, [&]<class Loss>(const Loss& functor) {
         const std::int64_t at = target_major(target, 0, n_rows_);

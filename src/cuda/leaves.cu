@@ -47,7 +47,7 @@ struct LeafSumKernel {
 struct ResidualKernel {
   Pieces leaves;
   const RowId* rows[2];
-  const float* labels;   // [row][n_labels]
+  const float* labels;   // [row][n_labels]; NaN: none
   const float* scores;   // [row][n_targets]
   const std::uint32_t* weights;
   const RankSearch* searches;  // [leaf]
@@ -68,8 +68,9 @@ struct ResidualKernel {
     sync();
     for (std::int64_t i = run.begin + thread(); i < run.begin + run.n; i += n_threads()) {
       const RowId row = rows[run.buffer][i];
-      const std::uint32_t key =
-          order_key(labels[row_major(row, label, n_labels)] - scores[row_major(row, target, n_targets)]);
+      const float y = labels[row_major(row, label, n_labels)];
+      if (y != y) continue;
+      const std::uint32_t key = order_key(y - scores[row_major(row, target, n_targets)]);
       if (searches[run.item].follows(key, shift))
         add(mine + ((key >> shift) & 255u), weights == nullptr ? std::int64_t{1} : std::int64_t{weights[row]});
     }
@@ -170,6 +171,7 @@ void CudaBackend::leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out)
 void CudaBackend::launch_leaf_quantiles(const Pieces& leaves, std::int64_t most_leaves, std::int32_t k, double alpha,
                                         float* out) {
   const int n_threads = device_.policy().n_threads;
+  const bool own = task_columns_.quantile_labels.size() > 0;
   quantiles_.searches.make(most_leaves);
   quantiles_.totals.make(most_leaves);
   quantiles_.counts.make(most_leaves * kBytes);
@@ -179,14 +181,14 @@ void CudaBackend::launch_leaf_quantiles(const Pieces& leaves, std::int64_t most_
     device_.launch(blocks_for(leaf_piece_size(), most_leaves), n_threads,
                    ResidualKernel{leaves,
                                   {rows_[0].data(), rows_[1].data()},
-                                  table_.labels(),
+                                  own ? task_columns_.quantile_labels.data() : table_.labels(),
                                   scores_.data(),
                                   table_.weights(),
                                   quantiles_.searches.data(),
                                   quantiles_.counts.data(),
                                   tree_.data(),
                                   k,
-                                  data_->n_labels,
+                                  own ? n_targets_ : data_->n_labels,
                                   n_targets_,
                                   shift},
                    kBytes * sizeof(std::int64_t));

@@ -103,6 +103,17 @@ struct NodeCut {
   bool final = false;  // neither child is split or asked for its residual quantile: its rows need no order
 };
 
+// What the rows learn from under LossSpec::tasks: labels, and the teacher's targets beside them. The spans outlive the
+// backend; see TaskRow for what the cells are.
+struct TaskTargets {
+  std::int32_t n_labels = 0;
+  std::span<const float> labels;  // [row][n_labels], or empty
+  std::span<const float> soft;  // [row][n_targets], or empty
+  std::span<const float> trust;  // [row], or empty: 1
+  std::span<const float> temperature;  // [row], or empty: 1
+  std::span<const float> quantile_labels;  // [row][n_targets] whose residual quantiles leaves take, or empty; NaN: none
+};
+
 struct LossTotals {  // for the choice of narrow or wide quantisation; order-free
   double max_g = 0.0;  // max |g| over rows with weight
   double max_h = 0.0;
@@ -159,6 +170,8 @@ class Backend {
   // Adds a tree to the scores of all evaluation sets.
   virtual void add_to_evaluation_sets(const BinnedTree& /*tree*/) {}
 
+  // Before the first gradients of a loss with tasks.
+  virtual void set_task_targets(const TaskTargets& targets) = 0;
   // Unweighted float32 gradients and hessians of every row and target, from the scores and labels, or given.
   virtual void gradients(const LossSpec& loss) = 0;
   virtual void set_gradients(std::span<const float> g, std::span<const float> h) = 0;  // [row][n_targets]
@@ -190,7 +203,7 @@ class Backend {
   virtual void partition(std::span<const NodeCut> cuts, std::span<std::int64_t> out_left_counts) = 0;
   // Wide integer sums of the leaves, out [leaf][width] in leaf_units.
   virtual void leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out) = 0;
-  // Exact weighted alpha-quantile of (label - score) of one target over each leaf's rows; out [leaf].
+  // Exact weighted alpha-quantile of (label - score) of one target over each leaf's rows that have a label; out [leaf].
   virtual void leaf_quantiles(std::span<const NodeId> leaves, std::int32_t target, double alpha,
                               std::span<float> out) = 0;
   // scores += leaf values, for the rows of the tree by their leaf and for the rows not drawn by walking the tree.

@@ -26,6 +26,7 @@ class CpuBackend final : public Backend {
   void set_scores(std::span<const float> scores) override;
   void start_scores(std::span<const float> of_target) override;
   std::span<const float> scores() override;
+  void set_task_targets(const TaskTargets& targets) override { task_targets_ = targets; }
   void gradients(const LossSpec& loss) override;
   void set_gradients(std::span<const float> g, std::span<const float> h) override;
   LossTotals totals(std::int32_t target) override;
@@ -156,6 +157,7 @@ class CpuBackend final : public Backend {
   bool take_round_root();
   void forget_round();
   const std::uint32_t* weights() const { return data_->weights.empty() ? nullptr : data_->weights.data(); }
+  TaskRows task_rows(const LossSpec& loss, std::int64_t begin, std::int64_t end);
   QuantiseTask quantise_task(std::int32_t target, Precision precision, std::int64_t begin, std::int64_t end) const;
   void raise_extremes(std::int32_t target, std::int64_t begin, std::int64_t end, Extremes& most) const;
   void target_extremes(std::int32_t target);
@@ -181,6 +183,7 @@ class CpuBackend final : public Backend {
   void finish_pending();
 
   const Dataset* data_ = nullptr;
+  TaskTargets task_targets_;
   Communicator* comm_ = nullptr;
   int n_threads_ = 1;
   std::int32_t n_targets_ = 1;

@@ -19,6 +19,28 @@ constexpr std::int64_t kGradientGrain = 4096;
 constexpr std::int64_t kChunkRows = 2048;  // a chunk's scores and gradients stay in L1 from one loop to the next
 }  // namespace
 
+TaskRows CpuBackend::task_rows(const LossSpec& loss, std::int64_t begin, std::int64_t end) {
+  const TaskTargets& given = task_targets_;
+  const auto from = [begin](std::span<const float> values, std::int64_t k) {
+    return values.empty() ? nullptr : values.data() + begin * k;
+  };
+  TaskRows rows;
+  rows.tasks = loss.tasks.data();
+  rows.n_tasks = static_cast<std::int32_t>(loss.tasks.size());
+  rows.scores = scores_.data() + begin * n_targets_;
+  rows.labels = from(given.labels, given.n_labels);
+  rows.soft = from(given.soft, n_targets_);
+  rows.trust = from(given.trust, 1);
+  rows.temperature = from(given.temperature, 1);
+  rows.n = end - begin;
+  rows.n_targets = n_targets_;
+  rows.n_labels = given.n_labels;
+  rows.g = g_.data() + begin;
+  rows.h = h_.data() + begin;
+  rows.n_rows = n_rows_;
+  return rows;
+}
+
 // One pass over the rows: the scores take what the last tree adds, give gradients, and these their extremes.
 void CpuBackend::gradients(const LossSpec& loss) {
   forget_narrow();
@@ -27,6 +49,7 @@ void CpuBackend::gradients(const LossSpec& loss) {
   std::mutex merge;
   const auto chunk = [&](std::int64_t begin, std::int64_t end) {
     if (!pending_.values.empty()) apply_pending(begin, end);
+    if (!loss.tasks.empty()) return kernels().tasks(task_rows(loss, begin, end));
     GradientTask task;
     task.scores = scores_.data() + begin * n_targets_;
     task.labels = data_->labels.data() + begin * data_->n_labels;

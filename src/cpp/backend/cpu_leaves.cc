@@ -81,7 +81,10 @@ void CpuBackend::leaf_quantiles(std::span<const NodeId> leaves, std::int32_t tar
                                 std::span<float> out) {
   finish_pending();
   const std::uint64_t level = quantile_level(alpha);
-  const std::int32_t label_column = data_->n_labels == 1 ? 0 : target;
+  const bool own = !task_targets_.quantile_labels.empty();
+  const float* const labels = own ? task_targets_.quantile_labels.data() : data_->labels.data();
+  const std::int32_t n_labels = own ? n_targets_ : data_->n_labels;
+  const std::int32_t label_column = n_labels == 1 ? 0 : target;
   const auto n_leaves = static_cast<std::int64_t>(leaves.size());
   std::vector<std::int64_t> total(leaves.size(), 0);
   std::vector<RankSearch> search(leaves.size());
@@ -94,9 +97,9 @@ void CpuBackend::leaf_quantiles(std::span<const NodeId> leaves, std::int32_t tar
       visit_pieces(leaves[at], 0, rows_at(leaves[at]).count, [&](const Piece& piece) {
         for (std::int64_t i = 0; i < piece.n; ++i) {
           const std::int64_t row = piece.row(i);
-          const float residual =
-              data_->labels[static_cast<std::size_t>(row_major(row, label_column, data_->n_labels))] -
-              scores_[static_cast<std::size_t>(row_major(row, target, n_targets_))];
+          const float label = labels[row_major(row, label_column, n_labels)];
+          if (std::isnan(label)) continue;
+          const float residual = label - scores_[static_cast<std::size_t>(row_major(row, target, n_targets_))];
           const std::uint32_t key = order_key(residual);
           if (!search[at].follows(key, shift)) continue;
           count[(key >> shift) & 255u] += data_->weight(row);

@@ -125,6 +125,23 @@ struct GradientTask {
   float* h = nullptr;              // [n]
 };
 
+// The same of all targets, for rows with teachers, missing labels or several losses (math/task_loss.h).
+struct TaskRows {
+  const TaskLoss* tasks = nullptr;
+  std::int32_t n_tasks = 0;
+  const float* scores = nullptr;       // [n][n_targets]
+  const float* labels = nullptr;       // [n][n_labels] or nullptr
+  const float* soft = nullptr;         // [n][n_targets] or nullptr
+  const float* trust = nullptr;        // [n] or nullptr = 1
+  const float* temperature = nullptr;  // [n] or nullptr = 1
+  std::int64_t n = 0;
+  std::int32_t n_targets = 1;
+  std::int32_t n_labels = 0;
+  float* g = nullptr;  // [target * n_rows + row]
+  float* h = nullptr;
+  std::int64_t n_rows = 0;
+};
+
 template <class Loss>
 using LossLoop = void (*)(const Loss& loss, const GradientTask& task);
 
@@ -139,6 +156,7 @@ struct Kernels {
       losses;
   // Softmax couples the targets: g and h are [target][row] with `n_rows` rows from target to target.
   void (*softmax)(const GradientTask& task, bool soft_labels, SoftmaxHessian hessian, std::int64_t n_rows);
+  void (*tasks)(const TaskRows& rows);
   // Packed cells += (g << 32) + h of n <= kPackedRows rows, narrow gradients, weights 1.
   void (*histogram_packed)(const HistogramTask& task, std::uint64_t* buffer);           // one-byte, [slot][256]
   void (*histogram_packed_at[2])(const HistogramTask& task, std::uint64_t* cells);      // [two_byte], task.offsets

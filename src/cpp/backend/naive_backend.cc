@@ -13,6 +13,7 @@
 #include "math/quantise.h"
 #include "math/route.h"
 #include "math/softmax.h"
+#include "math/task_loss.h"
 #include "math/weighted_quantile.h"
 
 namespace pygbt {
@@ -61,10 +62,27 @@ void NaiveBackend::set_scores(std::span<const float> scores) {
 
 void NaiveBackend::start_scores(std::span<const float> of_target) { fill_rows(of_target, scores_); }
 
+void NaiveBackend::task_gradients_of(const LossSpec& loss, std::int64_t row) {
+  const TaskTargets& given = task_targets_;
+  const auto i = static_cast<std::size_t>(row);
+  TaskRow of;
+  of.scores = &scores_[at(row, 0)];
+  if (!given.labels.empty()) of.labels = &given.labels[i * static_cast<std::size_t>(given.n_labels)];
+  if (!given.soft.empty()) of.soft = &given.soft[at(row, 0)];
+  if (!given.trust.empty()) of.trust = given.trust[i];
+  if (!given.temperature.empty()) of.temperature = given.temperature[i];
+  task_gradients(loss.tasks.data(), static_cast<std::int32_t>(loss.tasks.size()), of, &g_[at(row, 0)], &h_[at(row, 0)],
+                 1);
+}
+
 void NaiveBackend::gradients(const LossSpec& loss) {
   const std::int32_t n_labels = data_->n_labels;
   const bool one_hot = one_hot_labels(loss, n_labels);
   for (std::int64_t row = 0; row < data_->n_rows; ++row) {
+    if (!loss.tasks.empty()) {
+      task_gradients_of(loss, row);
+      continue;
+    }
     const float* labels = data_->labels.data() + row * n_labels;
     if (!is_elementwise(loss)) {
       softmax_gradient(&scores_[at(row, 0)], labels, loss.soft_labels, n_targets_, resolve_hessian(loss.hessian),
@@ -239,12 +257,16 @@ void NaiveBackend::leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out
 void NaiveBackend::leaf_quantiles(std::span<const NodeId> leaves, std::int32_t target, double alpha,
                                   std::span<float> out) {
   const UInt128 level = quantile_level(alpha);
-  const std::int32_t label = data_->n_labels == 1 ? 0 : target;
+  const bool own = !task_targets_.quantile_labels.empty();
+  const std::span<const float> labels = own ? task_targets_.quantile_labels : std::span<const float>(data_->labels);
+  const std::int32_t n_labels = own ? n_targets_ : data_->n_labels;
+  const std::int32_t label = n_labels == 1 ? 0 : target;
   for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf) {
     std::vector<std::pair<float, std::uint64_t>> residuals;
     std::uint64_t total = 0;
     for (const RowId row : nodes_.at(leaves[leaf]).rows) {
-      const float y = data_->labels[static_cast<std::size_t>(row_major(row, label, data_->n_labels))];
+      const float y = labels[static_cast<std::size_t>(row_major(row, label, n_labels))];
+      if (std::isnan(y)) continue;
       residuals.emplace_back((y - scores_[at(row, target)]) + 0.0f, data_->weight(row));  // -0.0 becomes 0.0
       total += data_->weight(row);
     }

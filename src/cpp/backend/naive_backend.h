@@ -26,6 +26,7 @@ class NaiveBackend final : public Backend {
   void set_scores(std::span<const float> scores) override;
   void start_scores(std::span<const float> of_target) override;
   std::span<const float> scores() override { return scores_; }
+  void set_task_targets(const TaskTargets& targets) override { task_targets_ = targets; }
   void gradients(const LossSpec& loss) override;
   void set_gradients(std::span<const float> g, std::span<const float> h) override;
   LossTotals totals(std::int32_t target) override;
@@ -54,6 +55,7 @@ class NaiveBackend final : public Backend {
     double max_h = 0.0;
   };
 
+  void task_gradients_of(const LossSpec& loss, std::int64_t row);
   bool drawn(const TreeRequest& request, std::int64_t row) const;
   Quantiser quantiser(std::int32_t target, int g_bits, int h_bits) const;
   Cell weighted(const Quantiser& quantiser, std::int32_t target, std::int64_t row) const;
@@ -61,6 +63,7 @@ class NaiveBackend final : public Backend {
   const Node& with_histogram(NodeId node) const;
 
   const Dataset* data_ = nullptr;
+  TaskTargets task_targets_;
   std::int32_t n_targets_ = 1;
   std::vector<std::int64_t> bin_offset_;  // [feature] first bin of the feature in a histogram; last = all bins
   std::vector<float> scores_;             // [row][target]

@@ -44,8 +44,25 @@ void check_signals() {
   if (PyErr_CheckSignals() != 0) throw py::error_already_set();
 }
 
-void read_rows(DatasetInput& input, const py::object& labels, const py::object& weights,
-               const py::object& base_margin) {
+TeacherForm read_form(const std::string& form) {
+  if (form == "by_objective") return TeacherForm::kByObjective;
+  if (form == "probabilities") return TeacherForm::kProbabilities;
+  if (form == "logits") return TeacherForm::kLogits;
+  require(form == "values", "teacher_form must be 'probabilities', 'logits' or 'values', got '" + form + "'");
+  return TeacherForm::kValues;
+}
+
+// teacher: None or (values [row][k], form, temperatures [row] or None, trust [row] or None).
+void read_rows(DatasetInput& input, const py::object& labels, const py::object& weights, const py::object& base_margin,
+               const py::object& teacher) {
+  if (!teacher.is_none()) {
+    const auto parts = py::cast<py::tuple>(teacher);
+    input.teacher = read_span<float>(parts[0], "teacher");
+    input.n_teacher = width_of(parts[0], "teacher");
+    input.teacher_form = read_form(py::cast<std::string>(parts[1]));
+    input.teacher_temperature = read_span<float>(parts[2], "teacher_temperature");
+    input.teacher_trust = read_span<float>(parts[3], "teacher_weight");
+  }
   input.labels = read_span<float>(labels, "label");
   input.n_labels = width_of(labels, "label");
   input.weights = read_span<double>(weights, "weight");
@@ -56,14 +73,15 @@ void read_rows(DatasetInput& input, const py::object& labels, const py::object& 
 std::shared_ptr<Dataset> new_dataset(const py::object& columns, const py::object& n_categories, std::int32_t max_bin,
                                      const py::object& labels, const py::object& weights, const py::object& base_margin,
                                      const py::object& group_sizes, const py::object& reference, std::int64_t first_row,
-                                     int n_threads, const std::string& device, int device_ordinal) {
+                                     int n_threads, const std::string& device, int device_ordinal,
+                                     const py::object& teacher) {
   RawColumns raw = read_columns(columns);  // holds the arrays while building
   DatasetInput input;
   input.n_rows = raw.n_rows;
   input.columns = std::move(raw.views);
   if (!n_categories.is_none()) input.n_categories = py::cast<std::vector<std::int32_t>>(n_categories);
   input.max_bin = max_bin;
-  read_rows(input, labels, weights, base_margin);
+  read_rows(input, labels, weights, base_margin, teacher);
   input.group_sizes = read_span<std::int64_t>(group_sizes, "group");
   input.reference = reference_cuts(reference);
   input.first_row = first_row;
@@ -84,11 +102,11 @@ std::shared_ptr<Dataset> new_dataset(const py::object& columns, const py::object
 }
 
 std::shared_ptr<Dataset> take(const Dataset& data, const py::object& rows, const py::object& labels,
-                              const py::object& weights, const py::object& base_margin) {
+                              const py::object& weights, const py::object& base_margin, const py::object& teacher) {
   DatasetInput input;
   const auto taken = read_span<RowId>(rows, "rows");
   input.n_rows = static_cast<std::int64_t>(taken.size());
-  read_rows(input, labels, weights, base_margin);
+  read_rows(input, labels, weights, base_margin, teacher);
   for (const RowId row : taken) require(row < data.n_rows, "rows must lie in the table");
   const py::gil_scoped_release release;
   return std::make_shared<Dataset>(take_rows(data, taken, input));
@@ -219,11 +237,12 @@ void bind_data(py::module_& module) {
       .def(py::init(&new_dataset), py::arg("columns"), py::arg("n_categories") = py::none(), py::kw_only(),
            py::arg("max_bin") = 256, py::arg("labels") = py::none(), py::arg("weights") = py::none(),
            py::arg("base_margin") = py::none(), py::arg("group_sizes") = py::none(), py::arg("reference") = py::none(),
-           py::arg("first_row") = 0, py::arg("n_threads") = 0, py::arg("device") = "cpu", py::arg("device_ordinal") = 0)
+           py::arg("first_row") = 0, py::arg("n_threads") = 0, py::arg("device") = "cpu", py::arg("device_ordinal") = 0,
+           py::arg("teacher") = py::none())
       .def_readonly("device", &Dataset::device)
       .def_readonly("device_ordinal", &Dataset::device_ordinal)
       .def("take", &take, py::arg("rows"), py::kw_only(), py::arg("labels") = py::none(),
-           py::arg("weights") = py::none(), py::arg("base_margin") = py::none(),
+           py::arg("weights") = py::none(), py::arg("base_margin") = py::none(), py::arg("teacher") = py::none(),
            "Rows of a table that lives on a device, in the same bins.")
       .def_readonly("n_rows", &Dataset::n_rows)
       .def_property_readonly("n_features", &Dataset::n_features)

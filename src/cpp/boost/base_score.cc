@@ -56,10 +56,11 @@ float user_margin(const LossSpec& spec, double user) {
   return static_cast<float>(inverse_link(link, user));
 }
 
-// Margin of one target from the share or mean of its labels.
-double mean_margin(const LossSpec& spec, double sum, double total) {
+}  // namespace
+
+double mean_margin(Objective objective, float scale_pos_weight, double sum, double total) {
   const double mean = sum / total;
-  switch (link_of(spec.objective)) {
+  switch (link_of(objective)) {
     case Link::kIdentity:
       return mean;
     case Link::kExp:
@@ -71,22 +72,25 @@ double mean_margin(const LossSpec& spec, double sum, double total) {
   }
   const double positive = std::max(mean, kLeastShare);
   const double negative = std::max((total - sum) / total, kLeastShare);
-  return log_f64(static_cast<double>(spec.scale_pos_weight)) + (log_f64(positive) - log_f64(negative));
+  return log_f64(static_cast<double>(scale_pos_weight)) + (log_f64(positive) - log_f64(negative));
 }
 
-}  // namespace
-
-float label_quantile(const Dataset& data, std::int32_t column, double alpha, Communicator& comm) {
+float label_quantile(const Dataset& data, const LabelColumn& column, double alpha, Communicator& comm) {
   constexpr std::size_t kCounters = 65536;
-  const auto rank = static_cast<std::int64_t>(
-      quantile_rank(quantile_level(alpha), static_cast<std::uint64_t>(total_weight(data, comm))));
+  std::int64_t total = 0;
+  for (std::int64_t row = 0; row < data.n_rows; ++row) total += std::isnan(column.at(row)) ? 0 : data.weight(row);
+  comm.allreduce_sum({&total, 1});
+  if (total == 0) return 0.0f;
+  const auto rank = static_cast<std::int64_t>(quantile_rank(quantile_level(alpha), static_cast<std::uint64_t>(total)));
   // The high half of the key first, then the low half of the keys that share it.
   std::int64_t below = 0;
   std::uint32_t high = 0;
   for (int pass = 0; pass < 2; ++pass) {
     std::vector<std::int64_t> counts(kCounters);
     for (std::int64_t row = 0; row < data.n_rows; ++row) {
-      const std::uint32_t key = key_of(data.labels[static_cast<std::size_t>(row * data.n_labels + column)]);
+      const float label = column.at(row);
+      if (std::isnan(label)) continue;
+      const std::uint32_t key = key_of(label);
       if (pass == 0) {
         counts[key >> 16] += data.weight(row);
       } else if (key >> 16 == high) {
@@ -112,13 +116,15 @@ std::vector<float> base_scores(const LossSpec& spec, const Dataset& data, std::o
   if (level >= 0.0) {
     for (std::int32_t k = 0; k < spec.n_targets; ++k) {
       const double alpha = spec.objective == Objective::kQuantile ? leaf_quantile_level(spec, k) : level;
-      margins[static_cast<std::size_t>(k)] = label_quantile(data, data.n_labels == 1 ? 0 : k, alpha, comm);
+      const LabelColumn column{data.labels, data.n_labels, data.n_labels == 1 ? 0 : k};
+      margins[static_cast<std::size_t>(k)] = label_quantile(data, column, alpha, comm);
     }
     return margins;
   }
   const auto total = static_cast<double>(total_weight(data, comm));
   const std::vector<double> sums = label_sums(spec, data, comm, n_threads);
-  for (std::size_t k = 0; k < k_targets; ++k) margins[k] = static_cast<float>(mean_margin(spec, sums[k], total));
+  for (std::size_t k = 0; k < k_targets; ++k)
+    margins[k] = static_cast<float>(mean_margin(spec.objective, spec.scale_pos_weight, sums[k], total));
   return margins;
 }
 

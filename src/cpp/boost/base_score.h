@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "comm/communicator.h"
@@ -25,7 +26,19 @@ inline constexpr double kLeastShare = 1e-7;
 std::vector<float> base_scores(const LossSpec& spec, const Dataset& data, std::optional<double> user,
                                Communicator& comm, int n_threads);
 
-// The smallest label of a column whose cumulative fixed-point weight reaches alpha of the whole.
-float label_quantile(const Dataset& data, std::int32_t column, double alpha, Communicator& comm);
+// Margin of one target from the sum of its labels and of their weights.
+double mean_margin(Objective objective, float scale_pos_weight, double sum, double total);
+
+// One column of [row][n_columns] labels.
+struct LabelColumn {
+  std::span<const float> labels;
+  std::int32_t n_columns = 1;
+  std::int32_t column = 0;
+
+  float at(std::int64_t row) const { return labels[static_cast<std::size_t>(row * n_columns + column)]; }
+};
+
+// The smallest label of a column, NaN left out, whose cumulative fixed-point weight reaches alpha of the whole.
+float label_quantile(const Dataset& data, const LabelColumn& column, double alpha, Communicator& comm);
 
 }  // namespace pygbt

@@ -25,13 +25,13 @@ std::string number(double value) {
                         " holds " + number(value));
 }
 
-// First cell that `good` refuses.
+// First cell that `good` refuses; cells without label are left out.
 template <class Good>
 void check_cells(const LossSpec& spec, const Dataset& data, Good&& good, const std::string& rule) {
   for (std::int64_t row = 0; row < data.n_rows; ++row) {
     const float* labels = data.labels.data() + row * data.n_labels;
     for (std::int32_t k = 0; k < data.n_labels; ++k) {
-      if (!good(labels[k])) bad_label(spec, row, static_cast<double>(labels[k]), rule);
+      if (!std::isnan(labels[k]) && !good(labels[k])) bad_label(spec, row, static_cast<double>(labels[k]), rule);
     }
   }
 }
@@ -48,9 +48,14 @@ void check_probability_rows(const LossSpec& spec, const Dataset& data) {
   const std::string rule = "probabilities in [0, 1] where labels have shape (n, K)";
   check_cells(spec, data, [](float y) { return y >= 0.0f && y <= 1.0f; }, rule);
   for (std::int64_t row = 0; row < data.n_rows; ++row) {
+    const float* labels = data.labels.data() + row * data.n_labels;
+    const auto missing = std::count_if(labels, labels + data.n_labels, [](float y) { return std::isnan(y); });
+    if (missing == data.n_labels) continue;
+    if (missing > 0)
+      throw InvalidArgument("label: softmax needs all probabilities of a row, or NaN for all; row " +
+                            std::to_string(row) + " has both");
     double sum = 0.0;
-    for (std::int32_t k = 0; k < data.n_labels; ++k)
-      sum += static_cast<double>(data.labels[static_cast<std::size_t>(row * data.n_labels + k)]);
+    for (std::int32_t k = 0; k < data.n_labels; ++k) sum += static_cast<double>(labels[k]);
     if (!(std::fabs(sum - 1.0) <= kProbabilitySumTolerance)) {
       throw InvalidArgument("label: softmax needs rows of probabilities that sum to 1; row " + std::to_string(row) +
                             " sums to " + number(sum) + " (divide each row by its sum)");
@@ -106,38 +111,48 @@ std::int32_t largest_class(const Dataset& data, Communicator& comm) {
 std::int32_t count_targets(const LossSpec& spec, std::int32_t n_classes, const Dataset& data, Communicator& comm) {
   const std::string name = objective_name(spec.objective);
   const std::int32_t levels = static_cast<std::int32_t>(spec.quantile_alpha.size());
+  const std::int32_t n_columns = data.n_labels > 0 ? data.n_labels : data.n_teacher;
   switch (spec.objective) {
     case Objective::kSoftmax:
     case Objective::kOneVsRest: {
+      if (data.n_labels == 0) {
+        require(n_classes == 0 || n_classes == data.n_teacher, "n_classes is " + std::to_string(n_classes) +
+                                                                   " but teacher has " +
+                                                                   std::to_string(data.n_teacher) + " columns");
+        return data.n_teacher;
+      }
       if (data.n_labels > 1) {
         require(n_classes == 0 || n_classes == data.n_labels, "n_classes is " + std::to_string(n_classes) +
                                                                   " but label has " + std::to_string(data.n_labels) +
                                                                   " columns");
         return data.n_labels;
       }
-      const std::int32_t k = n_classes > 0 ? n_classes : largest_class(data, comm) + 1;
+      const std::int32_t k = n_classes > 0        ? n_classes
+                             : data.n_teacher > 0 ? data.n_teacher
+                                                  : largest_class(data, comm) + 1;
       require(k >= 2, "label: " + name + " needs at least two classes, all rows are of class 0");
       return k;
     }
     case Objective::kQuantile:
-      require(levels == 1 || data.n_labels == 1,
+      require(levels == 1 || data.n_labels <= 1,
               "label: quantile with several quantile_alpha levels needs one label column, not " +
                   std::to_string(data.n_labels));
-      return levels > 1 ? levels : data.n_labels;
+      return levels > 1 ? levels : n_columns;
     case Objective::kCustom:
       return n_classes > 1 && data.n_labels == 1 ? n_classes : data.n_labels;
     case Objective::kLogistic:
       require(n_classes <= 2, "n_classes: logistic has two classes; use objective='softmax' for more");
-      return data.n_labels;
+      return n_columns;
     default:
       require(n_classes <= 1, "n_classes belongs to softmax and one_vs_rest; the objective is " + name);
-      return data.n_labels;
+      return n_columns;
   }
 }
 
 // Among the weighted rows of all workers, for each target: labels that are positive, and such as are below 1, as far as
 // the objective needs them.
 void check_presence(const LossSpec& spec, const Dataset& data, Communicator& comm) {
+  if (data.n_teacher > 0) return;  // it may speak of what the labels lack
   const auto k_targets = static_cast<std::size_t>(spec.n_targets);
   const bool ids = has_class_ids(spec, data);
   const auto n_columns = static_cast<std::size_t>(data.n_labels);
@@ -155,6 +170,7 @@ void check_presence(const LossSpec& spec, const Dataset& data, Communicator& com
     if (data.weight(row) == 0) continue;
     const float* labels = data.labels.data() + row * data.n_labels;
     if (ids) {
+      if (std::isnan(labels[0])) continue;
       see(positive[static_cast<std::size_t>(labels[0])], true);
       continue;
     }
@@ -213,9 +229,11 @@ void agree_on_argument(Communicator& comm, const std::string& error) {
 LossSpec resolve_labels(LossSpec spec, std::int32_t n_classes, const Dataset& data, Communicator& comm) {
   std::string error;
   try {
-    require(data.n_labels > 0, "label: training needs labels, the Dataset has none");
+    require(data.n_labels + data.n_teacher > 0, "label: training needs labels, the Dataset has none");
     require(n_classes <= kMostClasses, "n_classes: at most " + std::to_string(kMostClasses) + " classes");
-    check_values(spec, data, n_classes > 0 ? n_classes : kMostClasses);
+    const std::int32_t most =
+        data.n_teacher > 0 && spec.objective != Objective::kLogistic ? data.n_teacher : kMostClasses;
+    check_values(spec, data, n_classes > 0 ? n_classes : most);
   } catch (const InvalidArgument& e) {
     error = e.what();
   }

@@ -13,7 +13,8 @@ namespace {
 
 template <class Good>
 void check_all(const Dataset& data, Communicator& comm, Good&& good, const std::string& rule) {
-  const bool fine = std::all_of(data.labels.begin(), data.labels.end(), good);
+  const bool fine =
+      std::all_of(data.labels.begin(), data.labels.end(), [&](float y) { return std::isnan(y) || good(y); });
   agree_on_argument(comm, fine ? "" : "label: the metric needs " + rule);
 }
 

@@ -24,6 +24,7 @@ struct MetricRows {
   MetricTermSpec term(MetricTerm kind) const;
   double sum(const MetricTermSpec& term) const;  // of all workers, rounded once
   double total_weight() const;                   // of all workers, fixed point
+  double labelled_weight() const;                // the same over (row, target) cells that have a label
 };
 
 // Weighted mean of a term, exact up to one rounding of the sum and one of the division; NaN if a margin is not finite.

@@ -33,11 +33,17 @@ double MetricRows::total_weight() const {
   return static_cast<double>(total);
 }
 
+double MetricRows::labelled_weight() const { return sum(term(MetricTerm::kLabels)); }
+
 double weighted_mean(const MetricRows& rows, MetricTerm term) {
+  if (rows.data.labels_missing) return rows.sum(rows.term(term)) / (rows.labelled_weight() / rows.n_targets());
   return rows.sum(rows.term(term)) / rows.total_weight();
 }
 
-double mean_over_cells(const MetricRows& rows, MetricTerm term) { return weighted_mean(rows, term) / rows.n_targets(); }
+double mean_over_cells(const MetricRows& rows, MetricTerm term) {
+  if (rows.data.labels_missing) return rows.sum(rows.term(term)) / rows.labelled_weight();
+  return weighted_mean(rows, term) / rows.n_targets();
+}
 
 double metric_rmse(const MetricRows& rows) { return std::sqrt(mean_over_cells(rows, MetricTerm::kSquare)); }
 
@@ -51,11 +57,13 @@ double metric_quantile(const MetricRows& rows) { return mean_over_cells(rows, Me
 // 1 - sum (v - y)^2 / sum (y - mean y)^2 of each target, mean over targets. A constant label gives 1 when every
 // value hits it and else 0, as scikit-learn.
 double metric_r2(const MetricRows& rows) {
-  const double weight = rows.total_weight();
+  double weight = rows.total_weight();
   double total = 0.0;
   for (std::int32_t k = 0; k < rows.n_targets(); ++k) {
-    MetricTermSpec term = rows.term(MetricTerm::kLabel);
+    MetricTermSpec term = rows.term(MetricTerm::kHasLabel);
     term.target = k;
+    if (rows.data.labels_missing) weight = rows.sum(term);
+    term.term = MetricTerm::kLabel;
     term.mean = rows.sum(term) / weight;
     term.term = MetricTerm::kResidual;
     const double residual = rows.sum(term);

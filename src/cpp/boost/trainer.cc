@@ -9,6 +9,7 @@
 #include "boost/host_rows.h"
 #include "boost/labels.h"
 #include "boost/metric.h"
+#include "boost/task_targets.h"
 #include "math/links.h"
 #include "math/quantise.h"
 #include "tree/binned_tree.h"
@@ -45,9 +46,15 @@ Trainer::Trainer(Params params, DatasetPtr data, const Model* init, std::shared_
     : params_(std::move(params)), data_(std::move(data)), comm_(std::move(comm)) {
   validate(params_);
   validate_features(params_, data_->n_features());
-  require(data_->n_labels > 0 || params_.objective == Objective::kCustom, "the training Dataset has no label");
+  require(data_->n_labels + data_->n_teacher > 0 || params_.objective == Objective::kCustom,
+          "the training Dataset has no label");
   require_bins_on(*data_, std::string(to_string(params_.device)), params_.device_ordinal);
   loss_ = resolve_labels(loss_of(params_), params_.n_classes, *data_, *comm_);
+  if (needs_tasks(loss_, *data_)) {
+    if (loss_.tasks.empty()) loss_.tasks = pygbt::tasks_of(loss_, params_, *data_);
+    check_teacher(loss_.tasks, *data_, loss_.n_targets);
+    target_columns_ = make_target_columns(loss_.tasks, *data_, loss_.n_targets, params_.n_threads);
+  }
   if (params_.multi_strategy == MultiStrategy::kVectorLeaf) tree_width_ = loss_.n_targets;
   trees_per_iteration_ = loss_.n_targets / tree_width_;
   if (init != nullptr) {
@@ -55,10 +62,14 @@ Trainer::Trainer(Params params, DatasetPtr data, const Model* init, std::shared_
     base_score_ = init->base_score();
     trees_ = init->trees();
   } else {
-    base_score_ = base_scores(loss_, *data_, params_.base_score, *comm_, params_.n_threads);
+    base_score_ = loss_.tasks.empty() || params_.base_score
+                      ? base_scores(loss_, *data_, params_.base_score, *comm_, params_.n_threads)
+                      : task_base_scores(loss_.tasks, target_columns_.view(*data_), *data_, loss_.n_targets, *comm_,
+                                         params_.n_threads);
   }
   backend_ = make_backend(std::string(to_string(params_.device)), params_.device_ordinal);
   backend_->load(*data_, loss_.n_targets, *comm_, params_.n_threads);
+  if (!loss_.tasks.empty()) backend_->set_task_targets(target_columns_.view(*data_));
   if (data_->n_margins == 0 && trees_.empty())
     backend_->start_scores(base_score_);
   else
@@ -66,7 +77,9 @@ Trainer::Trainer(Params params, DatasetPtr data, const Model* init, std::shared_
   train_.data = data_;
   train_.device = backend_->training_rows();
   grower_ = std::make_unique<Grower>(params_, *data_->cuts);
-  queues_ = grower_->orders(*backend_, tree_width_, !quantile_levels(0).empty());
+  const std::vector<double> levels = quantile_levels(0);
+  const bool mixed = std::any_of(levels.begin(), levels.end(), [](double level) { return level < 0.0; });
+  queues_ = !mixed && grower_->orders(*backend_, tree_width_, !levels.empty());
   guessed_wide_.assign(static_cast<std::size_t>(trees_per_iteration_), 0);
 }
 
@@ -137,7 +150,7 @@ std::uint32_t Trainer::tree_number(const Task& task) const {
 std::vector<double> Trainer::quantile_levels(std::int32_t number) const {
   std::vector<double> levels;
   for (std::int32_t k = 0; k < tree_width_; ++k) levels.push_back(leaf_quantile_level(loss_, number * tree_width_ + k));
-  if (levels[0] < 0.0) levels.clear();
+  if (std::all_of(levels.begin(), levels.end(), [](double level) { return level < 0.0; })) levels.clear();
   return levels;
 }
 

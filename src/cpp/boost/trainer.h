@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "boost/task_targets.h"
 #include "comm/communicator.h"
 #include "data/dataset.h"
 #include "grow/grower.h"
@@ -84,6 +85,7 @@ class Trainer {
   EvaluationSet train_;  // the backend keeps its scores
   std::shared_ptr<Communicator> comm_;
   LossSpec loss_;
+  TargetColumns target_columns_;  // of loss_.tasks; the backend reads them
   std::vector<float> base_score_;
   std::int32_t tree_width_ = 1;             // K for vector leaves
   std::int32_t trees_per_iteration_ = 1;

@@ -60,25 +60,29 @@ void check_reference(const DatasetInput& input) {
   }
 }
 
-// [n_rows][k] floats, all finite.
-void check_finite(std::span<const float> values, std::int64_t n_rows, std::int32_t k, int n_threads,
-                  const std::string& name) {
+// [n_rows][k] floats, all finite, or NaN where that may be; whether some are NaN.
+bool check_finite(std::span<const float> values, std::int64_t n_rows, std::int32_t k, int n_threads,
+                  const std::string& name, bool nan_allowed = false) {
   require(k > 0 && values.size() == static_cast<std::size_t>(n_rows) * static_cast<std::size_t>(k),
           name + " has " + std::to_string(values.size()) + " values, expected " + std::to_string(n_rows) + " rows of " +
               std::to_string(k));
-  std::atomic<std::int64_t> bad{0};
+  std::atomic<std::int64_t> not_finite{0}, nan{0};
   const auto n = static_cast<std::int64_t>(values.size());
   parallel_ranges(resolve_threads(n_threads), n, kCheckedTogether, [&](std::int64_t begin, std::int64_t end, int) {
-    std::int64_t own = 0;
-    for (const float value : values.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)))
+    std::int64_t own = 0, own_nan = 0;
+    for (const float value : values.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin))) {
       own += std::abs(value) <= std::numeric_limits<float>::max() ? 0 : 1;
-    bad += own;
+      own_nan += std::isnan(value) ? 1 : 0;
+    }
+    not_finite += own;
+    nan += own_nan;
   });
-  if (bad == 0) return;
-  const auto first = static_cast<std::size_t>(
-      std::find_if(values.begin(), values.end(), [](float value) { return !std::isfinite(value); }) - values.begin());
-  throw InvalidArgument(name + ": " + std::to_string(bad) +
-                        " value(s) are NaN or infinite (in float32), the first in row " +
+  const std::int64_t bad = not_finite - (nan_allowed ? nan.load() : 0);
+  if (bad == 0) return nan > 0;
+  const auto is_bad = [&](float value) { return !std::isfinite(value) && !(nan_allowed && std::isnan(value)); };
+  const auto first = static_cast<std::size_t>(std::find_if(values.begin(), values.end(), is_bad) - values.begin());
+  throw InvalidArgument(name + ": " + std::to_string(bad) + " value(s) are " + (nan_allowed ? "" : "NaN or ") +
+                        "infinite (in float32), the first in row " +
                         std::to_string(first / static_cast<std::size_t>(k)) + "; drop these rows or fill them in");
 }
 
@@ -134,6 +138,29 @@ std::string where(const std::string& device, int ordinal) {
   return device == "cpu" || device == "naive" ? device : device + ":" + std::to_string(ordinal);
 }
 
+void take_teacher(const DatasetInput& input, Dataset& data) {
+  check_finite(input.teacher, input.n_rows, input.n_teacher, input.n_threads, "teacher", true);
+  require(std::any_of(input.teacher.begin(), input.teacher.end(), [](float value) { return !std::isnan(value); }),
+          "teacher: every value is NaN, so it says nothing; leave it out");
+  const auto check_rows = [&](std::span<const float> values, const std::string& name) {
+    require(values.empty() || values.size() == static_cast<std::size_t>(input.n_rows),
+            name + " has " + std::to_string(values.size()) + " values, but X has " + std::to_string(input.n_rows) +
+                " rows");
+  };
+  check_rows(input.teacher_temperature, "teacher_temperature");
+  check_rows(input.teacher_trust, "teacher_weight");
+  for (const float factor : input.teacher_temperature)
+    require(factor > 0.0f && factor <= std::numeric_limits<float>::max(),
+            "teacher_temperature must hold positive finite factors");
+  for (const float trust : input.teacher_trust)
+    require(trust >= 0.0f && trust <= 1.0f, "teacher_weight must lie between 0 and 1 in every row");
+  data.teacher.assign(input.teacher.begin(), input.teacher.end());
+  data.n_teacher = input.n_teacher;
+  data.teacher_form = input.teacher_form;
+  data.teacher_temperature.assign(input.teacher_temperature.begin(), input.teacher_temperature.end());
+  data.teacher_trust.assign(input.teacher_trust.begin(), input.teacher_trust.end());
+}
+
 // All but the bins.
 Dataset make_rows(const DatasetInput& input) {
   Dataset data;
@@ -141,7 +168,8 @@ Dataset make_rows(const DatasetInput& input) {
   data.first_row = input.first_row;
   data.total_weight = static_cast<std::uint64_t>(input.n_rows);
   if (!input.labels.empty() || input.n_labels > 0) {
-    check_finite(input.labels, input.n_rows, input.n_labels, input.n_threads, "label");
+    data.labels_missing = check_finite(input.labels, input.n_rows, input.n_labels, input.n_threads, "label",
+                                       input.n_labels > 1 || input.n_teacher > 0);
     data.labels.assign(input.labels.begin(), input.labels.end());
     data.n_labels = input.n_labels;
   }
@@ -149,6 +177,12 @@ Dataset make_rows(const DatasetInput& input) {
     check_finite(input.base_margin, input.n_rows, input.n_margins, input.n_threads, "base_margin");
     data.base_margin.assign(input.base_margin.begin(), input.base_margin.end());
     data.n_margins = input.n_margins;
+  }
+  if (input.n_teacher > 0) {
+    take_teacher(input, data);
+  } else {
+    require(input.teacher_temperature.empty() && input.teacher_trust.empty(),
+            "teacher_temperature and teacher_weight belong to a teacher; give teacher=, too");
   }
   if (!input.group_sizes.empty()) data.group_begin = group_offsets(input);
   if (!input.weights.empty()) {

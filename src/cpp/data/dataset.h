@@ -29,6 +29,9 @@ struct BinColumn {
   }
 };
 
+// In which unit a teacher speaks. By objective: probabilities of classes, else values in units of the label.
+enum class TeacherForm : std::uint8_t { kByObjective, kProbabilities, kLogits, kValues };
+
 class Dataset {
  public:
   std::int64_t n_rows = 0;
@@ -44,7 +47,8 @@ class Dataset {
   int device_ordinal = 0;
 
   std::int32_t n_labels = 0;  // columns of `labels`
-  std::vector<float> labels;  // [row][n_labels]
+  std::vector<float> labels;  // [row][n_labels]; NaN: the row has none
+  bool labels_missing = false;  // some are
   // Fixed-point weights: weight = weights[row] * weight_unit. Empty = every row weighs 1 (weight_unit 1).
   // weight_unit is a power of two chosen so that weights that are integers stay exact: weight 2 = the row twice.
   std::vector<std::uint32_t> weights;  // [row], 0 = the row does not count
@@ -53,6 +57,13 @@ class Dataset {
   std::vector<float> base_margin;  // [row][n_margins] or empty
   std::int32_t n_margins = 0;
   std::vector<std::int64_t> group_begin;  // [n_groups + 1] row offsets, or empty
+
+  // What a teacher says of the rows, beside the labels or in place of them.
+  std::int32_t n_teacher = 0;  // columns of `teacher`
+  std::vector<float> teacher;  // [row][n_teacher]; NaN: nothing
+  TeacherForm teacher_form = TeacherForm::kByObjective;
+  std::vector<float> teacher_temperature;  // [row] factor on the temperature, or empty: 1
+  std::vector<float> teacher_trust;  // [row] in [0, 1], factor on the weight of the soft part, or empty: 1
 
   std::int32_t n_features() const { return cuts->n_features(); }
   BinColumn column(FeatureId f) const {
@@ -74,6 +85,11 @@ struct DatasetInput {
   std::span<const float> base_margin;
   std::int32_t n_margins = 0;
   std::span<const std::int64_t> group_sizes;
+  std::span<const float> teacher;
+  std::int32_t n_teacher = 0;
+  TeacherForm teacher_form = TeacherForm::kByObjective;
+  std::span<const float> teacher_temperature;
+  std::span<const float> teacher_trust;
   CutsPtr reference;  // share these edges instead of finding new ones
   std::int64_t first_row = 0;
   int n_threads = 0;
@@ -83,8 +99,9 @@ struct DatasetInput {
   std::function<void()> check;  // called now and then while a binner loads; may throw to end it
 };
 
-// Throws InvalidArgument naming the argument: NaN or infinite labels, margins; negative, NaN, infinite or all-zero
-// weights; group sizes that do not add up; column count differing from the reference; empty data.
+// Throws InvalidArgument naming the argument: infinite labels, NaN where labels are one column without a teacher; NaN or
+// infinite margins; negative, NaN, infinite or all-zero weights; group sizes that do not add up; a teacher that is
+// infinite or says nothing at all; column count differing from the reference; empty data.
 Dataset make_dataset(const DatasetInput& input);
 
 // Some rows, with labels, weights and margins as given, of a table that lives on a device: same cuts, same device.

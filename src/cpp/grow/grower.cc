@@ -338,26 +338,26 @@ void Grower::set_leaf_values(Backend& backend, GrownTree& grown, double learning
   std::vector<Cell> sums(n_leaves * width);
   backend.leaf_sums(grown.leaf_nodes, sums);
   std::vector<double> values(n_leaves * width);
+  for (std::size_t leaf = 0; leaf < n_leaves; ++leaf) {
+    const Node& node = nodes_[static_cast<std::size_t>(grown.leaf_nodes[leaf])];
+    for (std::size_t k = 0; k < width; ++k) {
+      const Cell& sum = sums[leaf * width + k];
+      double w = leaf_weight(static_cast<double>(sum.g) * root_.leaf_units[k].g,
+                             static_cast<double>(sum.h) * root_.leaf_units[k].h, leaf_rule_);
+      if (!node.bounds.lower.empty()) w = clamp(w, node.bounds.lower[k], node.bounds.upper[k]);
+      values[leaf * width + k] = w;
+    }
+  }
   if (!quantile_levels.empty()) {
     std::vector<float> quantiles(n_leaves);
     std::vector<double> of_target(n_leaves);
     for (std::size_t k = 0; k < width; ++k) {
+      if (quantile_levels[k] < 0.0) continue;
       backend.leaf_quantiles(grown.leaf_nodes, tree.target + static_cast<std::int32_t>(k), quantile_levels[k],
                              quantiles);
       std::copy(quantiles.begin(), quantiles.end(), of_target.begin());
       if (!rules_.monotone.empty()) enforce_monotone(tree, rules_.monotone, of_target);
       for (std::size_t leaf = 0; leaf < n_leaves; ++leaf) values[leaf * width + k] = of_target[leaf];
-    }
-  } else {
-    for (std::size_t leaf = 0; leaf < n_leaves; ++leaf) {
-      const Node& node = nodes_[static_cast<std::size_t>(grown.leaf_nodes[leaf])];
-      for (std::size_t k = 0; k < width; ++k) {
-        const Cell& sum = sums[leaf * width + k];
-        double w = leaf_weight(static_cast<double>(sum.g) * root_.leaf_units[k].g,
-                               static_cast<double>(sum.h) * root_.leaf_units[k].h, leaf_rule_);
-        if (!node.bounds.lower.empty()) w = clamp(w, node.bounds.lower[k], node.bounds.upper[k]);
-        values[leaf * width + k] = w;
-      }
     }
   }
   tree.leaf_value.resize(values.size());

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/host_device.h"
 #include "math/explog.h"
+#include "math/task.h"
 #include "params/params.gen.h"
 
 namespace pygbt {
@@ -25,6 +26,7 @@ struct LossSpec {
   float tweedie_power = 1.5f;                  // in (1, 2)
   float scale_pos_weight = 1.0f;               // logistic, one_vs_rest: weight of the positive part of a label
   std::vector<double> quantile_alpha = {0.5};  // [levels]
+  std::vector<TaskLoss> tasks;                 // not empty: gradients come from these, row by row (math/task_loss.h)
 };
 
 template <class Real>
@@ -158,6 +160,12 @@ PYGBT_HD bool is_elementwise(const LossSpec& spec) {
 
 // Level of the residual quantile that sets the leaf values of a target; negative where -G / (H + lambda) does.
 PYGBT_HD double leaf_quantile_level(const LossSpec& spec, std::int32_t target) {
+  for (const TaskLoss& task : spec.tasks) {
+    if (spec.objective != Objective::kTasks) break;
+    if (target < task.first_target || target >= task.first_target + task.n_targets) continue;
+    if (task.objective == Objective::kAbsoluteError) return 0.5;
+    return task.objective == Objective::kQuantile ? static_cast<double>(task.quantile_level) : -1.0;
+  }
   if (spec.objective == Objective::kAbsoluteError) return 0.5;
   if (spec.objective != Objective::kQuantile) return -1.0;
   const auto& levels = spec.quantile_alpha;

@@ -36,6 +36,9 @@ enum class MetricTerm {
   kResidual,  // squared, of values
   kLabel,
   kSpread,  // squared, of the label from `mean`
+  kHasLabel,
+  // Targets of the row that have a label.
+  kLabels,
 };
 
 // How a row's margins and labels are read.
@@ -45,7 +48,10 @@ struct RowShape {
   bool class_ids = false;  // labels are class ids: one-hot where a target's label is asked for
   Link link = Link::kIdentity;
 
+  // NaN: the row has none.
   PYGBT_HD double label(const float* labels, std::int32_t target) const {
+    const float own = labels[n_labels > 1 ? target : 0];
+    if (own != own) return static_cast<double>(own);
     return static_cast<double>(elementwise_label(labels, n_labels, target, class_ids));
   }
 };
@@ -140,8 +146,10 @@ struct CellSum {
   PYGBT_HD double operator()(const MetricRow& row) const {
     double sum = 0.0;
     for (std::int32_t k = 0; k < shape.n_targets; ++k) {
+      const double y = shape.label(row.labels, k);
+      if (y != y) continue;
       const double v = kValues ? row.value(shape.link, k) : static_cast<double>(row.margins[k]);
-      sum += cell(v, shape.label(row.labels, k), k);
+      sum += cell(v, y, k);
     }
     return sum;
   }
@@ -151,6 +159,7 @@ struct SoftmaxLossRow {
   static constexpr bool kFinite = true;
   RowShape shape;
   PYGBT_HD double operator()(const MetricRow& row) const {
+    if (row.labels[0] != row.labels[0]) return 0.0;
     return softmax_loss(row.margins, row.labels, shape.n_labels > 1, shape.n_targets);
   }
 };
@@ -160,6 +169,7 @@ struct ClassErrorRow {
   static constexpr bool kFinite = true;
   RowShape shape;
   PYGBT_HD double operator()(const MetricRow& row) const {
+    if (row.labels[0] != row.labels[0]) return 0.0;
     std::int32_t top = 0;
     for (std::int32_t k = 1; k < shape.n_targets; ++k) top = row.margins[k] > row.margins[top] ? k : top;
     if (shape.n_labels > 1) return 1.0 - static_cast<double>(row.labels[top]);
@@ -172,7 +182,9 @@ struct ResidualRow {
   RowShape shape;
   std::int32_t target;
   PYGBT_HD double operator()(const MetricRow& row) const {
-    const double residual = row.value(shape.link, target) - shape.label(row.labels, target);
+    const double y = shape.label(row.labels, target);
+    if (y != y) return 0.0;
+    const double residual = row.value(shape.link, target) - y;
     return residual * residual;
   }
 };
@@ -181,7 +193,10 @@ struct LabelRow {
   static constexpr bool kFinite = false;
   RowShape shape;
   std::int32_t target;
-  PYGBT_HD double operator()(const MetricRow& row) const { return shape.label(row.labels, target); }
+  PYGBT_HD double operator()(const MetricRow& row) const {
+    const double y = shape.label(row.labels, target);
+    return y != y ? 0.0 : y;
+  }
 };
 
 struct SpreadRow {
@@ -191,7 +206,23 @@ struct SpreadRow {
   double mean;
   PYGBT_HD double operator()(const MetricRow& row) const {
     const double y = shape.label(row.labels, target);
-    return (y - mean) * (y - mean);
+    return y != y ? 0.0 : (y - mean) * (y - mean);
+  }
+};
+
+// Labels of the targets [first, end) that are there.
+struct LabelsRow {
+  static constexpr bool kFinite = false;
+  RowShape shape;
+  std::int32_t first;
+  std::int32_t end;
+  PYGBT_HD double operator()(const MetricRow& row) const {
+    double n = 0.0;
+    for (std::int32_t k = first; k < end; ++k) {
+      const double y = shape.label(row.labels, k);
+      n += y != y ? 0.0 : 1.0;
+    }
+    return n;
   }
 };
 
@@ -249,6 +280,10 @@ auto visit_term(const MetricTermSpec& spec, const double* levels, F&& f) {
       return f(ClassErrorRow{shape});
     case MetricTerm::kResidual:
       return f(ResidualRow{shape, spec.target});
+    case MetricTerm::kHasLabel:
+      return f(LabelsRow{shape, spec.target, spec.target + 1});
+    case MetricTerm::kLabels:
+      return f(LabelsRow{shape, 0, shape.n_targets});
     case MetricTerm::kLabel:
       return f(LabelRow{shape, spec.target});
     default:

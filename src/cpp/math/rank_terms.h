@@ -43,12 +43,13 @@ struct RankWeights {
 };
 
 // row.values are read where the link is softmax: margins of a class compare only within a row, probabilities also
-// between rows. Rows without weight are neither good nor bad.
+// between rows. Rows without weight or label are neither good nor bad.
 PYGBT_HD RankedRow ranked_row(const RowShape& shape, const MetricRow& row, std::int32_t target, std::uint32_t weight) {
   RankedRow out;
   if (weight == 0) return out;
   const float score = shape.link == Link::kSoftmax ? row.values[target] : row.margins[target];
   const double label = shape.label(row.labels, target);
+  if (label != label) return out;
   out.bad_label = !(label >= 0.0 && label <= 1.0);
   out.bad_score = !is_finite_f32(score);
   if (out.bad_label || out.bad_score) return out;

@@ -44,16 +44,17 @@ PYGBT_HD float softmax_target(const float* labels, bool soft, std::int32_t k) {
   return soft ? labels[k] : (labels[0] == static_cast<float>(k) ? 1.0f : 0.0f);
 }
 
-// Probabilities of a row: p[k * stride]. Returns the index of the first largest score and, in `rest`, the
-// probability of all other classes, which 1 - p would lose to rounding. `p` may be `scores` when stride is 1.
-PYGBT_HD std::int32_t softmax_row(const float* scores, std::int32_t k_classes, float* p, std::ptrdiff_t stride,
-                                  float* rest) {
+// Probabilities of a row, those of scores * factor: a softmax at temperature 1 / factor. p[k * stride]. Returns the index
+// of the first largest score and, in `rest`, the probability of all other classes, which 1 - p would lose to rounding.
+// `p` may be `scores` when stride is 1.
+PYGBT_HD std::int32_t tempered_softmax_row(const float* scores, std::int32_t k_classes, float factor, float* p,
+                                           std::ptrdiff_t stride, float* rest) {
   std::int32_t top = 0;
   for (std::int32_t k = 1; k < k_classes; ++k) top = scores[k] > scores[top] ? k : top;
   const float shift = scores[top];
   float others = 0.0f;
   for (std::int32_t k = 0; k < k_classes; ++k) {
-    const float e = exp_f32(scores[k] - shift);
+    const float e = exp_f32((scores[k] - shift) * factor);
     p[k * stride] = e;
     others += k == top ? 0.0f : e;
   }
@@ -61,6 +62,11 @@ PYGBT_HD std::int32_t softmax_row(const float* scores, std::int32_t k_classes, f
   for (std::int32_t k = 0; k < k_classes; ++k) p[k * stride] *= scale;
   *rest = others * scale;
   return top;
+}
+
+PYGBT_HD std::int32_t softmax_row(const float* scores, std::int32_t k_classes, float* p, std::ptrdiff_t stride,
+                                  float* rest) {
+  return tempered_softmax_row(scores, k_classes, 1.0f, p, stride, rest);
 }
 
 // g and h of one row, unweighted, at g[k * stride] and h[k * stride]. `hessian` is resolved (not kAuto).

@@ -305,9 +305,11 @@ def markdown(rows: list[Row], harmless: dict[str, Any]) -> str:
         if row["group"] != group:
             group = row["group"]
             out += ["", f"## {group}", "", "| name | default | values | meaning | aliases |", "|---|---|---|---|---|"]
-        values = ", ".join(f"`{c}`" for c in row["choices"]) if "choices" in row else f"{row['range']}"
+        values = ", ".join(f"`{c}`" for c in row["choices"]) if "choices" in row else row.get("range", "")
         if row["type"] in ("floats", "ints", "int_lists", "rates"):
             values = f"{TEXT_TYPE[row['type']]}, each in {row['range']}"
+        elif row["type"] == "bool":
+            values = "bool"
         elif "choices" not in row:
             values = f"{TEXT_TYPE[row['type']]} in {values}"
         if row.get("auto"):

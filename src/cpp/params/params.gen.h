@@ -26,8 +26,10 @@ enum class Objective : std::uint8_t {
   kSoftmax,
   kOneVsRest,
   kCustom,
+  kTasks,
+  kEntireSpace,
 };
-inline constexpr std::array<std::string_view, 11> kObjectiveNames = {"squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma", "tweedie", "logistic", "softmax", "one_vs_rest", "custom"};
+inline constexpr std::array<std::string_view, 13> kObjectiveNames = {"squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma", "tweedie", "logistic", "softmax", "one_vs_rest", "custom", "tasks", "entire_space"};
 constexpr std::span<const std::string_view> enum_names(Objective) { return kObjectiveNames; }
 
 enum class SoftmaxHessian : std::uint8_t {
@@ -39,6 +41,15 @@ enum class SoftmaxHessian : std::uint8_t {
 };
 inline constexpr std::array<std::string_view, 5> kSoftmaxHessianNames = {"auto", "gershgorin", "diag", "k_factor", "soft"};
 constexpr std::span<const std::string_view> enum_names(SoftmaxHessian) { return kSoftmaxHessianNames; }
+
+enum class TeacherMatch : std::uint8_t {
+  kLoss,
+  kLogits,
+  kProbabilities,
+  kBounded,
+};
+inline constexpr std::array<std::string_view, 4> kTeacherMatchNames = {"loss", "logits", "probabilities", "bounded"};
+constexpr std::span<const std::string_view> enum_names(TeacherMatch) { return kTeacherMatchNames; }
 
 enum class GrowPolicy : std::uint8_t {
   kDepthwise,
@@ -82,6 +93,12 @@ struct Params {
   double tweedie_variance_power = 1.5;
   std::vector<double> quantile_alpha{0.5};
   std::optional<double> base_score;  // empty = auto
+  // Teacher
+  double teacher_alpha = 0.5;
+  double teacher_temperature = 1.0;
+  TeacherMatch teacher_match = TeacherMatch::kLoss;
+  double teacher_bound = 0.0;
+  bool teacher_scale_t2 = true;
   // Trees
   double learning_rate = 0.1;
   GrowPolicy grow_policy = GrowPolicy::kDepthwise;
@@ -142,6 +159,11 @@ void for_each_param(P& params, Visit&& visit) {
   visit(params.tweedie_variance_power, ParamSpec{"tweedie_variance_power", "(1, 2)", 1.0, 2.0, true, true, 0});
   visit(params.quantile_alpha, ParamSpec{"quantile_alpha", "(0, 1)", 0.0, 1.0, true, true, 1});
   visit(params.base_score, ParamSpec{"base_score", "(-inf, inf)", -kInfinity, kInfinity, true, true, 0});
+  visit(params.teacher_alpha, ParamSpec{"teacher_alpha", "[0, 1]", 0.0, 1.0, false, false, 0});
+  visit(params.teacher_temperature, ParamSpec{"teacher_temperature", "[0.01, 1000]", 0.01, 1000.0, false, false, 0});
+  visit(params.teacher_match, ParamSpec{"teacher_match", "", -kInfinity, kInfinity, true, true, 0});
+  visit(params.teacher_bound, ParamSpec{"teacher_bound", "[0, inf)", 0.0, kInfinity, false, true, 0});
+  visit(params.teacher_scale_t2, ParamSpec{"teacher_scale_t2", "", -kInfinity, kInfinity, true, true, 0});
   visit(params.learning_rate, ParamSpec{"learning_rate", "(0, 1000]", 0.0, 1000.0, true, false, 0});
   visit(params.grow_policy, ParamSpec{"grow_policy", "", -kInfinity, kInfinity, true, true, 0});
   visit(params.max_depth, ParamSpec{"max_depth", "[0, inf)", 0.0, 2147483647.0, false, false, 0});

@@ -9,6 +9,7 @@
 #include "math/quantise.h"
 #include "math/route.h"
 #include "math/softmax.h"
+#include "math/task_loss.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -43,6 +44,7 @@ Kernels table() {
   k.losses = {loss_loop<SquaredError>, loss_loop<AbsoluteError>, loss_loop<Huber>,   loss_loop<Quantile>,
               loss_loop<Poisson>,      loss_loop<Gamma>,         loss_loop<Tweedie>, loss_loop<LogisticLoss>};
   k.softmax = softmax_rows;
+  k.tasks = task_rows;
   k.histogram_packed = histogram_packed;
   k.histogram_packed_at[0] = histogram_packed_at<std::uint8_t>;
   k.histogram_packed_at[1] = histogram_packed_at<std::uint16_t>;

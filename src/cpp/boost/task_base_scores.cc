@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where boosting starts with teachers, masks or several losses.
+#include <algorithm>
+#include <cmath>
+
+#include "boost/base_score.h"
+#include "boost/exact_sum.h"
+#include "boost/task_targets.h"
+#include "math/links.h"
+#include "math/task_loss.h"
+
+namespace pygbt {
+namespace {
+
+constexpr int kMostSteps = 20;
+constexpr float kSmallStep = 1e-6f;
+
+// Sums over rows of weight * target, and of weight, of one target of a task.
+struct Mean {
+  double sum = 0.0;
+  double total = 0.0;
+};
+
+Mean blended_mean(const TaskLoss& task, std::int32_t k, const TaskTargets& targets, const Dataset& data,
+                  std::int32_t n_targets, Communicator& comm, int n_threads) {
+  const auto sums = exact_sums(data.n_rows, 2, comm, n_threads, [&](std::int64_t row, ExactSum* sum) {
+    TaskRow of = task_row(targets, n_targets, row);
+    if (task.match == TeacherMatch::kLogits) of.soft = nullptr;
+    const BlendedTarget target = blended_target(task, of, k);
+    if (target.weight == 0.0f) return;
+    sum[0].add(static_cast<double>(target.weight) * static_cast<double>(target.value), data.weight(row));
+    sum[1].add(static_cast<double>(target.weight), data.weight(row));
+  });
+  return {sums[0].value(), sums[1].value()};
+}
+
+// Click: its logit. Conversion: the logit of conversions among clicks.
+void start_entire_space(const TaskLoss& task, const Dataset& data, Communicator& comm, int n_threads, float* margins) {
+  const auto sums = exact_sums(data.n_rows, 3, comm, n_threads, [&](std::int64_t row, ExactSum* sum) {
+    const float* labels = data.labels.data() + row * data.n_labels + task.first_label;
+    if (is_missing(labels[0])) return;
+    const auto click = static_cast<double>(labels[0]);
+    sum[0].add(1.0, data.weight(row));
+    sum[1].add(click, data.weight(row));
+    if (labels[0] != 0.0f && !is_missing(labels[1]))
+      sum[2].add(click * static_cast<double>(labels[1]), data.weight(row));
+  });
+  const double clicks = sums[1].value();
+  margins[0] = static_cast<float>(mean_margin(Objective::kLogistic, 1.0f, clicks, std::max(sums[0].value(), 1e-300)));
+  margins[1] = static_cast<float>(mean_margin(Objective::kLogistic, 1.0f, sums[2].value(), std::max(clicks, 1e-300)));
+}
+
+// Newton steps on the constant, by the gradients that training will see.
+void refine(const std::vector<TaskLoss>& tasks, const TaskTargets& targets, const Dataset& data, std::int32_t n_targets,
+            Communicator& comm, int n_threads, std::vector<float>& margins) {
+  const auto k_targets = static_cast<std::size_t>(n_targets);
+  for (int step = 0; step < kMostSteps; ++step) {
+    const auto sums = exact_sums(data.n_rows, 2 * n_targets, comm, n_threads, [&](std::int64_t row, ExactSum* sum) {
+      thread_local std::vector<float> cells;
+      cells.resize(2 * k_targets);
+      TaskRow of = task_row(targets, n_targets, row);
+      of.scores = margins.data();
+      task_gradients(tasks.data(), static_cast<std::int32_t>(tasks.size()), of, cells.data(), cells.data() + k_targets,
+                     1);
+      for (std::size_t i = 0; i < 2 * k_targets; ++i) sum[i].add(static_cast<double>(cells[i]), data.weight(row));
+    });
+    float largest = 0.0f;
+    for (std::size_t k = 0; k < k_targets; ++k) {
+      const double h = sums[k_targets + k].value();
+      const auto move = h > 0.0 ? static_cast<float>(-sums[k].value() / h) : 0.0f;
+      margins[k] += move;
+      largest = std::max(largest, std::fabs(move));
+    }
+    if (largest < kSmallStep) return;
+  }
+}
+
+bool needs_steps(const TaskLoss& task, const TaskTargets& targets) {
+  return !targets.soft.empty() &&
+         (task.match != TeacherMatch::kLoss || task.temperature != 1.0f || !targets.temperature.empty());
+}
+
+}  // namespace
+
+std::vector<float> task_base_scores(const std::vector<TaskLoss>& tasks, const TaskTargets& targets, const Dataset& data,
+                                    std::int32_t n_targets, Communicator& comm, int n_threads) {
+  std::vector<float> margins(static_cast<std::size_t>(n_targets), 0.0f);
+  for (const TaskLoss& task : tasks) {
+    float* const of_task = margins.data() + task.first_target;
+    if (task.objective == Objective::kEntireSpace) {
+      start_entire_space(task, data, comm, n_threads, of_task);
+      continue;
+    }
+    const bool quantile = task.objective == Objective::kAbsoluteError || task.objective == Objective::kQuantile;
+    for (std::int32_t k = 0; k < task.n_targets; ++k) {
+      if (quantile) {
+        const double level = task.objective == Objective::kQuantile ? static_cast<double>(task.quantile_level) : 0.5;
+        of_task[k] = label_quantile(data, {targets.quantile_labels, n_targets, task.first_target + k}, level, comm);
+        continue;
+      }
+      const Mean mean = blended_mean(task, k, targets, data, n_targets, comm, n_threads);
+      if (mean.total > 0.0)
+        of_task[k] = static_cast<float>(mean_margin(task.objective, task.scale_pos_weight, mean.sum, mean.total));
+    }
+  }
+  std::vector<TaskLoss> inexact;
+  std::copy_if(tasks.begin(), tasks.end(), std::back_inserter(inexact),
+               [&](const TaskLoss& task) { return needs_steps(task, targets); });
+  if (inexact.size() == tasks.size()) {
+    refine(tasks, targets, data, n_targets, comm, n_threads, margins);
+  } else if (!inexact.empty()) {  // the others keep their start
+    std::vector<float> moved = margins;
+    refine(tasks, targets, data, n_targets, comm, n_threads, moved);
+    for (const TaskLoss& task : inexact)
+      std::copy_n(moved.begin() + task.first_target, task.n_targets, margins.begin() + task.first_target);
+  }
+  return margins;
+}
+
+}  // namespace pygbt
