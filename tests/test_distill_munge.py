@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import polars as pl
-import pyarrow as pa
 import pytest
 
 pytest.importorskip("sklearn")
@@ -75,10 +73,10 @@ def test_numbers_are_drawn_about_the_neighbours_value() -> None:
     new = munge(X, 20_000, p=1.0, s=4.0)
     clipped = new[::2, 0]
     assert clipped.max() == 1.0  # within the range of the column
-    assert abs(np.median(clipped) - 1.0) < 1e-9
+    assert np.median(clipped) > 0.99
     below = 1.0 - clipped[clipped < 1.0]
     assert abs(np.median(below) - 0.6745 * 0.25) < 0.01  # half a normal distribution of deviation 1 / 4
-    swapped = munge(X, 20_000, p=0.3)
+    swapped = munge(X, 20_000, p=0.3, s=100.0)
     assert abs((swapped[::2, 0] != 0.0).mean() - 0.3) < 0.02
 
 
@@ -103,38 +101,35 @@ def test_columns_keep_their_types_and_values() -> None:
     assert len(np.intersect1d(new["size"].dropna(), frame["size"].dropna())) < 0.7 * len(new)
 
 
-@pytest.mark.parametrize("kind", ["polars", "pyarrow", "float32", "integers", "lists"])
-def test_tables_of_any_library(kind: str) -> None:
-    rng = np.random.default_rng(0)
-    numbers = np.column_stack([rng.integers(0, 9, 40), rng.integers(0, 3, 40)])
-    made: dict[str, Any] = {
-        "polars": pl.DataFrame(
-            {"a": numbers[:, 0] / 2, "b": pl.Series(numbers[:, 1].astype(str)).cast(pl.Enum(["0", "1", "2"]))}
-        ),
-        "pyarrow": pa.table({"a": numbers[:, 0] / 2, "b": pa.array(numbers[:, 1].astype(str)).dictionary_encode()}),
-        "float32": numbers.astype(np.float32),
-        "integers": numbers,
-        "lists": numbers.tolist(),
-    }
-    X = made[kind]
-    new = munge(X, 2.0)
-    if kind == "lists":
-        assert new.shape == (80, 2)
-        return
-    assert type(new) is type(X)
-    if kind == "polars":
-        assert new.schema == X.schema
-        assert len(new) == 80
-    elif kind == "pyarrow":
-        assert new.column_names == ["a", "b"]
-        assert new.num_rows == 80
-    else:
-        assert new.dtype == X.dtype
-        assert new.shape == (80, 2)
+NUMBERS = np.column_stack([np.arange(40) % 9, np.arange(40) % 3])
+
+
+def test_frames_of_any_library() -> None:
+    pl, pa = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
+    text = NUMBERS[:, 1].astype(str)
+    frame = pl.DataFrame({"a": NUMBERS[:, 0] / 2, "b": pl.Series(text).cast(pl.Enum(["0", "1", "2"]))})
+    new = munge(frame, 2.0)
+    assert isinstance(new, pl.DataFrame)
+    assert new.schema == frame.schema
+    assert len(new) == 80
+    table = munge(pa.table({"a": NUMBERS[:, 0] / 2, "b": pa.array(text).dictionary_encode()}), 2.0)
+    assert isinstance(table, pa.Table)
+    assert table.column_names == ["a", "b"]
+    assert table.num_rows == 80
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64, np.uint8])
+def test_arrays_keep_their_type(dtype: Any) -> None:
+    new = munge(NUMBERS.astype(dtype), 2.0)
+    assert new.dtype == dtype
+    assert new.shape == (80, 2)
+    assert munge(NUMBERS.tolist(), 2.0).shape == (80, 2)
 
 
 def test_listed_categories_of_an_array_are_never_mixed() -> None:
-    X = np.column_stack([np.random.default_rng(0).choice([1.0, 4.0, 9.0], 50), np.arange(50.0)])
+    X = np.column_stack(
+        [np.random.default_rng(0).choice([1.0, 4.0, 9.0], 50), np.random.default_rng(1).random((50, 6))]
+    )
     new = munge(X, 4.0, p=0.9, categorical_features=[0])
     assert set(new[:, 0]) <= {1.0, 4.0, 9.0}
     assert not set(munge(X, 4.0, p=0.9)[:, 0]) <= {1.0, 4.0, 9.0}

@@ -34,7 +34,7 @@ Floats = npt.NDArray[np.float64]
 
 log = logging.getLogger("pygbt.distill")
 
-MATCHES = ("softmax", "logits", "probabilities")
+MATCHES = ("softmax", "logits", "probabilities", "bounded")
 
 
 class Distilled:
@@ -140,8 +140,10 @@ def distill(
         Weight of the soft part, the teacher's, in [0, 1]; ``1 - alpha`` is that of the labels. Rows that have only one
         of the two learn from that. "auto" tries 0.3, 0.5, 0.7, 0.9 and 1; without labels it is 1. Where both are
         "auto", the temperatures are tried at 0.7 first, then the weights at the best of them; lists are tried in full.
-    match : {"softmax", "logits", "probabilities"}, default "softmax"
-        What of the teacher a booster matches: see the parameter ``teacher_match``. Only "softmax" has a temperature.
+    match : {"softmax", "logits", "probabilities", "bounded"}, default "softmax"
+        What of the teacher a booster matches: the softmax at temperature T by cross entropy, the centred logits or the
+        probabilities by squared error; "bounded", for values: see the parameter ``teacher_match``. Only "softmax" has a
+        temperature; of values it is the objective's own loss.
     scale_T2 : bool, default True
         Whether the soft part has the factor T^2, without which it fades as T grows.
     augment : float or dict, optional

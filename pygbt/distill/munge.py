@@ -222,23 +222,18 @@ def _assembled(
         for f, values in enumerate(made):
             out[:, f] = array[np.where(replaced[f], neighbour, base), f] if values is None else values
         return out
-    rows = nw.from_native(take_rows(X, base), eager_only=True)
+    rows = _numbered(take_rows(X, base))
     new = []
     for f, name in enumerate(frame.columns):
-        if made[f] is None:
-            of = np.where(replaced[f], neighbour, base)
-            new.append(nw.from_native(take_rows(X, of), eager_only=True)[name])
+        values = made[f]
+        if values is None:
+            new.append(_numbered(take_rows(X, np.where(replaced[f], neighbour, base)))[name])
         else:
-            series = nw.new_series(name, made[f], backend=frame.implementation)
-            kind = rows[name].dtype
-            new.append(series if series.dtype == kind else series.cast(kind))
-    index_free = [_plain_index(series) for series in new]
-    return nw.from_dict({series.name: series for series in index_free}, backend=frame.implementation).to_native()
+            series = nw.new_series(name, values, backend=frame.implementation)
+            new.append(series if series.dtype == rows[name].dtype else series.cast(rows[name].dtype))
+    return rows.with_columns(*new).to_native()
 
 
-def _plain_index(series: Any) -> Any:
-    """pandas aligns columns by their index; these are new rows, in order."""
-    native = series.to_native()
-    if nw.dependencies.is_pandas_series(native):
-        return nw.from_native(native.reset_index(drop=True), series_only=True)
-    return series
+def _numbered(native: Any) -> nw.DataFrame[Any]:
+    """A frame whose rows are counted from 0, by which pandas aligns columns."""
+    return nw.from_native(native.reset_index(drop=True) if hasattr(native, "reset_index") else native, eager_only=True)

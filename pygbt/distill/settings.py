@@ -22,7 +22,8 @@ class KD:
         Temperature of both softmaxes.
     alpha : float, default 0.5
         Weight of the soft part, the teacher's; ``1 - alpha`` is that of the labels.
-    match : {"softmax", "logits", "probabilities"}, default "softmax"
+    match : {"softmax", "logits", "probabilities", "bounded"}, default "softmax"
+        See the parameter ``teacher_match``.
     scale_T2 : bool, default True
         Whether the soft part has the factor T^2.
 
