@@ -171,6 +171,12 @@ def test_it_is_a_teacher_and_becomes_one_model(model: Specialists) -> None:
     np.testing.assert_allclose(answers.probabilities(), model.predict_proba(X[1200:]), rtol=1e-9)
     assert answers.classes is not None
     assert answers.classes.tolist() == model.classes_.tolist()
+    student = {"max_depth": 3, "num_boost_round": 15, "multi_strategy": "vector_leaf", "learning_rate": 0.3}
+    one = model.distill(student, X[:1200], NAMES[y[:1200]], T=2, alpha=0.7, report=False)
+    assert isinstance(one.model, pygbt.Booster)
+    assert (one.predict(X[1200:]) == NAMES[y[1200:]]).mean() > 0.8
+    same = model.distill(student, X[1200:], T=1, report=False, out_of_fold=False)
+    assert same.alpha_ == 1.0
 
 
 @pytest.mark.parametrize(

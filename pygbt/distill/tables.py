@@ -34,8 +34,7 @@ def _column_bytes(column: Column) -> bytes:
     if column.stored is not None:
         return np.ascontiguousarray(column.stored[0]).tobytes() + column.stored[1].tobytes()
     if column.codes is not None:
-        values = list(column.values)
-        return repr([values[int(code)] if code >= 0 else None for code in column.codes]).encode()
+        return repr(list(column.values)).encode() + np.asarray(column.codes, dtype=np.int64).tobytes()
     assert column.objects is not None
     return repr(column.objects()).encode()
 
