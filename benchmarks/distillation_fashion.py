@@ -17,6 +17,7 @@ from pygbt.distill import Teacher, distill
 
 assert tables.DATA
 
+BINS = 64  # of a pixel
 STUDENT: dict[str, Any] = {
     "objective": "softmax",
     "multi_strategy": "vector_leaf",
@@ -25,38 +26,41 @@ STUDENT: dict[str, Any] = {
     "max_leaves": 16,
     "learning_rate": 0.2,
     "num_boost_round": 100,
+    "max_bin": BINS,
 }
 LEFT_OUT = 3  # dresses
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much of it: rows drawn from the training part, test rows, networks, their passes, folds, booster rounds."""
+    """Training images of the student and of its teachers, test images, networks and their passes, rounds of boosters."""
 
     rows: int = 8000
+    teacher_rows: int = 16_000
     test_rows: int = 10_000
     networks: int = 3
     passes: int = 25
-    folds: int = 3
     rounds: int = 200
     student_rounds: int = 100
 
 
-QUICK = Size(rows=400, test_rows=300, networks=2, passes=5, folds=2, rounds=4, student_rounds=8)
+QUICK = Size(rows=400, teacher_rows=400, test_rows=300, networks=2, passes=5, rounds=4, student_rounds=8)
 
 
 @dataclass
 class Images:
-    """Pixels in [0, 1], float32, and classes 0 .. 9."""
+    """Pixels in [0, 1], float32, and classes 0 .. 9: of the student, of its teachers, of the test."""
 
     X: np.ndarray
     y: np.ndarray
+    X_teacher: np.ndarray
+    y_teacher: np.ndarray
     X_test: np.ndarray
     y_test: np.ndarray
 
 
 def images(seed: int, size: Size) -> Images:
-    """Rows drawn by seed, in equal shares of every class, and the first test rows."""
+    """Training images drawn by seed, in equal shares of every class, and the first test images."""
     import datasets  # of ../shared/data
 
     table = datasets.load("fashion_mnist")
@@ -64,24 +68,25 @@ def images(seed: int, size: Size) -> Images:
     y = table.y.astype(int).to_numpy()
     train, test = (np.flatnonzero((table.split == name).to_numpy()) for name in ("train", "test"))
     rng = np.random.default_rng([1, seed])
-    each = size.rows // 10
-    rows = np.concatenate([rng.permutation(train[y[train] == k])[:each] for k in range(10)])
-    rows = rng.permutation(rows)
+    own, theirs = size.rows // 10, size.teacher_rows // 10
+    drawn = [rng.permutation(train[y[train] == k])[: own + theirs] for k in range(10)]
+    rows = rng.permutation(np.concatenate([part[:own] for part in drawn]))
+    others = rng.permutation(np.concatenate([part[own:] for part in drawn]))
     kept = test[: size.test_rows]
-    return Images(X[rows], y[rows], X[kept], y[kept])
+    return Images(X[rows], y[rows], X[others], y[others], X[kept], y[kept])
 
 
-def teachers(seed: int, size: Size) -> dict[str, Teacher]:
-    """Not fitted yet: distill fits copies by folds."""
+def teachers(data: Images, seed: int, size: Size) -> dict[str, Teacher]:
+    """Fitted on images that the student does not see."""
     networks = [
-        MLPClassifier((256,), max_iter=size.passes, early_stopping=False, random_state=100 * seed + i)
+        MLPClassifier((256,), max_iter=size.passes, random_state=100 * seed + i).fit(data.X_teacher, data.y_teacher)
         for i in range(size.networks)
     ]
-    booster = pygbt.GBTClassifier(n_estimators=size.rounds, max_depth=5, learning_rate=0.1, colsample_bytree=0.3)
-    return {
-        "networks": Teacher(networks, folds=size.folds, random_state=seed, progress=False),
-        "booster": Teacher(booster, folds=size.folds, random_state=seed, progress=False),
-    }
+    options: dict[str, Any] = {"max_depth": 5, "learning_rate": 0.1, "colsample_bytree": 0.3, "max_bin": BINS}
+    booster = pygbt.GBTClassifier(n_estimators=size.rounds, random_state=seed, **options)
+    booster.fit(data.X_teacher, data.y_teacher)
+    options = {"trained_on": data.X_teacher, "progress": False}
+    return {"networks": Teacher(networks, **options), "booster": Teacher(booster, **options)}
 
 
 def scores(p: np.ndarray, y: np.ndarray) -> dict[str, float]:
@@ -96,7 +101,7 @@ def student(size: Size) -> dict[str, Any]:
 
 def alone(data: Images, rows: np.ndarray, size: Size) -> np.ndarray:
     """Test probabilities of the student trained on the labels of some rows."""
-    booster = pygbt.train(student(size), pygbt.Dataset(data.X[rows], data.y[rows]))
+    booster = pygbt.train(student(size), pygbt.Dataset(data.X[rows], data.y[rows], max_bin=BINS))
     return booster.predict(data.X_test)
 
 
@@ -123,9 +128,9 @@ def run(seed: int, size: Size) -> dict[str, Any]:
         "hard_few": scores(alone(data, few, size), data.y_test),
         "teachers": {},
     }
-    for name, teacher in teachers(seed, size).items():
+    for name, teacher in teachers(data, seed, size).items():
         found = distill(teacher, student(size), data.X, data.y, report=False, random_state=seed)
-        answers = teacher.answers_for_training(data.X, data.y).logits()
+        answers = teacher.answers(data.X).logits()
         part = {
             "teacher": scores(teacher.answers(data.X_test).probabilities(), data.y_test),
             "distilled": scores(found.predict_proba(data.X_test), data.y_test),
@@ -152,8 +157,7 @@ def _few_labels(teacher: Teacher, data: Images, few: np.ndarray, T: float, size:
     """All rows with the teacher's answers, labels for a few of them."""
     labels = np.full(len(data.y), np.nan)
     labels[few] = data.y[few]
-    answers = teacher.answers_for_training(data.X, data.y).logits()
-    given = Teacher(logits=answers, classes=np.arange(10))
+    given = Teacher(logits=teacher.answers(data.X).logits(), classes=np.arange(10))
     return distill(given, student(size), data.X, labels, T=T, alpha=0.7, report=False).predict_proba(data.X_test)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ import pytest
 
 pytest.importorskip("sklearn")
 
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -23,6 +24,7 @@ from pygbt.distill import KD, Budget, Distilled, Teacher, distill, munge
 from pygbt.distill.fidelity import calibration_error, class_measures
 from pygbt.distill.folds import fold_rows
 from pygbt.distill.footprint import count_leaves, file_bytes
+from pygbt.distill.selection import held_out_parts
 from pygbt.ensemble import RandomForestClassifier
 from pygbt.tree import C45Classifier, CARTClassifier, CARTRegressor
 
@@ -374,3 +376,29 @@ def test_bad_arguments(answers: np.ndarray) -> None:
         distill(teacher, CARTClassifier(), X, y, max_bin=16)
     with pytest.raises(ValueError, match="pass these rows as unlabeled"):
         distill(Teacher(LogisticRegression()), VECTOR, X, np.where(y == 0, np.nan, y))
+
+
+class Recorder(ClassifierMixin, BaseEstimator):
+    """Knows which rows it was fitted on: their number is the first column."""
+
+    fits: ClassVar[list[set[float]]] = []
+
+    def fit(self, X: Any, y: Any) -> Recorder:
+        self.classes_ = np.unique(y)
+        Recorder.fits.append(set(X[:, 0]))
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        return np.full((len(X), len(self.classes_)), 1 / len(self.classes_))
+
+
+def test_no_copy_that_teaches_a_trial_has_seen_the_held_out_labels() -> None:
+    """Else the student learns them from the teacher, and the choice favours alpha = 1."""
+    Recorder.fits.clear()
+    table = np.column_stack([np.arange(300.0), X[:300]])
+    distill(Teacher(Recorder(), folds=3), VECTOR, table, y[:300], T=1, alpha=[0.5, 1.0], augment=0.5)
+    held = set(held_out_parts(y[:300].astype(float), 300, 0.2, 0, classify=True)[0].astype(float))
+    assert len(Recorder.fits) == 6
+    nested = [fit for fit in Recorder.fits if not fit & held]
+    assert len(nested) == 3
+    assert {len(fit) for fit in nested} == {160}

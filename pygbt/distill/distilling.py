@@ -152,8 +152,10 @@ def distill(
         Most trees, leaves, bytes, microseconds a row; never exceeded. See `Budget`.
     validation : float or int, default 0.2
         Share of the rows held out to choose T and alpha, or a number of folds; drawn by `random_state`, in equal shares
-        of every class. Afterwards the student is trained on all rows. Loss: log loss (RMSE) against labels, without
-        labels KL (RMSE) against the teacher.
+        of every class. A teacher that must be fitted is fitted again without them, or their labels would reach the
+        student through its answers, and the choice would favour the teacher; answers given as an array that were made
+        with these labels, even out of fold, do that: give T and alpha with them. Afterwards the student is trained on
+        all rows. Loss: log loss (RMSE) against labels, without labels KL (RMSE) against the teacher.
     eval_set : (table, array-like or None), optional
         Rows that neither has seen, and their labels, for the report. By default the report is of the held-out rows and
         of a student trained on the others.

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -38,6 +39,10 @@ class Member:
     def live(self) -> tuple[Any, Callable[[Any], Any]] | None:
         """The model and its function, to be sized and timed; None for an array."""
         return None
+
+    def fresh(self) -> Member:
+        """The same without copies that were fitted."""
+        return self
 
     def answer(self, X: Any, n_rows: int, asking: Asking) -> Answer:
         """Answers to any rows."""
@@ -110,6 +115,12 @@ class ModelMember(Member):
         if self._crossed is not None:
             return [m.model for m in self._crossed.models], self._crossed
         return (self.model, function_of(self.model)) if self.fitted else None
+
+    def fresh(self) -> Member:
+        """The same without copies that were fitted."""
+        member = copy.copy(self)
+        member._crossed = None
+        return member
 
     def _unready(self) -> ValueError:
         return ValueError(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from typing import Any
 
@@ -161,6 +162,12 @@ class Teacher:
     def cross_fits(self) -> bool:
         """Whether copies of some of it are fitted and asked out of fold."""
         return any(member.cross_fits for member in self.members)
+
+    def fresh(self) -> Teacher:
+        """The same without copies that were fitted; answers that are kept are shared."""
+        teacher = copy.copy(self)
+        teacher.members = [member.fresh() for member in self.members]
+        return teacher
 
     def __repr__(self) -> str:
         kinds = ", ".join(type(m).__name__.removesuffix("Member").lower() for m in self.members)

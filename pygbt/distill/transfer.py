@@ -13,7 +13,7 @@ from ..columns import is_missing, numbers_of
 from .answers import Answers
 from .munge import munge
 from .students import Lesson
-from .tables import check_same_columns, row_number, stacked
+from .tables import check_same_columns, row_number, stacked, take_rows
 from .teacher import Teacher
 
 __all__ = ["Transfer", "codes_of", "make_transfer"]
@@ -31,11 +31,16 @@ class Transfer:
         Rows of X, then unlabeled ones, then synthetic ones.
     n_rows : dict of int
         labeled, unlabeled, synthetic.
+    teacher : Teacher
+    y : array or None
+        Labels of the rows of X as they were given.
     """
 
-    def __init__(self, lesson: Lesson, n_rows: dict[str, int]) -> None:
+    def __init__(self, lesson: Lesson, n_rows: dict[str, int], teacher: Teacher, y: Any) -> None:
         self.lesson = lesson
         self.n_rows = n_rows
+        self.teacher = teacher
+        self.y = y
 
     @property
     def own_label(self) -> Floats | None:
@@ -44,13 +49,29 @@ class Transfer:
         return None if label is None else label[: self.n_rows["labeled"]]
 
     def split(self, held: Index) -> tuple[Lesson, Lesson]:
-        """Rows to learn from without some rows of X, and these; synthetic rows made from them are left out, too."""
+        """Rows to learn from without some rows of X, and these; synthetic rows made from them are left out, too.
+
+        A teacher that is fitted by folds is fitted again without these rows. Its answers to the other rows, out of fold
+        as they are, else come from copies that have seen the labels of these, and would pass them on to the student.
+        """
         n, total = self.n_rows["labeled"], sum(self.n_rows.values())
         kept = np.ones(total, dtype=bool)
         kept[held] = False
         made = np.arange(n + self.n_rows["unlabeled"], total)
         kept[made] = kept[(made - made[:1]) % n] if len(made) else True
-        return self.lesson.take(np.flatnonzero(kept)), self.lesson.take(held)
+        rows = np.flatnonzero(kept)
+        learn, judge = self.lesson.take(rows), self.lesson.take(held)
+        if self.teacher.cross_fits:
+            teacher, own = self.teacher.fresh(), int((rows < n).sum())
+            table = take_rows(learn.X, np.arange(own))
+            answers = teacher.answers_for_training(table, np.asarray(self.y)[rows[:own]])
+            if own < len(rows):
+                answers = answers.followed_by(teacher.answers(take_rows(learn.X, np.arange(own, len(rows)))))
+            learn.teacher, judge.teacher = (
+                part if learn.classes is None else part.arranged(learn.classes)
+                for part in (answers, teacher.answers(judge.X))
+            )
+        return learn, judge
 
     def labeled_only(self) -> Lesson:
         """The rows of X as a student without a teacher has them: those with a label."""
@@ -115,7 +136,7 @@ def make_transfer(
             f"row {int(np.flatnonzero(silent)[0])} has neither a label nor a teacher ({int(silent.sum())} rows); leave "
             "such rows out"
         )
-    return Transfer(Lesson(table, label, answers, known, weights), n_rows)
+    return Transfer(Lesson(table, label, answers, known, weights), n_rows, teacher, y)
 
 
 def _missing_labels(y: Any, n: int) -> npt.NDArray[np.bool_]:
