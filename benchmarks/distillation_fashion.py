@@ -33,7 +33,7 @@ LEFT_OUT = 3  # dresses
 
 @dataclass(frozen=True)
 class Size:
-    """Training images of the student and of its teachers, test images, networks and their passes, rounds of boosters."""
+    """Training images of the student and of its teachers, test images, networks and their passes, boosters' rounds."""
 
     rows: int = 8000
     teacher_rows: int = 16_000
@@ -85,8 +85,8 @@ def teachers(data: Images, seed: int, size: Size) -> dict[str, Teacher]:
     options: dict[str, Any] = {"max_depth": 5, "learning_rate": 0.1, "colsample_bytree": 0.3, "max_bin": BINS}
     booster = pygbt.GBTClassifier(n_estimators=size.rounds, random_state=seed, **options)
     booster.fit(data.X_teacher, data.y_teacher)
-    options = {"trained_on": data.X_teacher, "progress": False}
-    return {"networks": Teacher(networks, **options), "booster": Teacher(booster, **options)}
+    seen: dict[str, Any] = {"trained_on": data.X_teacher, "progress": False}
+    return {"networks": Teacher(networks, **seen), "booster": Teacher(booster, **seen)}
 
 
 def scores(p: np.ndarray, y: np.ndarray) -> dict[str, float]:
