@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,17 +100,22 @@ def student(size: Size) -> dict[str, Any]:
     return STUDENT | {"num_boost_round": size.student_rounds, "n_classes": 10}
 
 
-def alone(data: Images, rows: np.ndarray, size: Size) -> np.ndarray:
-    """Test probabilities of the student trained on the labels of some rows."""
+def alone(data: Images, rows: np.ndarray, size: Size) -> dict[str, float]:
+    """Scores of the student trained on the labels of some rows."""
     booster = pygbt.train(student(size), pygbt.Dataset(data.X[rows], data.y[rows], max_bin=BINS))
-    return booster.predict(data.X_test)
+    return judged(booster.predict, data, rows)
 
 
-def soft(answers: np.ndarray, data: Images, rows: np.ndarray, T: float, size: Size) -> np.ndarray:
-    """Test probabilities of the student trained on the teacher's answers to some rows, without labels."""
+def judged(predict: Callable[[np.ndarray], np.ndarray], data: Images, rows: np.ndarray) -> dict[str, float]:
+    """Scores on the test images, and the accuracy on the training images that were learnt from."""
+    seen = scores(predict(data.X[rows]), data.y[rows])["accuracy"]
+    return scores(predict(data.X_test), data.y_test) | {"train_accuracy": seen}
+
+
+def soft(answers: np.ndarray, data: Images, rows: np.ndarray, T: float, size: Size) -> Any:
+    """The student trained on the teacher's answers to some rows, without labels."""
     teacher = Teacher(logits=answers[rows], classes=np.arange(10))
-    found = distill(teacher, student(size), data.X[rows], T=T, report=False)
-    return found.predict_proba(data.X_test)
+    return distill(teacher, student(size), data.X[rows], T=T, report=False)
 
 
 def run(seed: int, size: Size) -> dict[str, Any]:
@@ -124,8 +130,8 @@ def run(seed: int, size: Size) -> dict[str, Any]:
         "rows": len(data.y),
         "test_rows": len(data.y_test),
         "few": len(few),
-        "alone": scores(alone(data, everything, size), data.y_test),
-        "hard_few": scores(alone(data, few, size), data.y_test),
+        "alone": alone(data, everything, size),
+        "hard_few": alone(data, few, size),
         "teachers": {},
     }
     for name, teacher in teachers(data, seed, size).items():
@@ -133,11 +139,11 @@ def run(seed: int, size: Size) -> dict[str, Any]:
         answers = teacher.answers(data.X).logits()
         part = {
             "teacher": scores(teacher.answers(data.X_test).probabilities(), data.y_test),
-            "distilled": scores(found.predict_proba(data.X_test), data.y_test),
+            "distilled": judged(found.predict_proba, data, everything),
             "T": found.T_,
             "alpha": found.alpha_,
             "trials": [[t.T, t.alpha, round(t.score, 5)] for t in found.trials_],
-            "soft_few": scores(soft(answers, data, few, found.T_, size), data.y_test),
+            "soft_few": judged(soft(answers, data, few, found.T_, size).predict_proba, data, few),
             "soft_few_all_rows": scores(_few_labels(teacher, data, few, found.T_, size), data.y_test),
             "left_out": left_out(answers, data, found.T_, size),
         }
@@ -165,7 +171,7 @@ def left_out(answers: np.ndarray, data: Images, T: float, size: Size) -> dict[st
     """No row of one class in the transfer set; then its margin raised by what is best on every second test row. Scores
     are of the others.
     """
-    p = soft(answers, data, np.flatnonzero(data.y != LEFT_OUT), T, size)
+    p = soft(answers, data, np.flatnonzero(data.y != LEFT_OUT), T, size).predict_proba(data.X_test)
     z = np.log(np.maximum(p, 1e-15))
     choose, judge = np.arange(len(z)) % 2 == 0, np.arange(len(z)) % 2 == 1
 

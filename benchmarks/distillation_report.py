@@ -48,11 +48,9 @@ def fashion_section(rows: list[dict[str, Any]], size: dict[str, Any]) -> list[st
         f"{size['teacher_rows']:,} others for its teachers, so that it ends in minutes on two cores; "
         f"{size['test_rows']:,} test images; mean ± standard deviation over the seeds. Student: "
         f"{size['student_rounds']} trees of at most 16 leaves with vector leaves, learning rate 0.2, 64 bins a pixel. "
-        "Teachers: "
-        f"{size['networks']} scikit-learn networks of 256 hidden units, probabilities averaged, and a booster of "
-        f"{10 * size['rounds']:,} trees ({size['rounds']} rounds of 10). T and alpha are chosen on a held-out fifth of "
-        "the "
-        "student's images.",
+        f"Teachers: {size['networks']} scikit-learn networks of 256 hidden units, probabilities averaged, and a "
+        f"booster of {10 * size['rounds']:,} trees ({size['rounds']} rounds of 10). T and alpha are chosen on a "
+        "held-out fifth of the student's images.",
         "",
     ]
     columns: list[tuple[str, Callable[[dict[str, Any]], dict[str, float]]]] = [("student alone", lambda r: r["alone"])]
@@ -88,10 +86,8 @@ def _few_lines(rows: list[dict[str, Any]]) -> list[str]:
     """3 % of the labels."""
     lines = [
         f"**3 % of the labels** ({rows[0]['few']} rows), accuracy in per cent. Hard: the student on these rows and "
-        "their "
-        "labels. Soft: on these rows and the teacher's answers, no labels. All rows: the teacher's answers to every "
-        "row, "
-        "labels for these.",
+        "their labels. Soft: on these rows and the teacher's answers, no labels. All rows: the teacher's answers to "
+        "every row, labels for these. In brackets: accuracy on the rows that were learnt from.",
         "",
         "| teacher | hard, 3 % | soft, 3 % | soft - hard, points | all rows, 3 % of the labels | student alone, all "
         "labels |",
@@ -104,7 +100,9 @@ def _few_lines(rows: list[dict[str, Any]]) -> list[str]:
         gain = [s - h for s, h in zip(soft, hard, strict=True)]
         every = [p["soft_few_all_rows"]["accuracy"] for p in part]
         own = [r["alone"]["accuracy"] for r in rows]
-        cells = [spread(hard), spread(soft), f"**{spread(gain)}**" if statistics.mean(gain) >= 4 else spread(gain)]
+        seen = [[r["hard_few"]["train_accuracy"] for r in rows], [p["soft_few"]["train_accuracy"] for p in part]]
+        cells = [f"{spread(v)} [{statistics.mean(w):.1f}]" for v, w in zip((hard, soft), seen, strict=True)]
+        cells.append(f"**{spread(gain)}**" if statistics.mean(gain) >= 4 else spread(gain))
         lines.append(f"| {title} | {' | '.join([*cells, spread(every), spread(own)])} |")
     return lines
 
@@ -113,8 +111,7 @@ def _left_out_lines(rows: list[dict[str, Any]]) -> list[str]:
     """A class that the transfer set lacks."""
     lines = [
         "**Without the dresses**: no row of class 3 in the transfer set, soft targets only. Then the margin of that "
-        "class "
-        "is raised by what is best on every second test row; accuracies in per cent on the others.",
+        "class is raised by what is best on every second test row; accuracies in per cent on the others.",
         "",
         "| teacher | all classes, before | after | dresses, before | after | shift |",
         "|---|--:|--:|--:|--:|--:|",
@@ -154,16 +151,16 @@ def sets_section(rows: list[dict[str, Any]], size: dict[str, Any]) -> list[str]:
     lines = [
         "## 2. Beside squared-error regressors and XGBoost",
         "",
-        f"{size['rows']:,} training rows for the student, up to {size['teacher_rows']:,} others for its teacher, up to "
-        f"{size['test_rows']:,} test rows, drawn by seed; {size['rounds']} rounds, at most {distillation_sets.LEAVES} "
-        f"leaves a tree, learning rate {distillation_sets.RATE:g}, {distillation_sets.THREADS} threads. Teacher: a "
-        f"booster of {size['teacher_rounds']} rounds. T and alpha are chosen for pygbt on a held-out fifth of the "
-        "student's rows and given to all methods; (b) has T = 1. One tree a class and round, except for vector leaves; "
-        "two classes have one. Seconds are from the table to the model, the least of three in turn.",
+        f"{size['rows']:,} training rows for the student, up to {size['teacher_rows']:,} others for its teacher, up "
+        f"to {size['test_rows']:,} test rows, drawn by seed; {size['rounds']} rounds, at most "
+        f"{distillation_sets.LEAVES} leaves a tree, learning rate {distillation_sets.RATE:g}, "
+        f"{distillation_sets.THREADS} threads. Teacher: a booster of {size['teacher_rounds']} rounds. T and alpha are "
+        "chosen for pygbt on a held-out fifth of the student's rows and given to all methods; (b) has T = 1. One "
+        "tree a class and round, except for vector leaves; two classes have one. Seconds are from the table to the "
+        "model, the least of three in turn.",
         "",
         f"**pygbt has the lowest held-out log loss of (a), (b), (c) on {best} of {len(names)} sets, and trains at "
-        "least "
-        f"3 times as fast as (c) on {quick}.**",
+        f"least 3 times as fast as (c) on {quick}.**",
         "",
         f"![Share of the gap to the teacher that is closed, by method]({PICTURE})",
         "",

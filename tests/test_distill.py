@@ -186,7 +186,7 @@ def test_settings_are_chosen_on_held_out_rows(answers: np.ndarray, caplog: pytes
         found = distill(teacher, VECTOR, X, y)
     assert [(t.T, t.alpha) for t in found.trials_] == [
         *((T, 0.7) for T in (1.0, 2.0, 4.0, 8.0)),
-        *((found.T_, alpha) for alpha in (0.3, 0.5, 0.9, 1.0)),
+        *((found.T_, alpha) for alpha in (0.0, 0.3, 0.5, 0.9, 1.0)),
     ]
     best = min(found.trials_, key=lambda t: t.score)
     assert (best.T, best.alpha) == (found.T_, found.alpha_)

@@ -138,8 +138,9 @@ def distill(
         whose leaves are means, always have 1.
     alpha : "auto", float or list of float, default "auto"
         Weight of the soft part, the teacher's, in [0, 1]; ``1 - alpha`` is that of the labels. Rows that have only one
-        of the two learn from that. "auto" tries 0.3, 0.5, 0.7, 0.9 and 1; without labels it is 1. Where both are
-        "auto", the temperatures are tried at 0.7 first, then the weights at the best of them; lists are tried in full.
+        of the two learn from that. "auto" tries 0 (labels alone), 0.3, 0.5, 0.7, 0.9 and 1; without labels it is 1.
+        Where both are "auto", the temperatures are tried at 0.7 first, then the weights at the best of them; lists are
+        tried in full.
     match : {"softmax", "logits", "probabilities", "bounded"}, default "softmax"
         What of the teacher a booster matches: the softmax at temperature T by cross entropy, the centred logits or the
         probabilities by squared error; "bounded", for values: see the parameter ``teacher_match``. Only "softmax" has a

@@ -22,7 +22,7 @@ Index = npt.NDArray[np.int64]
 
 #: What "auto" tries: first the temperatures at ALPHA_FIRST, then the other weights at the best of them.
 TEMPERATURES = (1.0, 2.0, 4.0, 8.0)
-ALPHAS = (0.3, 0.5, 0.7, 0.9, 1.0)
+ALPHAS = (0.0, 0.3, 0.5, 0.7, 0.9, 1.0)
 ALPHA_FIRST = 0.7
 
 
