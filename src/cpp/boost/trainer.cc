@@ -16,8 +16,6 @@
 
 namespace pygbt {
 
-namespace {
-
 LossSpec loss_of(const Params& params) {
   LossSpec loss;
   loss.objective = params.objective;
@@ -28,6 +26,8 @@ LossSpec loss_of(const Params& params) {
   loss.quantile_alpha.assign(params.quantile_alpha.begin(), params.quantile_alpha.end());
   return loss;
 }
+
+namespace {
 
 void check_init(const Model& init, const LossSpec& loss, const Dataset& data, std::int32_t trees_per_iteration) {
   require(init.n_features() == data.n_features(), "init_model was trained on " + std::to_string(init.n_features()) +

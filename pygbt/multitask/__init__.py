@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Many tasks in shared trees. Needs the ``sklearn`` extra."""
+
+from __future__ import annotations
+
+from .multi_task import MultiTask
+from .transfer import TransferReport
+
+__all__ = ["MultiTask", "TransferReport"]
