@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from .entire_space import EntireSpace
+from .hierarchy import Hierarchy
 from .multi_task import MultiTask
 from .transfer import TransferReport
 
-__all__ = ["MultiTask", "TransferReport"]
+__all__ = ["EntireSpace", "Hierarchy", "MultiTask", "TransferReport"]

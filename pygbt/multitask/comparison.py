@@ -39,10 +39,8 @@ def alone(tasks: Sequence[Task], sharing: Sharing) -> Plan:
     return [((task,), own) for task in tasks if not task.options.auxiliary]
 
 
-def held_out_parts(
-    n: int, seed: int, share: float
-) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-    """Pairs (rows to train on, rows to score): one with a share of the rows held out, or of a small table a partition."""
+def held_out_parts(n: int, seed: int, share: float) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """Pairs (rows to train on, rows to score): one with a share of the rows held out; of a small table a partition."""
     order = np.random.RandomState(seed % 2**32).permutation(n)
     chunks = np.array_split(order, min(PARTS, n)) if n < FEW_ROWS else [order[: round(share * n)]]
     parts = []
@@ -91,7 +89,9 @@ class Comparison:
                     task = group.tasks[0].name
                     self.gains[task] = self.gains.get(task, 0.0) + gain
             for rows in np.array_split(np.arange(test.n), self._blocks(test.n)):
-                pair = [self._score(task, test, rows, margins.get(task.name), starts.get(task.name)) for task in self.tasks]
+                pair = [
+                    self._score(task, test, rows, margins.get(task.name), starts.get(task.name)) for task in self.tasks
+                ]
                 relative.append([r for r, _ in pair])
                 given.append([m for _, m in pair])
         self.scores[name], self.metrics[name] = np.array(relative), np.array(given)

@@ -74,7 +74,8 @@ def missing_cells(values: Any) -> npt.NDArray[np.bool_]:
             return np.asarray(getattr(values, name)(), dtype=bool)
     array = np.asarray(values)
     if array.dtype.kind == "f":
-        return np.isnan(array)
+        nan: npt.NDArray[np.bool_] = np.isnan(array)
+        return nan
     if array.dtype.kind != "O":
         return np.zeros(array.shape, dtype=bool)
     flat = [_is_missing(value) for value in array.ravel()]
@@ -106,7 +107,9 @@ def numbers_of_task(values: Any, task: str) -> npt.NDArray[np.float64]:
         numbers[~missing] = array[~missing].astype(np.float64)
     except (TypeError, ValueError):
         example = array[~missing][:1]
-        raise ValueError(f"task {task!r}: labels must be numbers, got {example.tolist()}; its loss has no classes") from None
+        raise ValueError(
+            f"task {task!r}: labels must be numbers, got {example.tolist()}; its loss has no classes"
+        ) from None
     return numbers
 
 

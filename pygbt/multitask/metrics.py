@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scores of tasks by the core's exact metrics, cells without a label left out; and the one number that stops training."""
+"""Scores of tasks by the core's exact metrics, cells without a label left out, and the number that stops training."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt

@@ -27,7 +27,7 @@ from .options import TASK_PARAMETERS, TaskOptions, read_options
 from .sharing import AUTO, Sharing, read_sharing
 from .task import Task, learn_task
 from .task_files import pack_groups, read_groups
-from .transfer import TransferReport, make_report
+from .transfer import make_report
 
 __all__ = ["MultiTask"]
 
@@ -37,14 +37,14 @@ Values = npt.NDArray[np.float64]
 class MultiTask(BoosterOptions, SavedEstimator, TableEstimator):
     """Gradient boosted trees for many tasks at once.
 
-    Each task has a loss, labels (missing ones are left out cell by cell) and perhaps a teacher of its own. Tasks that ask
-    similar questions of the features gain from sharing trees, most of all where labels are few.
+    Each task has a loss, labels (missing ones are left out cell by cell) and perhaps a teacher of its own. Tasks that
+    ask similar questions of the features gain from sharing trees, most of all where labels are few.
 
     Parameters
     ----------
     tasks : dict of str to str or dict
-        Loss of every task: an objective of `pygbt.train` or "entire_space" (click and conversion, two label columns), or
-        a dictionary with ``loss`` and any of ``weight``, ``auxiliary``, ``metric``, ``columns`` (names in a frame of
+        Loss of every task: an objective of `pygbt.train` or "entire_space" (click and conversion, two label columns),
+        or a dictionary with ``loss`` and any of ``weight``, ``auxiliary``, ``metric``, ``columns`` (names in a frame of
         labels) and the parameters ``teacher_alpha``, ``teacher_temperature``, ``teacher_match``, ``teacher_bound``,
         ``teacher_scale_t2``, ``huber_delta``, ``tweedie_variance_power``, ``scale_pos_weight``, ``softmax_hessian``,
         ``quantile_alpha``.
@@ -75,7 +75,8 @@ class MultiTask(BoosterOptions, SavedEstimator, TableEstimator):
         Stop when the weighted mean of the tasks' relative scores (see `TransferReport`) on the last evaluation set has
         not improved for so many rounds.
     validation_fraction : float, default 0.1
-        Share of the rows held out for early stopping without an eval_set, and for "auto" and the report in large tables.
+        Share of the rows held out for early stopping without an eval_set, and for "auto" and the report in large
+        tables.
     categorical_features, feature_groups
         See `pygbt.Dataset`.
     random_state : int, RandomState or None, default 0
@@ -303,7 +304,9 @@ class MultiTask(BoosterOptions, SavedEstimator, TableEstimator):
         """Rows to train on and rows to stop by."""
         held = round(self._fraction() * n)
         if not 0 < held < n:
-            raise ValueError(f"validation_fraction={self.validation_fraction} of {n} rows leaves no row to train or stop by")
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} of {n} rows leaves no row to train or stop by"
+            )
         order = np.random.RandomState((seed + 1) % 2**32).permutation(n)
         return np.sort(order[held:]), np.sort(order[:held])
 
@@ -386,7 +389,9 @@ class MultiTask(BoosterOptions, SavedEstimator, TableEstimator):
             (n, k).
         """
         margins = self._margins(X)
-        return {task.name: task.probabilities(margins[task.name]) for task in self._predicted() if task.classes is not None}
+        return {
+            task.name: task.probabilities(margins[task.name]) for task in self._predicted() if task.classes is not None
+        }
 
     def predict_margin(self, X: Any) -> dict[str, npt.NDArray[np.float32]]:
         """Margins by task, float32 of shape (n, n_targets)."""

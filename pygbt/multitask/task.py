@@ -153,7 +153,8 @@ class Task:
         if self.loss == "logistic":
             return p
         total = p.sum(axis=1, keepdims=True)
-        return np.divide(p, total, out=np.full_like(p, 1.0 / p.shape[1]), where=total > 0)
+        shares: Values = np.divide(p, total, out=np.full_like(p, 1.0 / p.shape[1]), where=total > 0)
+        return shares
 
     def training_params(self) -> dict[str, Any]:
         """Parameters of `pygbt.train` for this task alone; an entire-space task has none."""
@@ -223,4 +224,3 @@ def _of_teacher(options: TaskOptions, n_columns: int) -> Task:
     if n_columns < 2:
         raise ValueError(f"task {options.name!r}: a teacher of {options.loss} has a column for each class")
     return Task(options, 1, n_columns, classes=np.arange(n_columns))
-

@@ -59,7 +59,7 @@ def _read_task(packed: Mapping[str, Any], parts: FileParts) -> Task:
     classes = None if packed["classes"] is None else unpack_array(packed["classes"])
     parts.require((classes is not None) == options.has_classes, "classes are missing, or there should be none")
     if classes is not None:
-        wanted = 2 if options.loss == "logistic" or n_labels > 1 and options.loss != "softmax" else n_targets
+        wanted = 2 if options.loss == "logistic" or (n_labels > 1 and options.loss != "softmax") else n_targets
         parts.require(classes.shape == (wanted,), "the number of classes does not fit")
         parts.require(np.array_equal(np.unique(classes), classes), "classes are not in order")
     return Task(options, n_labels, n_targets, classes, flat)

@@ -157,17 +157,19 @@ def make_report(comparison: Comparison, plan: str, share: str, groups: Sequence[
     gains = np.array([comparison.gains[name] for name in names])
     own = np.array([kept.get(name, np.nan) for name in names])
     return TransferReport(
-        share,
-        names,
-        [metric_of(task) for task in tasks],
-        own,
-        np.array(mean[0]),
-        np.array(mean[1]),
-        *columns.T,
-        rounds,
-        correlation,
-        _cosines(gains),
-        _advice(difference, dict(zip(names, own.tolist(), strict=True))),
+        share=share,
+        tasks=names,
+        metrics=[metric_of(task) for task in tasks],
+        kept=own,
+        single=np.array(mean[0]),
+        joint=np.array(mean[1]),
+        difference=columns[:, 0],
+        low=columns[:, 1],
+        high=columns[:, 2],
+        rounds=rounds,
+        correlation=correlation,
+        cosine=_cosines(gains),
+        separate=_advice(difference, dict(zip(names, own.tolist(), strict=True))),
     )
 
 
@@ -178,7 +180,9 @@ def _advice(difference: Mapping[str, tuple[float, float, float]], kept: Mapping[
         if low > 0:
             advice[name] = f"scores worse together by {mean:.4f}, interval {low:.4f} to {high:.4f}"
         elif mean > 0 and kept[name] < LOW_COMPATIBILITY:
-            advice[name] = f"keeps {kept[name]:.0%} of its own best gain on shared splits and scores worse by {mean:.4f}"
+            advice[name] = (
+                f"keeps {kept[name]:.0%} of its own best gain on shared splits and scores worse by {mean:.4f}"
+            )
     return advice
 
 
