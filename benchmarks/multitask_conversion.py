@@ -2,8 +2,8 @@
 """Conversion rates on the entire space (ESMM: Ma et al., SIGIR 2018), on real rows whose selection is known.
 
 The real label of a row, known for all, is its conversion; who clicks is drawn by us: log odds rise with three real
-columns (those of SETS, as ranks), at a rate of about one in eight. Training sees conversions of clicked rows alone, as in
-a shop. CVR is scored against the real label of every held-out row, CTCVR against click and conversion.
+columns (those of SETS, as ranks), at a rate of about one in eight. Training sees conversions of clicked rows alone, as
+in a shop. CVR is scored against the real label of every held-out row, CTCVR against click and conversion.
 
 BASE: conversion on clicked rows. UNBIAS: the same, rows weighted by 1 / P(click). DIVISION: P(click and conversion)
 over P(click), cut at 1. ES-NS and ES: `EntireSpace` with a tree for each factor, and with shared trees.

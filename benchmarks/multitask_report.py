@@ -41,10 +41,10 @@ def sharing_section(rows: dict[str, Any]) -> list[str]:
     lines = [
         "## Ways to share trees",
         "",
-        "Held-out loss of the tasks (root mean squared error, log loss, Poisson and Tweedie deviance), each over that of "
-        "a constant, averaged over the tasks; mean and standard deviation over the seeds, 70 % of the rows for training. "
-        "100 rounds of depth 4 at learning rate 0.1 throughout. Deviations: the difference of `auto` and `none`, paired "
-        "by seed, in standard deviations of that difference; the bar is no more than 2.",
+        "Held-out loss of the tasks (root mean squared error, log loss, Poisson and Tweedie deviance), each over that "
+        "of a constant, averaged over the tasks; mean and standard deviation over the seeds, 70 % of the rows for "
+        "training. 100 rounds of depth 4 at learning rate 0.1 throughout. Deviations: the difference of `auto` and "
+        "`none`, paired by seed, in standard deviations of that difference; the bar is no more than 2.",
         "",
         "| set | rows | features | tasks | " + " | ".join(WAYS) + " | chosen | deviations | verdict |",
         "|---|--:|--:|--:|" + "--:|" * len(WAYS) + "---|--:|---|",
@@ -73,8 +73,8 @@ def teacher_section(rows: dict[str, Any]) -> list[str]:
     lines = [
         "## Teachers on half the tasks",
         "",
-        "Relative held-out loss (1: a constant; lower is better) by task, mean over the seeds. T: the task has a teacher, "
-        "a mean of three models whose predictions are out of fold (yeast, scene) or of other rows (health insurance); "
+        "Relative held-out loss (1: a constant; lower is better) by task, mean over the seeds. T: the task has a "
+        "teacher, a mean of three models whose predictions are out of fold (yeast, scene) or of other rows (health insurance); "
         "alpha = 0.5, as in MT-DNN-KD (Liu, He, Chen, Gao 2019), whose table this follows.",
         "",
     ]
@@ -126,8 +126,8 @@ def conversion_section(rows: dict[str, Any]) -> list[str]:
         "## Conversion on the entire space",
         "",
         "AUC in per cent, mean and standard deviation over the seeds. Real rows and labels; who clicks is drawn by a "
-        "known rule from real columns (`benchmarks/multitask_conversion.py`), so that CVR can be scored on all held-out "
-        "rows. Models learn conversions of clicked rows alone.",
+        "known rule from real columns (`benchmarks/multitask_conversion.py`), so that CVR can be scored on all "
+        "held-out rows. Models learn conversions of clicked rows alone.",
         "",
     ]
     for name, row in rows.items():
@@ -160,8 +160,8 @@ def outputs_section(rows: dict[str, Any]) -> list[str]:
         "## Hundreds of targets",
         "",
         "Real features (elevators, 18 columns), synthetic targets; depth 6, 64 bins, learning rate 0.1, two threads, "
-        "median of the fits after the first. Memory: peak above the loaded table in the first fit. Ratio: time over that of "
-        f"pygbt's vector leaves; the bar is {BAR:g}.",
+        "median of the fits after the first. Memory: peak above the loaded table in the first fit. Ratio: time over that "
+        f"of pygbt's vector leaves; the bar is {BAR:g}.",
         "",
         "| targets | rows | rounds | engine | fit s | ratio | memory MiB | held-out RMSE | verdict |",
         "|--:|--:|--:|---|--:|--:|--:|--:|---|",

@@ -2,8 +2,8 @@
 """Teachers on half the tasks, in the shape of the table of MT-DNN-KD (Liu, He, Chen, Gao 2019).
 
 Single-task models, tasks in shared trees without teachers, the same with teachers on every second task, and the
-teachers themselves. A teacher is the mean of three models. Where rows are few it is trained in five folds and speaks of the rows
-it has not seen; for the health insurance data it is trained on other rows.
+teachers themselves. A teacher is the mean of three models. Where rows are few it is trained in five folds and speaks of
+the rows it has not seen; for the health insurance data it is trained on other rows.
 """
 
 from __future__ import annotations
