@@ -74,8 +74,8 @@ def teacher_section(rows: dict[str, Any]) -> list[str]:
         "## Teachers on half the tasks",
         "",
         "Relative held-out loss (1: a constant; lower is better) by task, mean over the seeds. T: the task has a "
-        "teacher, a mean of three models whose predictions are out of fold (yeast, scene) or of other rows (health insurance); "
-        "alpha = 0.5, as in MT-DNN-KD (Liu, He, Chen, Gao 2019), whose table this follows.",
+        "teacher, a mean of three models whose predictions are out of fold (yeast, scene) or of other rows (health "
+        "insurance); alpha = 0.5, as in MT-DNN-KD (Liu, He, Chen, Gao 2019), whose table this follows.",
         "",
     ]
     names = {
@@ -160,8 +160,8 @@ def outputs_section(rows: dict[str, Any]) -> list[str]:
         "## Hundreds of targets",
         "",
         "Real features (elevators, 18 columns), synthetic targets; depth 6, 64 bins, learning rate 0.1, two threads, "
-        "median of the fits after the first. Memory: peak above the loaded table in the first fit. Ratio: time over that "
-        f"of pygbt's vector leaves; the bar is {BAR:g}.",
+        "median of the fits after the first. Memory: peak above the loaded table in the first fit. Ratio: time over "
+        f"that of pygbt's vector leaves; the bar is {BAR:g}.",
         "",
         "| targets | rows | rounds | engine | fit s | ratio | memory MiB | held-out RMSE | verdict |",
         "|--:|--:|--:|---|--:|--:|--:|--:|---|",

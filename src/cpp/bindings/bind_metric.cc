@@ -34,7 +34,6 @@ double evaluate(const std::string& name, const pygbt::Params& params, const std:
 }  // namespace
 
 void bind_metric(py::module_& module) {
-  module.def("metric_larger_is_better", &pygbt::metric_larger_is_better, py::arg("name"));
   module.def("evaluate_metric", &evaluate, py::arg("name"), py::arg("params"), py::arg("dataset"), py::arg("margins"),
              "A metric of margins (n, n_targets) of the parameters' objective against the labels of a Dataset.");
 }

@@ -94,6 +94,7 @@ py::array_t<float> as_matrix(const Trainer& trainer, const Floats& values) {
 
 void bind_trainer(py::module_& module) {
   const auto free = py::call_guard<py::gil_scoped_release>();
+  module.def("metric_larger_is_better", &pygbt::metric_larger_is_better, py::arg("name"));
   py::class_<Trainer>(module, "Trainer", "Grows a model one iteration at a time.")
       .def(py::init(&make_trainer), py::arg("params"), py::arg("dataset"), py::arg("init_model") = nullptr)
       .def("add_valid", &add_valid, py::arg("dataset"),
