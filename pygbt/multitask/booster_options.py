@@ -49,6 +49,4 @@ class BoosterOptions:
         for name in ("objective", "eval_metric", "n_classes", "multi_strategy", "base_score"):
             if name in params:
                 raise ValueError(f"{name} is not for the whole model: tasks say their losses and metrics")
-        for name in ("early_stopping_rounds",):
-            params.pop(name, None)
         return params

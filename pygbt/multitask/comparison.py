@@ -35,7 +35,7 @@ JOINT = ("tree", "stem:2", "residual")
 
 def alone(tasks: Sequence[Task], sharing: Sharing) -> Plan:
     """Every task by itself; auxiliary ones have nobody to help and are left out."""
-    own = sharing.having("none").balanced(False)
+    own = (sharing if sharing.share == "none" else sharing.having("tree")).balanced(False)
     return [((task,), own) for task in tasks if not task.options.auxiliary]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..table_estimator import TableEstimator, check_weight, seed_of  # first: says what is missing
+from ..table_estimator import TableEstimator, seed_of  # first: says what is missing
 
 # isort: split
 from sklearn.utils.validation import check_is_fitted
@@ -17,15 +17,16 @@ from sklearn.utils.validation import check_is_fitted
 from .. import device_arrays, devices, parameters
 from ..booster import Booster
 from ..callbacks import Callback
+from ..data import Dataset
 from ..estimator_files import FileParts, SavedEstimator
 from ..training import as_rounds
 from .booster_options import BoosterOptions
 from .comparison import Comparison, Plan, alone, choose_plan, held_out_parts
 from .group import Group, Rows, train_group
-from .labels import columns_of_tasks, rows_of
 from .options import TASK_PARAMETERS, TaskOptions, read_options
+from .reading import eval_pairs, read_labels, read_rows
 from .sharing import AUTO, Sharing, read_sharing
-from .task import Task, learn_task
+from .task import Task
 from .task_files import pack_groups, read_groups
 from .transfer import make_report
 
@@ -196,8 +197,13 @@ class MultiTask(BoosterOptions, SavedEstimator, TableEstimator):
         options, sharing, params = self._checked()
         n_rounds = as_rounds("n_estimators", self.n_estimators)
         X = self._check_X(X, reset=True)
-        tasks, rows = self._read(X, y, teachers, sample_weight, options)
-        evals = self._eval_tables(eval_set, tasks)
+        if y is None and not teachers:
+            raise ValueError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
+        tasks, rows = read_rows(X, y, teachers, sample_weight, options)
+        evals = [
+            (read_labels(self._check_X(Xv, reset=False), yv, tasks, f"eval_set[{i}]"), f"validation_{i}")
+            for i, (Xv, yv) in enumerate(eval_pairs(eval_set))
+        ]
         dataset_options = {
             "categorical_features": self.categorical_features,
             "feature_groups": self.feature_groups,
@@ -211,6 +217,7 @@ class MultiTask(BoosterOptions, SavedEstimator, TableEstimator):
             if self.early_stopping_rounds and not tables:
                 kept, held = self._hold_out(given.n, seed)
                 given, tables = given.take(kept), [(given.take(held), "validation")]
+            bins = Dataset(given.X, weight=given.weight, **dataset_options) if len(plan) > 1 else None
             return [
                 train_group(
                     own,
@@ -223,6 +230,7 @@ class MultiTask(BoosterOptions, SavedEstimator, TableEstimator):
                     early_stopping_rounds=self.early_stopping_rounds,
                     callbacks=hooks,
                     report=report,
+                    reference=bins,
                 )
                 for own, how in plan
             ]
@@ -253,52 +261,6 @@ class MultiTask(BoosterOptions, SavedEstimator, TableEstimator):
         params["seed"] = seed_of(self.random_state) or 0
         params["n_threads"] = 0 if self.n_jobs is None or self.n_jobs < 0 else self.n_jobs
         return options, sharing, parameters.canonical(params)
-
-    def _read(
-        self, X: Any, y: Any, teachers: Any, sample_weight: Any, options: tuple[TaskOptions, ...]
-    ) -> tuple[list[Task], Rows]:
-        """The tasks of the labels, and the table."""
-        if y is None and not teachers:
-            raise ValueError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
-        labels = {} if y is None else columns_of_tasks(y, options)
-        if teachers is not None and not isinstance(teachers, Mapping):
-            raise TypeError(f"teachers must be a dictionary by task, got {type(teachers).__name__}")
-        said = {name: of(X) if callable(of) else of for name, of in (teachers or {}).items()}
-        said = columns_of_tasks(said, options, "teachers")
-        n = X.shape[0]
-        for argument, columns in (("y", labels), ("teachers", said)):
-            found = rows_of(columns, argument)
-            if found not in (None, n):
-                raise ValueError(f"X has {n} rows, but {argument} has {found}")
-        tasks = [learn_task(task, labels.get(task.name), said.get(task.name)) for task in options]
-        rows = Rows(
-            X,
-            {task.name: task.labels(labels.get(task.name), n) for task in tasks},
-            {task.name: task.teacher(said[task.name], n) for task in tasks if task.name in said},
-            check_weight(sample_weight, n, "sample_weight"),
-        )
-        for task in tasks:
-            seen = ~np.isnan(rows.labels[task.name]).all()
-            if not seen and (task.name not in said or np.isnan(rows.teachers[task.name]).all()):
-                raise ValueError(f"task {task.name!r} has no label and no teacher in any row")
-        return tasks, rows
-
-    def _eval_tables(self, eval_set: Any, tasks: list[Task]) -> list[tuple[Rows, str]]:
-        if eval_set is None:
-            return []
-        pairs = [eval_set] if isinstance(eval_set, tuple) and len(eval_set) == 2 else list(eval_set)
-        tables = []
-        for i, pair in enumerate(pairs):
-            if not isinstance(pair, tuple | list) or len(pair) != 2:
-                raise ValueError("eval_set must be a pair (X, y) or a list of them")
-            X = self._check_X(pair[0], reset=False)
-            name = f"eval_set[{i}]"
-            labels = columns_of_tasks(pair[1], [task.options for task in tasks], name)
-            if rows_of(labels, name) not in (None, X.shape[0]):
-                raise ValueError(f"{name}: X has {X.shape[0]} rows, y has {rows_of(labels, name)}")
-            own = {task.name: task.labels(labels.get(task.name), X.shape[0], name) for task in tasks}
-            tables.append((Rows(X, own), f"validation_{i}"))
-        return tables
 
     def _hold_out(self, n: int, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Rows to train on and rows to stop by."""
@@ -335,8 +297,10 @@ class MultiTask(BoosterOptions, SavedEstimator, TableEstimator):
         return sharing.text, self._given_plan(tasks, sharing), None
 
     def _given_plan(self, tasks: list[Task], sharing: Sharing) -> Plan:
-        if sharing.share == "none" and self.early_stopping_rounds:
+        if sharing.share == "none" and self.early_stopping_rounds and len(tasks) > 1:
             return alone(tasks, sharing)  # each stops by itself
+        if sharing.share != "none" and len(tasks) == 1:
+            return [(tuple(tasks), sharing.having("tree"))]
         return [(tuple(tasks), sharing)]
 
     def _set_groups(self, tasks: list[Task], groups: list[Group]) -> None:

@@ -150,7 +150,7 @@ class Task:
         p: Values = self.values(margins).astype(np.float64)
         if self.n_targets == 1:
             return np.column_stack([1.0 - p[:, 0], p[:, 0]])
-        if self.loss == "logistic":
+        if self.n_labels > 1 and self.loss != "softmax":
             return p
         total = p.sum(axis=1, keepdims=True)
         shares: Values = np.divide(p, total, out=np.full_like(p, 1.0 / p.shape[1]), where=total > 0)
