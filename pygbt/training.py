@@ -54,6 +54,8 @@ class Run:
         init_model: Booster | None = None,
         objective: CustomObjective | None = None,
         metrics: Sequence[MetricLike] = (),
+        tasks: Sequence[Mapping[str, Any]] = (),
+        sharing: Mapping[str, Any] | None = None,
     ) -> None:
         if dataset.label is None and dataset.teacher is None:
             raise ValueError("ds has no label: pass y (or teacher) to Dataset to train on it")
@@ -66,6 +68,8 @@ class Run:
             self.params["objective"] = "custom"
         elif self.params["objective"] == "custom":
             raise ValueError("objective='custom' needs a callable: train(..., objective=function)")
+        if tasks:
+            self.params["objective"] = "tasks"
         self.dataset = dataset
         self.objective = objective
         self.ordinal = devices.parse(self.params["device"])[1]
@@ -73,8 +77,10 @@ class Run:
             _core.Params(parameters.core_values(self.params)),
             dataset.core,
             None if init_model is None else init_model._model,
+            tasks=[dict(task) for task in tasks],
+            sharing=dict(sharing or {}),
         )
-        self.metrics: list[MetricLike] = list(metrics) or [self.trainer.default_metric]
+        self.metrics: list[MetricLike] = list(metrics) or ([] if tasks else [self.trainer.default_metric])
         for metric in self.metrics:
             if isinstance(metric, str):
                 self.trainer.check_metric(metric)

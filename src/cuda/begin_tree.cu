@@ -139,10 +139,11 @@ RootStats CudaBackend::begin_tree(const TreeRequest& request) {
   const Precision precision = request.wide ? Precision::kWide : Precision::kNarrow;
   for (std::int32_t k = 0; k < request.width; ++k) {
     stats.units.push_back(units(request.first_target + k, precision));
-    stats.leaf_units.push_back(units(request.first_target + k, Precision::kLeaf));
     const DrawnSums& sum = sums[static_cast<std::size_t>(k)];
     stats.sums.push_back({sum.g, sum.h});
   }
+  for (std::int32_t k = 0; k < leaf_width(request); ++k)
+    stats.leaf_units.push_back(units(first_leaf_target(request) + k, Precision::kLeaf));
   units_ = stats.units;
   stats.count = n_drawn;
   stats.weight = static_cast<double>(sums[0].weight) * data_->weight_unit;

@@ -51,6 +51,7 @@ class CudaBackend final : public Backend {
   void set_gradients(std::span<const float> g, std::span<const float> h) override;
   GradientFaults set_device_gradients(const DeviceMatrix& g, const DeviceMatrix& h) override;
   LossTotals totals(std::int32_t target) override;
+  void sketch(std::int32_t n, std::span<const float> factors) override;
   RootStats begin_tree(const TreeRequest& request) override;
   void histograms(std::span<const NodeId> nodes) override;
   void subtract(std::span<const SiblingPair> pairs) override;
@@ -213,6 +214,7 @@ class CudaBackend final : public Backend {
   EvaluationSets evaluation_sets_;
   const Dataset* data_ = nullptr;
   std::int32_t n_targets_ = 1;
+  std::int32_t n_sketches_ = 0;  // of the present gradients, behind those of the targets
   std::int64_t n_rows_ = 0;
   Buffer<float> scores_;  // [row][target]
   std::vector<float> host_scores_;

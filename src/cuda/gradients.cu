@@ -11,6 +11,7 @@
 #include "math/layout.h"
 #include "math/losses.h"
 #include "math/quantise.h"
+#include "math/sketch.h"
 #include "math/softmax.h"
 #include "math/task_loss.h"
 #include "quantised.h"
@@ -85,6 +86,29 @@ struct TaskKernel {
       of.trust = trust == nullptr ? 1.0f : trust[row];
       of.temperature = temperature == nullptr ? 1.0f : temperature[row];
       task_gradients(tasks, n_tasks, of, g + row, h + row, n_rows);
+    }
+  }
+};
+
+// Behind the targets: sketches of the others.
+struct SketchKernel {
+  float* g;  // [target, sketches after the others][row]
+  float* h;
+  const float* factors;  // [sketch][target]
+  std::int64_t n_rows;
+  std::int32_t n_targets, n_sketches;
+
+  PYGBT_KERNEL void operator()() const {
+    for (std::int64_t row = first_row(); row < n_rows; row += row_step()) {
+      float curvature = 0.0f;
+      for (std::int32_t k = 0; k < n_targets; ++k) curvature += h[target_major(k, row, n_rows)];
+      for (std::int32_t j = 0; j < n_sketches; ++j) {
+        float sum = 0.0f;
+        for (std::int32_t k = 0; k < n_targets; ++k)
+          sum = sketch_step(sum, factors[std::int64_t{j} * n_targets + k], g[target_major(k, row, n_rows)]);
+        g[target_major(n_targets + j, row, n_rows)] = sum;
+        h[target_major(n_targets + j, row, n_rows)] = sketch_curvature(curvature, n_targets);
+      }
     }
   }
 };
@@ -196,7 +220,23 @@ void CudaBackend::set_task_targets(const TaskTargets& targets) {
   task_columns_.quantile_labels.put(targets.quantile_labels);
 }
 
+void CudaBackend::sketch(std::int32_t n, std::span<const float> factors) {
+  const auto wanted = static_cast<std::size_t>(n_rows_ * (n_targets_ + n));
+  for (Buffer<float>* const values : {&g_, &h_}) {
+    if (values->size() == wanted) continue;
+    Buffer<float> larger(device_);
+    larger.make(wanted);
+    launch_rows(n_rows_ * n_targets_, TransposeKernel{values->data(), larger.data(), n_rows_ * n_targets_, 1});
+    values->swap(larger);
+  }
+  Buffer<float> there(device_);
+  launch_rows(n_rows_, SketchKernel{g_.data(), h_.data(), there.put(factors), n_rows_, n_targets_, n});
+  n_sketches_ = n;
+  find_scales();
+}
+
 void CudaBackend::gradients(const LossSpec& loss) {
+  n_sketches_ = 0;
   const std::int32_t n_labels = data_->n_labels;
   if (!loss.tasks.empty()) {
     if (task_columns_.tasks.size() != loss.tasks.size()) task_columns_.tasks.put(loss.tasks);
@@ -222,7 +262,9 @@ void CudaBackend::gradients(const LossSpec& loss) {
 }
 
 void CudaBackend::set_gradients(std::span<const float> g, std::span<const float> h) {
-  require(g.size() == g_.size() && h.size() == h_.size(), "gradients must have one value per row and target");
+  n_sketches_ = 0;
+  const auto cells = static_cast<std::size_t>(n_rows_ * n_targets_);
+  require(g.size() == cells && h.size() == cells, "gradients must have one value per row and target");
   Buffer<float> given(device_);
   for (const auto& [from, to] : {std::pair{g, g_.data()}, std::pair{h, h_.data()}})
     launch_rows(n_rows_ * n_targets_, TransposeKernel{given.put(from), to, n_rows_, n_targets_});
@@ -231,15 +273,16 @@ void CudaBackend::set_gradients(std::span<const float> g, std::span<const float>
 
 // Of the integers of all targets, from the gradients' largest magnitudes.
 void CudaBackend::find_scales() {
+  const std::int32_t n = n_targets_ + n_sketches_;
   host_extremes_.clear();
-  extremes_.make(static_cast<std::size_t>(n_targets_) * 2);
-  device_.launch(1, device_.policy().n_threads, ClearExtremesKernel{stop_.data(), extremes_.data(), n_targets_});
+  extremes_.make(static_cast<std::size_t>(n) * 2);
+  device_.launch(1, device_.policy().n_threads, ClearExtremesKernel{stop_.data(), extremes_.data(), n});
   device_.launch(
-      std::max<std::int64_t>(blocks_for(n_rows_), 1) * n_targets_, device_.policy().n_threads,
-      ExtremesKernel{stop_.data(), g_.data(), h_.data(), table_.weights(), n_rows_, n_targets_, extremes_.data()});
+      std::max<std::int64_t>(blocks_for(n_rows_), 1) * n, device_.policy().n_threads,
+      ExtremesKernel{stop_.data(), g_.data(), h_.data(), table_.weights(), n_rows_, n, extremes_.data()});
   device_.launch(1, device_.policy().n_threads,
-                 ScalesKernel{stop_.data(), extremes_.data(), scales_.make(std::int64_t{n_targets_} * kPrecisions),
-                              n_targets_, data_->total_weight});
+                 ScalesKernel{stop_.data(), extremes_.data(), scales_.make(std::int64_t{n} * kPrecisions), n,
+                              data_->total_weight});
 }
 
 QuantisedTargets CudaBackend::quantised_targets() const {
@@ -274,6 +317,7 @@ LossTotals CudaBackend::totals(std::int32_t target) {
   totals.max_g = extremes(target)[0];
   totals.max_h = extremes(target)[1];
   totals.spread_g = static_cast<double>(sums.magnitude - std::abs(sums.g)) * unit.g / weight;
+  totals.mean_g = static_cast<double>(sums.magnitude) * unit.g / weight;
   totals.mean_h = static_cast<double>(sums.h) * unit.h / weight;
   return totals;
 }

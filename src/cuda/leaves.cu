@@ -156,13 +156,17 @@ Pieces CudaBackend::leaf_pieces(std::span<const NodeId> leaves) {
 void CudaBackend::launch_leaf_sums(const Pieces& leaves, std::int64_t most_leaves, Cell* out) {
   device_.launch(
       blocks_for(leaf_piece_size(), most_leaves), device_.policy().n_threads,
-      LeafSumKernel{quantised_targets(), tree_.data(), leaves, {rows_[0].data(), rows_[1].data()}, out, request_.width},
+      LeafSumKernel{quantised_targets(), tree_.data(), leaves, {rows_[0].data(), rows_[1].data()}, out, leaf_width(request_)},
       warps() * sizeof(std::int64_t));
 }
 
 void CudaBackend::leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out) {
   Buffer<Cell> sums(device_);
   sums.make_zero(out.size());
+  if (request_.leaf_width > 0) {
+    const TreeArguments arguments{request_.iteration, request_.first_leaf_target, 0, 1.0};
+    tree_.put(std::span(&arguments, 1));
+  }
   launch_leaf_sums(leaf_pieces(leaves), static_cast<std::int64_t>(leaves.size()), sums.data());
   sums.get(out.data(), out.size());
 }

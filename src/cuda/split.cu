@@ -342,8 +342,9 @@ void CudaBackend::search(const SplitRules& rules, std::span<const SplitQuery> qu
     }
   }
   for (std::size_t k = 0; k < width; ++k) {
-    units[k] = units_[k].g;
-    units[width + k] = units_[k].h;
+    const CellUnits unit = rules.units_of(k, units_[k]);
+    units[k] = unit.g;
+    units[width + k] = unit.h;
   }
   const std::int32_t most_features = *std::max_element(list_sizes.begin(), list_sizes.end());
   if (most_features == 0) {

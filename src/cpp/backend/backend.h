@@ -24,6 +24,12 @@
 
 namespace pygbt {
 
+// Units of the integers: real gradient = integer * g_unit, likewise h (weight unit included).
+struct CellUnits {
+  double g = 1.0;
+  double h = 1.0;
+};
+
 // What the search for a cut must obey; constant while a tree grows.
 struct SplitRules {
   double reg_lambda = 1.0;
@@ -38,23 +44,26 @@ struct SplitRules {
   double cat_l2 = 10.0;
   double min_category_hessian = 0.0;  // partition splits: categories with less (all targets) go with the missing rows
   std::vector<std::int8_t> monotone;  // [feature] -1, 0, +1; empty = none
+  std::vector<CellUnits> target_factors;  // [width] on gradients and hessians in the search alone; empty = 1
 
+  // Units that the search reads.
+  CellUnits units_of(std::size_t target, const CellUnits& units) const {
+    if (target_factors.empty()) return units;
+    return {units.g * target_factors[target].g, units.h * target_factors[target].h};
+  }
   std::int8_t monotone_of(FeatureId f) const {
     return monotone.empty() ? std::int8_t{0} : monotone[static_cast<std::size_t>(f)];
   }
   bool counts_needed() const { return min_child_samples > 1; }
 };
 
-// Units of the integers: real gradient = integer * g_unit, likewise h (weight unit included).
-struct CellUnits {
-  double g = 1.0;
-  double h = 1.0;
-};
-
 // One tree to grow: targets [first_target, first_target + width) of the objective, and the rows it sees.
 struct TreeRequest {
   std::int32_t first_target = 0;
   std::int32_t width = 1;
+  // Targets of the leaves, where cuts are searched on sketches of them (Backend::sketch); else the same.
+  std::int32_t first_leaf_target = 0;
+  std::int32_t leaf_width = 0;  // 0 = width
   std::uint64_t seed = 0;
   std::uint32_t iteration = 0;
   double subsample = 1.0;  // share of rows drawn by hash of the global row (Draw::kRow)
@@ -66,12 +75,20 @@ struct TreeRequest {
   std::int32_t trees_after = 0;
 };
 
+// The targets that leaf values are of.
+inline std::int32_t leaf_width(const TreeRequest& request) {
+  return request.leaf_width > 0 ? request.leaf_width : request.width;
+}
+inline std::int32_t first_leaf_target(const TreeRequest& request) {
+  return request.leaf_width > 0 ? request.first_leaf_target : request.first_target;
+}
+
 struct RootStats {
   std::vector<Cell> sums;  // [width]
   std::int64_t count = 0;  // rows in the tree
   double weight = 0.0;  // their weights
   std::vector<CellUnits> units;  // [width] of histogram and split sums
-  std::vector<CellUnits> leaf_units;  // [width] of leaf_sums
+  std::vector<CellUnits> leaf_units;  // [leaf width] of leaf_sums
 };
 
 // One node whose best cut is wanted.
@@ -119,6 +136,7 @@ struct LossTotals {  // for the choice of narrow or wide quantisation; order-fre
   double max_h = 0.0;
   double spread_g = 0.0;  // weighted mean of |g| - |mean of g|: at most the mean deviation of g from its mean
   double mean_h = 0.0;
+  double mean_g = 0.0;  // weighted mean of |g|
 };
 
 // Trees that a backend may grow by itself, without the grow loop in between.
@@ -180,6 +198,8 @@ class Backend {
     throw Unsupported("gradients on a GPU need device=\"cuda\"");
   }
   virtual LossTotals totals(std::int32_t target) = 0;
+  // Targets [n_targets, n_targets + n) of the present gradients: sketches of the others, factors [n][n_targets].
+  virtual void sketch(std::int32_t n, std::span<const float> factors) = 0;
 
   // Draws the rows, quantises the gradients; node 0 holds the rows drawn.
   virtual RootStats begin_tree(const TreeRequest& request) = 0;
@@ -201,7 +221,7 @@ class Backend {
   // Gives the rows of each node to its children, order kept; out_counts[i] = rows of the left child of cut i. Until a
   // child is cut the node keeps its rows too: it may end as a leaf.
   virtual void partition(std::span<const NodeCut> cuts, std::span<std::int64_t> out_left_counts) = 0;
-  // Wide integer sums of the leaves, out [leaf][width] in leaf_units.
+  // Wide integer sums of the leaves, out [leaf][leaf width] in leaf_units.
   virtual void leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out) = 0;
   // Exact weighted alpha-quantile of (label - score) of one target over each leaf's rows that have a label; out [leaf].
   virtual void leaf_quantiles(std::span<const NodeId> leaves, std::int32_t target, double alpha,

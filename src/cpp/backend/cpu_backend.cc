@@ -98,6 +98,12 @@ void CpuBackend::draw_rows(const TreeRequest& request) {
   nodes_.assign(1, NodeRows{n_drawn, false, false});
 }
 
+CellUnits CpuBackend::units_of(std::int32_t target, Precision precision) {
+  target_extremes(target);
+  const QuantiseTask scales = quantise_task(target, precision, 0, 0);
+  return {data_->weight_unit / scales.g_scale, data_->weight_unit / scales.h_scale};
+}
+
 // Quantises the gradients of the tree's targets, puts those of the drawn rows in order, and adds them up.
 template <class Gradient>
 RootStats CpuBackend::quantise(const TreeRequest& request) {
@@ -123,12 +129,10 @@ RootStats CpuBackend::quantise(const TreeRequest& request) {
 
   RootStats stats;
   std::vector<Cell> all(static_cast<std::size_t>(width));  // sums over all rows
+  for (std::int32_t k = 0; k < leaf_width(request); ++k)
+    stats.leaf_units.push_back(units_of(first_leaf_target(request) + k, Precision::kLeaf));
   for (std::int32_t k = 0; k < width; ++k) {
-    const std::int32_t target = request.first_target + k;
-    const QuantiseTask scales = quantise_task(target, precision, 0, 0);
-    const QuantiseTask leaf_scales = quantise_task(target, Precision::kLeaf, 0, 0);
-    stats.units.push_back({data_->weight_unit / scales.g_scale, data_->weight_unit / scales.h_scale});
-    stats.leaf_units.push_back({data_->weight_unit / leaf_scales.g_scale, data_->weight_unit / leaf_scales.h_scale});
+    stats.units.push_back(units_of(request.first_target + k, precision));
     const auto at = static_cast<std::size_t>(k);
     all[at] = {row_sums[at].g, row_sums[at].h};
   }

@@ -30,6 +30,7 @@ class CpuBackend final : public Backend {
   void gradients(const LossSpec& loss) override;
   void set_gradients(std::span<const float> g, std::span<const float> h) override;
   LossTotals totals(std::int32_t target) override;
+  void sketch(std::int32_t n, std::span<const float> factors) override;
   RootStats begin_tree(const TreeRequest& request) override;
   void histograms(std::span<const NodeId> nodes) override;
   void subtract(std::span<const SiblingPair> pairs) override;
@@ -158,6 +159,7 @@ class CpuBackend final : public Backend {
   void forget_round();
   const std::uint32_t* weights() const { return data_->weights.empty() ? nullptr : data_->weights.data(); }
   TaskRows task_rows(const LossSpec& loss, std::int64_t begin, std::int64_t end);
+  CellUnits units_of(std::int32_t target, Precision precision);
   QuantiseTask quantise_task(std::int32_t target, Precision precision, std::int64_t begin, std::int64_t end) const;
   void raise_extremes(std::int32_t target, std::int64_t begin, std::int64_t end, Extremes& most) const;
   void target_extremes(std::int32_t target);
@@ -200,8 +202,8 @@ class CpuBackend final : public Backend {
 
   HugeVector<float> scores_;                    // [row][target], without `pending_`
   PendingScores pending_;
-  HugeVector<float> g_, h_;                     // [target][row]
-  std::vector<double> max_g_, max_h_;           // [target] over rows with weight, of all workers; < 0 = not known
+  HugeVector<float> g_, h_;                     // [target, sketches after the others][row]
+  std::vector<double> max_g_, max_h_;           // [target, sketches after the others] over rows with weight, of all workers; < 0 = not known
 
   // The tree being grown.
   TreeRequest request_;

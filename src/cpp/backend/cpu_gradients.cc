@@ -94,7 +94,8 @@ void CpuBackend::gradients(const LossSpec& loss) {
 }
 
 void CpuBackend::set_gradients(std::span<const float> g, std::span<const float> h) {
-  require(g.size() == g_.size() && h.size() == h_.size(), "gradients must have one value per row and target");
+  const auto cells = static_cast<std::size_t>(n_rows_ * n_targets_);
+  require(g.size() == cells && h.size() == cells, "gradients must have one value per row and target");
   forget_narrow();
   forget_round();
   std::fill(max_g_.begin(), max_g_.end(), -1.0);
@@ -105,6 +106,38 @@ void CpuBackend::set_gradients(std::span<const float> g, std::span<const float> 
       g_[to] = g[from];
       h_[to] = h[from];
     }
+}
+
+// Behind the targets, a chunk of rows at a time: sums of all targets stay in L1.
+void CpuBackend::sketch(std::int32_t n, std::span<const float> factors) {
+  const auto all = static_cast<std::size_t>(n_targets_) + static_cast<std::size_t>(n);
+  require(factors.size() == static_cast<std::size_t>(n) * static_cast<std::size_t>(n_targets_),
+          "sketch needs a factor for each sketch and target");
+  forget_round();
+  g_.resize(all * static_cast<std::size_t>(n_rows_));
+  h_.resize(g_.size());
+  max_g_.resize(all);
+  max_h_.resize(all);
+  narrow_.resize(all);
+  for (std::size_t k = static_cast<std::size_t>(n_targets_); k < all; ++k) {
+    max_g_[k] = -1.0;
+    narrow_[k].known = false;
+  }
+  parallel_ranges(n_threads_, n_rows_, kGradientGrain, [&](std::int64_t begin, std::int64_t end, int) {
+    std::vector<float> sums(static_cast<std::size_t>(n + 1) * kChunkRows);
+    for (std::int64_t at = begin; at < end; at += kChunkRows) {
+      SketchTask task;
+      task.g = g_.data() + at;
+      task.h = h_.data() + at;
+      task.factors = factors.data();
+      task.n_sketches = n;
+      task.n_targets = n_targets_;
+      task.n = std::min(end - at, kChunkRows);
+      task.n_rows = n_rows_;
+      task.sums = sums.data();
+      kernels().sketch(task);
+    }
+  });
 }
 
 // Rows [begin, end) of one target with the scales of a precision.
@@ -235,6 +268,7 @@ LossTotals CpuBackend::totals(std::int32_t target) {
   totals.max_g = max_g_[static_cast<std::size_t>(target)];
   totals.max_h = max_h_[static_cast<std::size_t>(target)];
   totals.spread_g = static_cast<double>(sums[1] - std::abs(sums[0])) / scales.g_scale / weight;
+  totals.mean_g = static_cast<double>(sums[1]) / scales.g_scale / weight;
   totals.mean_h = static_cast<double>(sums[2]) / scales.h_scale / weight;
   return totals;
 }

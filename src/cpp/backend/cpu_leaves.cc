@@ -56,7 +56,7 @@ void CpuBackend::mark_leaves(std::span<const NodeId> leaves) {
 
 void CpuBackend::leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out) {
   mark_leaves(leaves);
-  const auto width = static_cast<std::size_t>(request_.width);
+  const auto width = static_cast<std::size_t>(leaf_width(request_));
   const std::size_t n_marks = nodes_.size() + 1;
   std::vector<Cell> sums(n_marks);
   for (std::size_t k = 0; k < width; ++k) {
@@ -64,7 +64,7 @@ void CpuBackend::leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out) 
     std::mutex merge;
     parallel_ranges(n_threads_, n_rows_, kLeafRun, [&](std::int64_t begin, std::int64_t end, int) {
       std::vector<Cell> even(n_marks), odd(n_marks);
-      const std::int32_t target = request_.first_target + static_cast<std::int32_t>(k);
+      const std::int32_t target = first_leaf_target(request_) + static_cast<std::int32_t>(k);
       kernels().sum_by_mark[mark_type_](quantise_task(target, Precision::kLeaf, begin, end), marks_at(begin),
                                         even.data(), odd.data());
       const std::lock_guard lock(merge);

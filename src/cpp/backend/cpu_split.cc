@@ -71,7 +71,8 @@ CpuBackend::SplitCall::SplitCall(CpuBackend& backend, const SplitRules& rules, s
       search_{rules, *backend.data_->cuts, backend.bin_offset_, queries, shared, backend.request_.width, {}, {},
               {},    &kernels().split},
       n_groups_(shared ? 1 : queries.size()) {
-  for (const CellUnits& unit : backend_.units_) {
+  for (std::size_t k = 0; k < backend_.units_.size(); ++k) {
+    const CellUnits unit = rules.units_of(k, backend_.units_[k]);
     search_.g_units.push_back(unit.g);
     search_.h_units.push_back(unit.h);
   }

@@ -142,6 +142,18 @@ struct TaskRows {
   std::int64_t n_rows = 0;
 };
 
+// Sketches of the gradients of consecutive rows (math/sketch.h).
+struct SketchTask {
+  float* g = nullptr;  // [target, sketches after the others] with n_rows from one to the next
+  float* h = nullptr;
+  const float* factors = nullptr;  // [sketch][target]
+  std::int32_t n_sketches = 0;
+  std::int32_t n_targets = 0;
+  std::int64_t n = 0;
+  std::int64_t n_rows = 0;
+  float* sums = nullptr;  // scratch [n_sketches + 1][n]
+};
+
 template <class Loss>
 using LossLoop = void (*)(const Loss& loss, const GradientTask& task);
 
@@ -157,6 +169,7 @@ struct Kernels {
   // Softmax couples the targets: g and h are [target][row] with `n_rows` rows from target to target.
   void (*softmax)(const GradientTask& task, bool soft_labels, SoftmaxHessian hessian, std::int64_t n_rows);
   void (*tasks)(const TaskRows& rows);
+  void (*sketch)(const SketchTask& task);
   // Packed cells += (g << 32) + h of n <= kPackedRows rows, narrow gradients, weights 1.
   void (*histogram_packed)(const HistogramTask& task, std::uint64_t* buffer);           // one-byte, [slot][256]
   void (*histogram_packed_at[2])(const HistogramTask& task, std::uint64_t* cells);      // [two_byte], task.offsets

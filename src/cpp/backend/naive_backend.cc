@@ -12,6 +12,7 @@
 #include "math/layout.h"
 #include "math/quantise.h"
 #include "math/route.h"
+#include "math/sketch.h"
 #include "math/softmax.h"
 #include "math/task_loss.h"
 #include "math/weighted_quantile.h"
@@ -110,8 +111,9 @@ NaiveBackend::Quantiser NaiveBackend::quantiser(std::int32_t target, int g_bits,
   float max_g = 0.0f, max_h = 0.0f;
   for (std::int64_t row = 0; row < data_->n_rows; ++row) {
     if (data_->weight(row) == 0) continue;
-    max_g = std::max(max_g, std::fabs(g_[at(row, target)]));
-    max_h = std::max(max_h, h_[at(row, target)]);
+    const GradHess pair = gradient_at(row, target);
+    max_g = std::max(max_g, std::fabs(pair.g));
+    max_h = std::max(max_h, pair.h);
   }
   Quantiser q;
   q.g_scale = quantiser_scale(static_cast<double>(max_g), g_bits);
@@ -128,8 +130,9 @@ NaiveBackend::Quantiser NaiveBackend::quantiser(std::int32_t target, int g_bits,
 Cell NaiveBackend::weighted(const Quantiser& q, std::int32_t target, std::int64_t row) const {
   const std::int64_t weight = data_->weight(row);
   if (weight == 0) return {};
-  return {weight * quantise_gradient(g_[at(row, target)], q.g_scale, q.g_limit),
-          weight * quantise_hessian(h_[at(row, target)], q.h_scale, q.h_limit)};
+  const GradHess pair = gradient_at(row, target);
+  return {weight * quantise_gradient(pair.g, q.g_scale, q.g_limit),
+          weight * quantise_hessian(pair.h, q.h_scale, q.h_limit)};
 }
 
 LossTotals NaiveBackend::totals(std::int32_t target) {
@@ -145,7 +148,28 @@ LossTotals NaiveBackend::totals(std::int32_t target) {
   const std::int64_t spread = magnitude - (sum.g < 0 ? -sum.g : sum.g);
   const double weight = static_cast<double>(data_->total_weight) * data_->weight_unit;
   return {q.max_g, q.max_h, static_cast<double>(spread) * q.units.g / weight,
-          static_cast<double>(sum.h) * q.units.h / weight};
+          static_cast<double>(sum.h) * q.units.h / weight, static_cast<double>(magnitude) * q.units.g / weight};
+}
+
+void NaiveBackend::sketch(std::int32_t n, std::span<const float> factors) {
+  sketch_g_.clear();
+  sketch_h_.clear();
+  for (std::int32_t j = 0; j < n; ++j)
+    for (std::int64_t row = 0; row < data_->n_rows; ++row) {
+      float g = 0.0f, h = 0.0f;
+      for (std::int32_t k = 0; k < n_targets_; ++k) {
+        g = sketch_step(g, factors[static_cast<std::size_t>(j * n_targets_ + k)], g_[at(row, k)]);
+        h += h_[at(row, k)];
+      }
+      sketch_g_.push_back(g);
+      sketch_h_.push_back(sketch_curvature(h, n_targets_));
+    }
+}
+
+GradHess NaiveBackend::gradient_at(std::int64_t row, std::int32_t target) const {
+  if (target < n_targets_) return {g_[at(row, target)], h_[at(row, target)]};
+  const auto i = static_cast<std::size_t>((target - n_targets_) * data_->n_rows + row);
+  return {sketch_g_[i], sketch_h_[i]};
 }
 
 bool NaiveBackend::drawn(const TreeRequest& request, std::int64_t row) const {
@@ -167,8 +191,10 @@ RootStats NaiveBackend::begin_tree(const TreeRequest& request) {
   RootStats root;
   for (std::int32_t k = 0; k < request.width; ++k) {
     quantisers_.push_back(quantiser(request.first_target + k, g_bits, h_bits));
-    leaf_quantisers_.push_back(quantiser(request.first_target + k, leaf_bits, leaf_bits));
     root.units.push_back(quantisers_.back().units);
+  }
+  for (std::int32_t k = 0; k < leaf_width(request); ++k) {
+    leaf_quantisers_.push_back(quantiser(first_leaf_target(request) + k, leaf_bits, leaf_bits));
     root.leaf_units.push_back(leaf_quantisers_.back().units);
   }
   nodes_.clear();
@@ -242,12 +268,12 @@ void NaiveBackend::partition(std::span<const NodeCut> cuts, std::span<std::int64
 }
 
 void NaiveBackend::leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out) {
-  const auto width = static_cast<std::size_t>(request_.width);
+  const auto width = static_cast<std::size_t>(leaf_width(request_));
   for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf) {
     for (std::size_t k = 0; k < width; ++k) {
       Cell sum;
       for (const RowId row : nodes_.at(leaves[leaf]).rows)
-        sum += weighted(leaf_quantisers_[k], request_.first_target + static_cast<std::int32_t>(k), row);
+        sum += weighted(leaf_quantisers_[k], first_leaf_target(request_) + static_cast<std::int32_t>(k), row);
       out[leaf * width + k] = sum;
     }
   }

@@ -30,6 +30,7 @@ class NaiveBackend final : public Backend {
   void gradients(const LossSpec& loss) override;
   void set_gradients(std::span<const float> g, std::span<const float> h) override;
   LossTotals totals(std::int32_t target) override;
+  void sketch(std::int32_t n, std::span<const float> factors) override;
   RootStats begin_tree(const TreeRequest& request) override;
   void histograms(std::span<const NodeId> nodes) override;
   void subtract(std::span<const SiblingPair> pairs) override;
@@ -60,6 +61,7 @@ class NaiveBackend final : public Backend {
   Quantiser quantiser(std::int32_t target, int g_bits, int h_bits) const;
   Cell weighted(const Quantiser& quantiser, std::int32_t target, std::int64_t row) const;
   std::size_t at(std::int64_t row, std::int32_t target) const;
+  GradHess gradient_at(std::int64_t row, std::int32_t target) const;  // of a target or, behind them, a sketch
   const Node& with_histogram(NodeId node) const;
 
   const Dataset* data_ = nullptr;
@@ -68,6 +70,7 @@ class NaiveBackend final : public Backend {
   std::vector<std::int64_t> bin_offset_;  // [feature] first bin of the feature in a histogram; last = all bins
   std::vector<float> scores_;             // [row][target]
   std::vector<float> g_, h_;              // [row][target]
+  std::vector<float> sketch_g_, sketch_h_;  // [sketch][row]
 
   // The tree being grown.
   TreeRequest request_;

@@ -307,7 +307,7 @@ void NaiveBackend::best_splits(const SplitRules& rules, std::span<const SplitQue
                                std::span<Split> out) {
   if (rules.counts_needed() && !request_.count_rows) throw std::logic_error("min_child_samples needs count_rows");
   std::vector<CellUnits> units;
-  for (const Quantiser& q : quantisers_) units.push_back(q.units);
+  for (const Quantiser& q : quantisers_) units.push_back(rules.units_of(units.size(), q.units));
   std::vector<View> views;
   for (const SplitQuery& query : queries) views.push_back({&query, &with_histogram(query.node)});
   const auto search = [&](std::vector<View> some, Split* splits) {

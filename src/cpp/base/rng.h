@@ -18,6 +18,7 @@ enum class Draw : std::uint32_t {
   kColumnNode = 4,     // id = feature unit, sub = node
   kBootstrap = 5,      // of a tree of a forest: id = number of the draw
   kTreeFeature = 6,    // of a tree of a forest: id = key of the node, sub = number of the draw
+  kSketch = 16,        // id = sketch * targets + target
   kThreshold = 7,      // of a tree of a forest: id = key of node and feature, sub = number of the draw or level
 };
 

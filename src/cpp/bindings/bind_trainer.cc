@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "bindings/arrays.h"
+#include "bindings/task_options.h"
 #include "boost/metric.h"
 #include "boost/trainer.h"
 #include "math/links.h"
@@ -26,9 +27,37 @@ using pygbt::Model;
 using pygbt::Params;
 using pygbt::Trainer;
 
-std::unique_ptr<Trainer> make_trainer(const Params& params, std::shared_ptr<Dataset> data, const Model* init) {
+std::unique_ptr<Trainer> make_trainer(const Params& params, std::shared_ptr<Dataset> data, const Model* init,
+                                      const std::vector<py::dict>& tasks, const py::dict& sharing) {
+  std::vector<pygbt::TaskLoss> losses = pygbt::bindings::read_tasks(tasks);
+  const pygbt::Sharing shared = pygbt::bindings::read_sharing(sharing);
   const py::gil_scoped_release free;
-  return std::make_unique<Trainer>(params, std::move(data), init, std::make_shared<pygbt::Solo>());
+  return std::make_unique<Trainer>(params, std::move(losses), shared, std::move(data), init,
+                                   std::make_shared<pygbt::Solo>());
+}
+
+py::dict transfer(const Trainer& trainer) {
+  const pygbt::TransferSums& sums = trainer.transfer();
+  py::dict out;
+  out["shared_gain"] = pygbt::bindings::to_array(std::vector<double>(sums.shared_gain));
+  out["own_gain"] = pygbt::bindings::to_array(std::vector<double>(sums.own_gain));
+  out["n_nodes"] = sums.n_nodes;
+  return out;
+}
+
+// Margins (n, k) of one objective to values.
+py::array_t<float> link_values(const std::string& objective, const py::array_t<float, py::array::c_style>& margins) {
+  pygbt::TaskLoss task;
+  py::dict named;
+  named["objective"] = objective;
+  pygbt::bindings::Options(named, "link_values").take_name("objective", task.objective);
+  pygbt::require(margins.ndim() == 2, "margins must have shape (n, k)");
+  py::array_t<float> out({margins.shape(0), margins.shape(1)});
+  std::copy(margins.data(), margins.data() + margins.size(), out.mutable_data());
+  const auto width = static_cast<std::int32_t>(margins.shape(1));
+  for (py::ssize_t row = 0; row < margins.shape(0); ++row)
+    pygbt::apply_link(pygbt::link_of(task.objective), out.mutable_data() + row * width, width);
+  return out;
 }
 
 std::int32_t add_valid(Trainer& trainer, std::shared_ptr<Dataset> data) {
@@ -95,8 +124,12 @@ py::array_t<float> as_matrix(const Trainer& trainer, const Floats& values) {
 void bind_trainer(py::module_& module) {
   const auto free = py::call_guard<py::gil_scoped_release>();
   module.def("metric_larger_is_better", &pygbt::metric_larger_is_better, py::arg("name"));
+  module.def("link_values", &link_values, py::arg("objective"), py::arg("margins"),
+             "Margins (n, k) of an objective in units of the label.");
   py::class_<Trainer>(module, "Trainer", "Grows a model one iteration at a time.")
-      .def(py::init(&make_trainer), py::arg("params"), py::arg("dataset"), py::arg("init_model") = nullptr)
+      .def(py::init(&make_trainer), py::arg("params"), py::arg("dataset"), py::arg("init_model") = nullptr,
+           py::arg("tasks") = std::vector<py::dict>(), py::arg("sharing") = py::dict())
+      .def("transfer", &transfer, "Gains of shared trees by task, and those of the tasks' own best cuts of the same nodes.")
       .def("add_valid", &add_valid, py::arg("dataset"),
            "Adds an evaluation set that shares the training edges; returns its index.")
       .def("step", &Trainer::step, py::arg("learning_rate"), free, "One iteration; False when no tree found a cut.")

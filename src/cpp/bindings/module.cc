@@ -23,6 +23,7 @@ void bind_ensemble(py::module_& module);
 void bind_prune(py::module_& module);
 void bind_c45(py::module_& module);
 void bind_probe_math(py::module_& probe);
+void bind_probe_tasks(py::module_& probe);
 void bind_row_predictor(py::module_& module);
 void bind_probe_backend(py::module_& probe);
 void bind_probe_limits(py::module_& probe);
@@ -84,6 +85,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   bind_c45(module);
   py::module_ probe = module.def_submodule("probe", "Single operations of the engine, for tests and benchmarks.");
   bind_probe_math(probe);
+  bind_probe_tasks(probe);
   bind_probe_backend(probe);
   bind_probe_limits(probe);
 }

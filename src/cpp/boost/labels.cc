@@ -199,6 +199,49 @@ void check_presence(const LossSpec& spec, const Dataset& data, Communicator& com
   }
 }
 
+// Labels of every task by the rules of its objective; NaN is none.
+void check_task_labels(const LossSpec& spec, const Dataset& data) {
+  std::int32_t n_labels = 0;
+  for (const TaskLoss& task : spec.tasks) n_labels = std::max(n_labels, task.first_label + task.n_labels);
+  require(data.n_labels == n_labels, "label has " + std::to_string(data.n_labels) + " columns, the tasks need " +
+                                         std::to_string(n_labels));
+  for (std::size_t t = 0; t < spec.tasks.size(); ++t) {
+    const TaskLoss& task = spec.tasks[t];
+    LossSpec alone;
+    alone.objective = task.objective == Objective::kEntireSpace ? Objective::kLogistic : task.objective;
+    alone.n_targets = task.n_targets;
+    Dataset labels;
+    labels.n_rows = data.n_rows;
+    labels.n_labels = task.n_labels;
+    for (std::int64_t row = 0; row < data.n_rows; ++row) {
+      const auto first = data.labels.begin() + row * data.n_labels + task.first_label;
+      labels.labels.insert(labels.labels.end(), first, first + task.n_labels);
+    }
+    try {
+      check_values(alone, labels, task.n_targets);
+    } catch (const InvalidArgument& e) {
+      throw InvalidArgument("task " + std::to_string(t) + ": " + e.what());
+    }
+  }
+}
+
+LossSpec resolve_tasks(LossSpec spec, const Dataset& data, Communicator& comm) {
+  std::string error;
+  try {
+    require(!spec.tasks.empty(), "objective \"tasks\" needs at least one task");
+    spec.n_targets = 0;
+    for (const TaskLoss& task : spec.tasks) spec.n_targets += task.n_targets;
+    check_task_labels(spec, data);
+  } catch (const InvalidArgument& e) {
+    error = e.what();
+  }
+  agree_on_argument(comm, error);
+  require(data.n_margins == 0 || data.n_margins == spec.n_targets,
+          "base_margin has " + std::to_string(data.n_margins) + " columns but the tasks have " +
+              std::to_string(spec.n_targets) + " targets");
+  return spec;
+}
+
 void check_margin_columns(const LossSpec& spec, const Dataset& data) {
   require(data.n_margins == 0 || data.n_margins == spec.n_targets, "base_margin has " + std::to_string(data.n_margins) +
                                                                        " columns but the model has " +
@@ -227,6 +270,7 @@ void agree_on_argument(Communicator& comm, const std::string& error) {
 }
 
 LossSpec resolve_labels(LossSpec spec, std::int32_t n_classes, const Dataset& data, Communicator& comm) {
+  if (spec.objective == Objective::kTasks) return resolve_tasks(std::move(spec), data, comm);
   std::string error;
   try {
     require(data.n_labels + data.n_teacher > 0, "label: training needs labels, the Dataset has none");
@@ -249,6 +293,7 @@ void check_labels(const LossSpec& spec, const Dataset& data) {
   const std::string name = objective_name(spec.objective);
   const std::string targets = std::to_string(spec.n_targets);
   check_margin_columns(spec, data);
+  if (spec.objective == Objective::kTasks) return check_task_labels(spec, data);
   require(data.n_labels > 0, "label: this Dataset has no labels");
   const bool one_label_for_all =
       data.n_labels == 1 && (has_class_ids(spec, data) || spec.objective == Objective::kCustom ||

@@ -50,6 +50,8 @@ const Metric& find_metric(const std::string& name) {
 
 void require_fit(const Metric& metric, const LossSpec& spec) {
   const Objective objective = spec.objective;
+  require(objective != Objective::kTasks,
+          "eval_metric: several tasks have a metric each; pygbt.multitask.MultiTask evaluates them");
   const bool custom = objective == Objective::kCustom;
   const std::string refusal = "eval_metric: " + std::string(metric.name) + " has no meaning for objective '" +
                               objective_name(objective) + "'; it needs ";

@@ -43,20 +43,28 @@ void check_init(const Model& init, const LossSpec& loss, const Dataset& data, st
 }  // namespace
 
 Trainer::Trainer(Params params, DatasetPtr data, const Model* init, std::shared_ptr<Communicator> comm)
-    : params_(std::move(params)), data_(std::move(data)), comm_(std::move(comm)) {
+    : Trainer(std::move(params), {}, Sharing{}, std::move(data), init, std::move(comm)) {}
+
+Trainer::Trainer(Params params, std::vector<TaskLoss> tasks, const Sharing& sharing, DatasetPtr data, const Model* init,
+                 std::shared_ptr<Communicator> comm)
+    : params_(std::move(params)), data_(std::move(data)), comm_(std::move(comm)), sharing_(sharing) {
   validate(params_);
   validate_features(params_, data_->n_features());
   require(data_->n_labels + data_->n_teacher > 0 || params_.objective == Objective::kCustom,
           "the training Dataset has no label");
   require_bins_on(*data_, std::string(to_string(params_.device)), params_.device_ordinal);
-  loss_ = resolve_labels(loss_of(params_), params_.n_classes, *data_, *comm_);
+  LossSpec loss = loss_of(params_);
+  loss.tasks = std::move(tasks);
+  loss_ = resolve_labels(std::move(loss), params_.n_classes, *data_, *comm_);
   if (needs_tasks(loss_, *data_)) {
-    if (loss_.tasks.empty()) loss_.tasks = pygbt::tasks_of(loss_, params_, *data_);
+    if (loss_.tasks.empty()) loss_.tasks = tasks_of(loss_, params_, *data_);
     check_teacher(loss_.tasks, *data_, loss_.n_targets);
     target_columns_ = make_target_columns(loss_.tasks, *data_, loss_.n_targets, params_.n_threads);
   }
-  if (params_.multi_strategy == MultiStrategy::kVectorLeaf) tree_width_ = loss_.n_targets;
-  trees_per_iteration_ = loss_.n_targets / tree_width_;
+  plan_ = loss_.objective == Objective::kTasks
+              ? shared_plan(loss_.tasks, loss_.n_targets, sharing_)
+              : plain_plan(loss_.n_targets, params_.multi_strategy == MultiStrategy::kVectorLeaf ? loss_.n_targets : 1);
+  trees_per_iteration_ = trees_in_model(plan_);
   if (init != nullptr) {
     check_init(*init, loss_, *data_, trees_per_iteration_);
     base_score_ = init->base_score();
@@ -77,10 +85,12 @@ Trainer::Trainer(Params params, DatasetPtr data, const Model* init, std::shared_
   train_.data = data_;
   train_.device = backend_->training_rows();
   grower_ = std::make_unique<Grower>(params_, *data_->cuts);
-  const std::vector<double> levels = quantile_levels(0);
+  const std::vector<double> levels = quantile_levels(plan_[0]);
   const bool mixed = std::any_of(levels.begin(), levels.end(), [](double level) { return level < 0.0; });
-  queues_ = !mixed && grower_->orders(*backend_, tree_width_, !levels.empty());
-  guessed_wide_.assign(static_cast<std::size_t>(trees_per_iteration_), 0);
+  queues_ = !mixed && loss_.objective != Objective::kTasks &&
+            grower_->orders(*backend_, plan_[0].width, !levels.empty());
+  guessed_wide_.assign(plan_.size(), 0);
+  if (loss_.objective == Objective::kTasks) prepare_sharing(init);
 }
 
 // Base score or base margin, then every tree in order, in float32: what n iterations in one run leave behind.
@@ -131,86 +141,98 @@ bool Trainer::wide_needed(std::int32_t first_target, std::int32_t width) {
   return false;
 }
 
-TreeRequest Trainer::request_of(const Task& task) const {
+TreeRequest Trainer::request_of(const Order& order) const {
+  const TreePlan& plan = plan_of(order);
   TreeRequest request;
-  request.first_target = task.number * tree_width_;
-  request.width = tree_width_;
+  request.first_target = plan.first_target;
+  request.width = plan.width;
   request.seed = params_.seed;
-  request.iteration = task.iteration;
+  request.iteration = order.iteration;
   request.subsample = params_.subsample;
-  request.trees_after = tree_width_ == 1 ? trees_per_iteration_ - 1 - task.number : 0;
+  const bool alike = loss_.objective != Objective::kTasks && plan.width == 1;
+  request.trees_after = alike ? static_cast<std::int32_t>(plan_.size()) - 1 - order.number : 0;
   return request;
 }
 
-std::uint32_t Trainer::tree_number(const Task& task) const {
-  return task.iteration * static_cast<std::uint32_t>(trees_per_iteration_) + static_cast<std::uint32_t>(task.number);
+std::uint32_t Trainer::tree_number(const Order& order) const {
+  return order.iteration * static_cast<std::uint32_t>(plan_.size()) + static_cast<std::uint32_t>(order.number);
 }
 
 // Of the residuals, where they set the leaf values of a tree; else empty.
-std::vector<double> Trainer::quantile_levels(std::int32_t number) const {
+std::vector<double> Trainer::quantile_levels(const TreePlan& plan) const {
   std::vector<double> levels;
-  for (std::int32_t k = 0; k < tree_width_; ++k) levels.push_back(leaf_quantile_level(loss_, number * tree_width_ + k));
+  for (std::int32_t k = 0; k < plan.width; ++k) levels.push_back(leaf_quantile_level(loss_, plan.first_target + k));
   if (std::all_of(levels.begin(), levels.end(), [](double level) { return level < 0.0; })) levels.clear();
   return levels;
 }
 
-std::vector<Trainer::Task> Trainer::tasks_of(std::span<const double> learning_rates) const {
-  std::vector<Task> tasks;
+std::vector<Trainer::Order> Trainer::orders_of(std::span<const double> learning_rates) const {
+  std::vector<Order> orders;
   auto iteration = static_cast<std::uint32_t>(n_iterations());
   for (const double rate : learning_rates) {
     require(std::isfinite(rate) && rate > 0.0, "learning_rate must be a positive finite number");
-    for (std::int32_t number = 0; number < trees_per_iteration_; ++number) tasks.push_back({iteration, number, rate});
+    for (std::size_t number = 0; number < plan_.size(); ++number)
+      orders.push_back({iteration, static_cast<std::int32_t>(number), rate});
     ++iteration;
   }
-  return tasks;
+  return orders;
 }
 
-// The tree, its leaf values added to the scores.
-BinnedTree Trainer::grow(const Task& task) {
-  TreeRequest request = request_of(task);
-  request.wide = wide_needed(request.first_target, request.width);
+// The tree, its leaf values added to the scores; those of a stem are not.
+BinnedTree Trainer::grow(const Order& order) {
+  const TreePlan& plan = plan_of(order);
+  TreeRequest request = request_of(order);
+  if (loss_.objective == Objective::kTasks) prepare_tree(order, request);
+  // What grows on a stem reads its sums: they must be of the same integers.
+  const bool of_all = plan.stem || plan.on_stem;
+  request.wide = of_all ? wide_needed(0, loss_.n_targets) : wide_needed(request.first_target, request.width);
+  Grower& grower = plan.own && own_grower_ ? *own_grower_ : *grower_;
   GrownTree grown =
-      grower_->grow(*backend_, request, tree_number(task), task.learning_rate, quantile_levels(task.number));
-  backend_->add_scores(grown.tree, grown.leaf_nodes);
+      grower.grow(*backend_, request, tree_number(order), order.learning_rate, quantile_levels(plan));
+  if (plan.stem)
+    stem_ = grower.stem();
+  else
+    backend_->add_scores(grown.tree, grown.leaf_nodes);
   return std::move(grown.tree);
 }
 
 // The same of many trees, queued. Where a tree's precision was guessed wrong it is queued again, with those after it.
 template <class Gradients>
-std::vector<BinnedTree> Trainer::grow_queued(const std::vector<Task>& tasks, Gradients&& gradients) {
+std::vector<BinnedTree> Trainer::grow_queued(const std::vector<Order>& orders, Gradients&& gradients) {
   std::vector<BinnedTree> trees;
   const bool guessed = params_.histogram_precision == HistogramPrecision::kAuto;
   bool again = false;
-  while (trees.size() < tasks.size()) {
-    for (std::size_t i = trees.size(); i < tasks.size(); ++i) {
-      const Task& task = tasks[i];
-      if (task.number == 0 && !(again && i == trees.size())) gradients();
-      TreeRequest request = request_of(task);
-      request.wide = guessed ? guessed_wide_[static_cast<std::size_t>(task.number)] != 0
+  while (trees.size() < orders.size()) {
+    for (std::size_t i = trees.size(); i < orders.size(); ++i) {
+      const Order& order = orders[i];
+      if (plan_of(order).new_gradients && !(again && i == trees.size())) gradients();
+      TreeRequest request = request_of(order);
+      request.wide = guessed ? guessed_wide_[static_cast<std::size_t>(order.number)] != 0
                              : params_.histogram_precision == HistogramPrecision::kWide;
-      TreeOrder order = grower_->order(request, tree_number(task), task.learning_rate, quantile_levels(task.number));
-      order.guessed = guessed;
-      backend_->queue_tree(order);
+      TreeOrder queued =
+          grower_->order(request, tree_number(order), order.learning_rate, quantile_levels(plan_of(order)));
+      queued.guessed = guessed;
+      backend_->queue_tree(queued);
     }
     for (OrderedTree& tree : backend_->finish_trees()) trees.push_back(Grower::finished(std::move(tree)));
-    if (trees.size() < tasks.size()) guessed_wide_[static_cast<std::size_t>(tasks[trees.size()].number)] ^= 1;
+    if (trees.size() < orders.size()) guessed_wide_[static_cast<std::size_t>(orders[trees.size()].number)] ^= 1;
     again = true;
   }
   return trees;
 }
 
-// Trees of the iterations to come. All trees of an iteration see the gradients of its start, so none is kept unless all
-// are grown.
+// Trees of the iterations to come. All trees of an iteration are kept, or none.
 template <class Gradients>
 bool Trainer::add_trees(std::span<const double> learning_rates, Gradients&& gradients) {
-  const std::vector<Task> tasks = tasks_of(learning_rates);
+  const std::vector<Order> orders = orders_of(learning_rates);
   std::vector<BinnedTree> grown;
   if (queues_) {
-    grown = grow_queued(tasks, gradients);
+    grown = grow_queued(orders, gradients);
   } else {
-    for (const Task& task : tasks) {
-      if (task.number == 0) gradients();
-      grown.push_back(grow(task));
+    for (const Order& order : orders) {
+      if (plan_of(order).new_gradients) gradients();
+      BinnedTree tree = grow(order);
+      if (!plan_of(order).stem) grown.push_back(std::move(tree));
     }
   }
   std::vector<TreePtr> trees;

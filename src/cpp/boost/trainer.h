@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "boost/sharing.h"
 #include "boost/task_targets.h"
 #include "comm/communicator.h"
 #include "data/dataset.h"
@@ -31,6 +32,9 @@ class Trainer {
   // Continues `init` if given: its trees come first and iterations are numbered on from it, so that k iterations, a
   // file and n - k iterations are n iterations, byte for byte. `data` must be binned with the edges of `init`.
   Trainer(Params params, DatasetPtr data, const Model* init, std::shared_ptr<Communicator> comm);
+  // The same with several losses; `tasks` cover the targets and label columns in order (objective kTasks).
+  Trainer(Params params, std::vector<TaskLoss> tasks, const Sharing& sharing, DatasetPtr data, const Model* init,
+          std::shared_ptr<Communicator> comm);
 
   // An evaluation set that shares the edges of the training set. Returns its index.
   std::int32_t add_valid(DatasetPtr data);
@@ -56,6 +60,7 @@ class Trainer {
   std::int32_t n_iterations() const { return static_cast<std::int32_t>(trees_.size()) / trees_per_iteration_; }
   std::int32_t n_outputs() const { return loss_.n_targets; }
   const LossSpec& loss() const { return loss_; }
+  const TransferSums& transfer() const { return transfer_; }  // where Sharing::report asks for it
 
  private:
   struct EvaluationSet {
@@ -68,20 +73,25 @@ class Trainer {
   EvaluationSet& set_at(std::int32_t set) { return set < 0 ? train_ : valids_.at(static_cast<std::size_t>(set)); }
   bool wide_needed(std::int32_t first_target, std::int32_t width);
   // A tree of an iteration to come.
-  struct Task {
+  struct Order {
     std::uint32_t iteration = 0;
-    std::int32_t number = 0;  // in the iteration
+    std::int32_t number = 0;  // in the plan
     double learning_rate = 0.0;
   };
-  TreeRequest request_of(const Task& task) const;
-  std::uint32_t tree_number(const Task& task) const;
-  std::vector<double> quantile_levels(std::int32_t number) const;
-  std::vector<Task> tasks_of(std::span<const double> learning_rates) const;
+  const TreePlan& plan_of(const Order& order) const { return plan_[static_cast<std::size_t>(order.number)]; }
+  TreeRequest request_of(const Order& order) const;
+  std::uint32_t tree_number(const Order& order) const;
+  std::vector<double> quantile_levels(const TreePlan& plan) const;
+  std::vector<Order> orders_of(std::span<const double> learning_rates) const;
+  void prepare_sharing(const Model* init);
+  void prepare_tree(const Order& order, TreeRequest& request);
+  void sketch_targets(const Order& order, TreeRequest& request);
+  std::vector<CellUnits> balance_factors(const TreePlan& plan);
   template <class Gradients>
   bool add_trees(std::span<const double> learning_rates, Gradients&& gradients);
-  BinnedTree grow(const Task& task);
+  BinnedTree grow(const Order& order);
   template <class Gradients>
-  std::vector<BinnedTree> grow_queued(const std::vector<Task>& tasks, Gradients&& gradients);
+  std::vector<BinnedTree> grow_queued(const std::vector<Order>& orders, Gradients&& gradients);
 
   Params params_;
   DatasetPtr data_;
@@ -90,11 +100,19 @@ class Trainer {
   LossSpec loss_;
   TargetColumns target_columns_;  // of loss_.tasks; the backend reads them
   std::vector<float> base_score_;
-  std::int32_t tree_width_ = 1;             // K for vector leaves
-  std::int32_t trees_per_iteration_ = 1;
+  Sharing sharing_;
+  std::vector<TreePlan> plan_;              // of an iteration
+  std::int32_t trees_per_iteration_ = 1;    // those that stay in the model
   std::vector<TreePtr> trees_;
   std::unique_ptr<Backend> backend_;
+  Params own_params_, stem_params_;     // growers refer to theirs
   std::unique_ptr<Grower> grower_;
+  std::unique_ptr<Grower> own_grower_;  // of trees that belong to one task under a stem or beside a shared tree
+  Stem stem_;
+  std::vector<char> used_features_;     // [feature] by any tree of the model
+  std::vector<double> live_share_;      // [target] weight of the rows that have a gradient in it
+  TransferSums transfer_;
+  std::unique_ptr<CutWitness> witness_;  // fills transfer_
   bool queues_ = false;  // the backend grows whole trees
   std::vector<char> guessed_wide_;  // [number in the iteration] precision of the last such tree
   std::vector<EvaluationSet> valids_;

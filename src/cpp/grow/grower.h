@@ -26,6 +26,25 @@ struct GrownTree {
   std::vector<NodeId> leaf_nodes;  // [leaf] node of each leaf
 };
 
+// The cuts that a tree begins with, as another tree found them on more targets: sums of the left children are of
+// targets [0, n) at the same precision.
+struct Stem {
+  struct Cut {
+    Split split;               // not valid: the stem ends here
+    std::int32_t left = -1;    // place of the first child
+  };
+  std::vector<Cut> cuts;  // [place], the root first
+};
+
+// What an own search of each task would have gained: see TransferSums.
+class CutWitness {
+ public:
+  virtual ~CutWitness() = default;
+  // The targets of a task as factors (1 or 0) on those of the tree.
+  virtual const std::vector<std::vector<CellUnits>>& tasks() const = 0;
+  virtual void see(std::size_t task, double shared_gain, double own_gain) = 0;
+};
+
 class Grower {
  public:
   Grower(const Params& params, const Cuts& cuts);
@@ -34,6 +53,19 @@ class Grower {
   // values by those quantiles of the residuals; empty: by gradient sums.
   GrownTree grow(Backend& backend, const TreeRequest& request, std::uint32_t tree_number, double learning_rate,
                  std::span<const double> quantile_levels);
+  // Settings of the trees to come. Factors on the units of the tree's targets while cuts are searched; empty = 1.
+  void set_target_factors(std::vector<CellUnits> factors) { rules_.target_factors = std::move(factors); }
+  void set_stem(const Stem* stem, std::int32_t first_target) {
+    stem_ = stem;
+    first_of_stem_ = first_target;
+  }
+  // The first use of a feature in the model must bring so much gain on top; `used` [feature] outlives the grower.
+  void set_feature_penalty(double penalty, std::vector<char>* used) {
+    feature_penalty_ = penalty;
+    used_features_ = used;
+  }
+  void set_witness(CutWitness* witness) { witness_ = witness; }
+  Stem stem() const;  // the cuts of the tree grown last
 
   // The same as an order for a backend that grows whole trees by itself; nothing where it does not.
   bool orders(const Backend& backend, std::int32_t width, bool quantile_leaves) const;
@@ -59,6 +91,9 @@ class Grower {
 
   bool can_split(const Node& node) const;
   void evaluate(Backend& backend, const HistogramStep& step, const std::vector<NodeId>& nodes);
+  void charge_new_features(Backend& backend, std::span<const SplitQuery> queries, std::span<Split> splits) const;
+  void testify(Backend& backend, std::span<const SplitQuery> queries, std::span<const Split> splits);
+  void grow_stem(Backend& backend, std::vector<NodeId>& frontier);
   std::vector<NodeId> choose(std::vector<NodeId>& candidates) const;
   std::vector<NodeId> look_ahead(const std::vector<NodeId>& frontier) const;
   void expand(Backend& backend, const std::vector<NodeId>& nodes, bool last);
@@ -80,6 +115,13 @@ class Grower {
   InteractionSets interactions_;
 
   GrowLimits limits_;
+
+  // Of the trees to come.
+  const Stem* stem_ = nullptr;
+  std::int32_t first_of_stem_ = 0;  // the tree's first target among those of the stem
+  double feature_penalty_ = 0.0;
+  std::vector<char>* used_features_ = nullptr;
+  CutWitness* witness_ = nullptr;
 
   // The tree being grown.
   std::vector<Node> nodes_;        // in the order of expansion: the backend's ids

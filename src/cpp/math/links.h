@@ -21,6 +21,7 @@ constexpr Link link_of(Objective objective) {
       return Link::kExp;
     case Objective::kLogistic:
     case Objective::kOneVsRest:
+    case Objective::kEntireSpace:
       return Link::kSigmoid;
     case Objective::kSoftmax:
       return Link::kSoftmax;

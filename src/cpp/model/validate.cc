@@ -110,7 +110,7 @@ void validate_cuts(const Cuts& cuts) {
 
 void validate_tree(const Tree& tree, const Cuts& cuts, std::int32_t n_outputs, std::int64_t index) {
   const TreeCheck check{tree, cuts, index};
-  check.sound(tree.width == 1 || tree.width == n_outputs, "leaves have a wrong number of values");
+  check.sound(tree.width >= 1 && tree.width <= n_outputs, "leaves have a wrong number of values");
   check.sound(tree.target >= 0 && tree.target <= n_outputs - tree.width,
               "the tree adds to an output that does not exist");
   check.lengths();

@@ -8,6 +8,7 @@
 #include "backend/split_kernels.h"
 #include "math/quantise.h"
 #include "math/route.h"
+#include "math/sketch.h"
 #include "math/softmax.h"
 #include "math/task_loss.h"
 
@@ -45,6 +46,7 @@ Kernels table() {
               loss_loop<Poisson>,      loss_loop<Gamma>,         loss_loop<Tweedie>, loss_loop<LogisticLoss>};
   k.softmax = softmax_rows;
   k.tasks = task_rows;
+  k.sketch = sketch_rows;
   k.histogram_packed = histogram_packed;
   k.histogram_packed_at[0] = histogram_packed_at<std::uint8_t>;
   k.histogram_packed_at[1] = histogram_packed_at<std::uint16_t>;

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of the trainer that several tasks in one model need: settings of shared and own trees, task balance, sketches,
+// penalties on new features, and what the transfer report is made of.
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/error.h"
+#include "boost/exact_sum.h"
+#include "boost/trainer.h"
+#include "math/sketch.h"
+#include "math/task_loss.h"
+
+namespace pygbt {
+
+namespace {
+
+// Adds up the gains of shared trees by task.
+class TaskWitness final : public CutWitness {
+ public:
+  TaskWitness(const std::vector<TaskLoss>& tasks, std::int32_t n_targets, TransferSums& sums) : sums_(sums) {
+    sums.shared_gain.assign(tasks.size(), 0.0);
+    sums.own_gain.assign(tasks.size(), 0.0);
+    for (const TaskLoss& task : tasks) {
+      std::vector<CellUnits> of_task(static_cast<std::size_t>(n_targets), CellUnits{0.0, 0.0});
+      std::fill_n(of_task.begin() + task.first_target, task.n_targets, CellUnits{1.0, 1.0});
+      tasks_.push_back(std::move(of_task));
+    }
+  }
+  const std::vector<std::vector<CellUnits>>& tasks() const override { return tasks_; }
+  void see(std::size_t task, double shared_gain, double own_gain) override {
+    sums_.shared_gain[task] += shared_gain;
+    sums_.own_gain[task] += own_gain;
+    if (task == 0) ++sums_.n_nodes;
+  }
+
+ private:
+  std::vector<std::vector<CellUnits>> tasks_;
+  TransferSums& sums_;
+};
+
+}  // namespace
+
+void Trainer::prepare_sharing(const Model* init) {
+  const bool symmetric = params_.grow_policy == GrowPolicy::kSymmetric;
+  require(sharing_.share != Share::kStem || !symmetric, "share \"stem\" needs grow_policy \"depthwise\" or \"lossguide\"");
+  require(sharing_.share != Share::kStem || sharing_.stem_depth >= 1, "share \"stem:d\" needs d of at least 1");
+  require(sharing_.feature_penalty == 0.0 || !symmetric,
+          "feature_penalty needs grow_policy \"depthwise\" or \"lossguide\"");
+  const bool changed_gains = sharing_.balance || sharing_.sketch > 0;
+  require(!changed_gains || params_.monotone_constraints.empty(),
+          "balance and sketch change what cuts are judged by and do not go together with monotone_constraints");
+  require(sharing_.sketch < loss_.n_targets || sharing_.sketch == 0,
+          "sketch must be smaller than the number of targets, " + std::to_string(loss_.n_targets));
+  require(sharing_.sketch == 0 || sharing_.share == Share::kTree, "sketch needs share \"tree\"");
+
+  own_params_ = params_;
+  if (sharing_.own_reg_lambda) own_params_.reg_lambda = *sharing_.own_reg_lambda;
+  own_grower_ = std::make_unique<Grower>(own_params_, *data_->cuts);
+  if (sharing_.share == Share::kStem) {  // the stem is a shallow tree of its own
+    stem_params_ = params_;
+    stem_params_.max_depth = params_.max_depth > 0 ? std::min(params_.max_depth, sharing_.stem_depth) : sharing_.stem_depth;
+    grower_ = std::make_unique<Grower>(stem_params_, *data_->cuts);
+  }
+  if (sharing_.feature_penalty > 0.0) {
+    used_features_.assign(static_cast<std::size_t>(data_->n_features()), 0);
+    if (init != nullptr)
+      for (const TreePtr& tree : trees_)
+        for (std::size_t i = 0; i < tree->tree.left.size(); ++i)
+          if (tree->tree.left[i] >= 0) used_features_[static_cast<std::size_t>(tree->tree.feature[i])] = 1;
+    for (Grower* const grower : {grower_.get(), own_grower_.get()})
+      grower->set_feature_penalty(sharing_.feature_penalty, &used_features_);
+  }
+  if (sharing_.report && sharing_.share != Share::kNone && sharing_.sketch == 0) {
+    witness_ = std::make_unique<TaskWitness>(loss_.tasks, loss_.n_targets, transfer_);
+    grower_->set_witness(witness_.get());
+  }
+  if (sharing_.balance) {
+    const TaskTargets targets = target_columns_.view(*data_);
+    const auto live = exact_sums(data_->n_rows, loss_.n_targets, *comm_, params_.n_threads,
+                                 [&](std::int64_t row, ExactSum* sum) {
+                                   const TaskRow of = task_row(targets, loss_.n_targets, row);
+                                   for (const TaskLoss& task : loss_.tasks)
+                                     for (std::int32_t k = 0; k < task.n_targets; ++k)
+                                       if (blended_target(task, of, k).weight > 0.0f)
+                                         sum[task.first_target + k].add(1.0, data_->weight(row));
+                                 });
+    auto total = static_cast<std::int64_t>(data_->total_weight);
+    comm_->allreduce_sum({&total, 1});
+    for (const ExactSum& sum : live) live_share_.push_back(sum.value() / static_cast<double>(total));
+  }
+}
+
+// Divides every task by the mean magnitude of its gradients and by its mean hessian over the rows that have one, so that
+// neither the unit of a label nor the size of a loss decides which task a cut serves; weights count as before.
+std::vector<CellUnits> Trainer::balance_factors(const TreePlan& plan) {
+  std::vector<CellUnits> factors(static_cast<std::size_t>(plan.width));
+  for (const TaskLoss& task : loss_.tasks) {
+    if (task.first_target < plan.first_target || task.first_target >= plan.first_target + plan.width) continue;
+    double magnitude = 0.0, hessian = 0.0, live = 0.0;
+    for (std::int32_t k = 0; k < task.n_targets; ++k) {
+      const LossTotals totals = backend_->totals(task.first_target + k);
+      magnitude += totals.mean_g;
+      hessian += totals.mean_h;
+      live += live_share_[static_cast<std::size_t>(task.first_target + k)];
+    }
+    CellUnits factor;
+    if (magnitude > 0.0 && hessian > 0.0 && live > 0.0)
+      factor = {std::sqrt(static_cast<double>(task.weight)) * live / magnitude, live / hessian};
+    std::fill_n(factors.begin() + (task.first_target - plan.first_target), task.n_targets, factor);
+  }
+  return factors;
+}
+
+void Trainer::sketch_targets(const Order& order, TreeRequest& request) {
+  const std::int32_t n = loss_.n_targets;
+  std::vector<float> factors;
+  if (sharing_.sketch_kind == SketchKind::kRandomProjection) {
+    factors = random_projection(params_.seed, order.iteration, sharing_.sketch, n);
+  } else {  // the targets of the largest gradients, the lower of equal ones
+    std::vector<double> magnitude;
+    for (std::int32_t k = 0; k < n; ++k) magnitude.push_back(backend_->totals(k).mean_g);
+    std::vector<std::size_t> largest(static_cast<std::size_t>(n));
+    std::iota(largest.begin(), largest.end(), std::size_t{0});
+    std::stable_sort(largest.begin(), largest.end(),
+                     [&](std::size_t a, std::size_t b) { return magnitude[a] > magnitude[b]; });
+    factors.assign(static_cast<std::size_t>(sharing_.sketch) * static_cast<std::size_t>(n), 0.0f);
+    for (std::size_t j = 0; j < static_cast<std::size_t>(sharing_.sketch); ++j)
+      factors[j * static_cast<std::size_t>(n) + largest[j]] = 1.0f;
+  }
+  if (sharing_.balance) {
+    const std::vector<CellUnits> balance = balance_factors(plan_of(order));
+    for (std::size_t i = 0; i < factors.size(); ++i)
+      factors[i] *= static_cast<float>(balance[i % static_cast<std::size_t>(n)].g);
+  }
+  backend_->sketch(sharing_.sketch, factors);
+  request.first_leaf_target = 0;
+  request.leaf_width = n;
+  request.first_target = n;
+  request.width = sharing_.sketch;
+}
+
+// Settings of the grower for one tree of the plan.
+void Trainer::prepare_tree(const Order& order, TreeRequest& request) {
+  const TreePlan& plan = plan_of(order);
+  Grower& grower = plan.own ? *own_grower_ : *grower_;
+  const bool together = plan.width == loss_.n_targets;
+  if (sharing_.sketch > 0)
+    sketch_targets(order, request);
+  else if (sharing_.balance && together)
+    grower.set_target_factors(balance_factors(plan));
+  if (plan.own) grower.set_stem(plan.on_stem ? &stem_ : nullptr, plan.first_target);
+}
+
+}  // namespace pygbt
