@@ -17,7 +17,7 @@ import pygbt
 from pygbt.multitask import MultiTask
 from pygbt.training import Run
 
-PARAMS = {"learning_rate": 0.3, "max_depth": 3, "n_threads": 1}
+PARAMS = {"learning_rate": 0.3, "max_depth": 3, "max_delta_step": 0.0, "n_threads": 1}
 PARAMS_OF_MODEL = {"learning_rate": 0.3, "max_depth": 3, "n_jobs": 1}
 
 
@@ -109,7 +109,8 @@ def test_weight_two_is_the_row_twice() -> None:
     rows = np.concatenate([np.arange(len(X)), np.flatnonzero(twice)])
     weighted = mixed_model(n_estimators=5).fit(X, y, np.where(twice, 2.0, 1.0))
     repeated = mixed_model(n_estimators=5).fit(X[rows], {name: values[rows] for name, values in y.items()})
-    assert weighted.digest() == repeated.digest()
+    for name, margins in weighted.predict_margin(X).items():  # counts of rows differ
+        np.testing.assert_array_equal(margins, repeated.predict_margin(X)[name])
 
 
 # --- tasks ------------------------------------------------------------------------------------------------------------
@@ -347,7 +348,7 @@ def test_new_classes_and_damaged_tables_at_evaluation() -> None:
     model = MultiTask(TASKS, n_estimators=2)
     with pytest.raises(ValueError, match="labels that training had not"):
         model.fit(X10, Y10, eval_set=(X10, {**Y10, "b": np.arange(10)}))
-    with pytest.raises(ValueError, match="no label of any task"):
+    with pytest.raises(ValueError, match="has no label of a, b"):
         model.fit(X10, Y10, eval_set=(X10, {"a": np.full(10, np.nan)}))
     with pytest.raises(ValueError, match="there is no task 'x'"):
         model.fit(X10, Y10).booster_of("x")

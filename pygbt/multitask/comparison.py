@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,9 +22,9 @@ __all__ = ["Comparison", "Plan", "alone", "choose_plan", "held_out_parts"]
 Plan = list[tuple[tuple[Task, ...], Sharing]]
 Fit = Callable[[Plan, Rows], list[Group]]
 
-#: Below so many rows every row is held out once, in so many parts.
+#: Below so many rows every row is held out once, in three parts, or in five.
 FEW_ROWS = 5_000
-PARTS = 5
+FEWER_ROWS, MORE_PARTS, PARTS = 1_000, 5, 3
 #: Blocks of held-out rows that are scored each by itself, in all parts together.
 BLOCKS = 10
 #: Quantiles of Student's t at 97.5 % for 1, 2, .. degrees of freedom.
@@ -42,7 +42,8 @@ def alone(tasks: Sequence[Task], sharing: Sharing) -> Plan:
 def held_out_parts(n: int, seed: int, share: float) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
     """Pairs (rows to train on, rows to score): one with a share of the rows held out; of a small table a partition."""
     order = np.random.RandomState(seed % 2**32).permutation(n)
-    chunks = np.array_split(order, min(PARTS, n)) if n < FEW_ROWS else [order[: round(share * n)]]
+    n_parts = min(n, MORE_PARTS if n < FEWER_ROWS else PARTS)
+    chunks = np.array_split(order, n_parts) if n < FEW_ROWS else [order[: round(share * n)]]
     parts = []
     for chunk in chunks:
         held = np.zeros(n, dtype=bool)
@@ -121,15 +122,24 @@ class Comparison:
             result[task.name] = (mean, mean - half, mean + half)
         return result
 
-    def mean(self, plan: str, within: Sequence[str]) -> float:
-        """Mean relative score of some tasks, weighted."""
+    def mean_of_better(self, plan: str, base: str) -> float:
+        """Weighted mean over the tasks of their mean scores by `plan`, or by `base` where that is better."""
         total = weights = 0.0
         for k, task in enumerate(self.tasks):
-            own = [x for x in self.scores[plan][:, k].tolist() if math.isfinite(x)]
-            if task.name in within and own:
-                total += task.options.weight * math.fsum(own) / len(own)
+            means = [_interval(self._finite(name, k))[0] for name in (plan, base)]
+            known = [mean for mean in means if math.isfinite(mean)]
+            if known:
+                total += task.options.weight * min(known)
                 weights += task.options.weight
-        return total / weights if weights else math.nan
+        return total / weights if weights else math.inf
+
+    def not_worse(self, plan: str, base: str, names: Sequence[str]) -> list[str]:
+        """Those of the tasks whose mean score by `plan` is not above that by `base`."""
+        difference = self.difference(plan, base)
+        return [name for name in names if not difference[name][0] > 0.0]
+
+    def _finite(self, plan: str, task: int) -> list[float]:
+        return [x for x in self.scores[plan][:, task].tolist() if math.isfinite(x)]
 
 
 def _interval(values: list[float]) -> tuple[float, float]:
@@ -147,33 +157,29 @@ def _interval(values: list[float]) -> tuple[float, float]:
 def choose_plan(comparison: Comparison, tasks: Sequence[Task], sharing: Sharing) -> tuple[str, Plan]:
     """The best way to share on the held-out rows, tasks that do better alone apart.
 
-    The joint way with the least mean score is compared with every task's own model; tasks that lose by it leave, the
-    others are trained again without them and those that lose then leave, too.
+    Every joint way is scored as if the tasks that lose by it had left. Of the best one they do leave, and the others
+    are trained again without them; those that lose then leave, too.
 
     Returns
     -------
-    (name of the plan, plan)
-        "none" where fewer than two tasks stay.
+    (name of the best joint way, plan)
+        The plan shares nothing where fewer than two tasks stay.
     """
     comparison.add("none", alone(tasks, sharing))
     for share in JOINT:
         comparison.add(share, [(tuple(tasks), sharing.having(share))])
     names = [task.name for task in comparison.tasks]
-    best = min(JOINT, key=lambda share: comparison.mean(share, names))
-    stays = _not_worse(comparison.difference(best, "none"), names)
+    best = min(JOINT, key=lambda share: comparison.mean_of_better(share, "none"))
+    stays = comparison.not_worse(best, "none", names)
     if 2 <= len(stays) < len(names):
-        kept = tuple(task for task in tasks if task.options.auxiliary or task.name in stays)
-        comparison.add("apart", [(kept, sharing.having(best))])
-        if comparison.mean("apart", stays) > comparison.mean("none", stays):
-            stays = []
-        else:
-            stays = _not_worse(comparison.difference("apart", "none"), stays)
+        comparison.add("apart", [(_with_auxiliary(tasks, stays), sharing.having(best))])
+        stays = comparison.not_worse("apart", "none", stays)
     if len(stays) < 2:
-        return "none", alone(tasks, sharing)
-    together = tuple(task for task in tasks if task.options.auxiliary or task.name in stays)
-    plan: Plan = [(together, sharing.having(best))]
-    return best, plan + alone([task for task in tasks if all(task is not other for other in together)], sharing)
+        return best, alone(tasks, sharing)
+    together = _with_auxiliary(tasks, stays)
+    others = [task for task in tasks if all(task is not other for other in together)]
+    return best, [(together, sharing.having(best)), *alone(others, sharing)]
 
 
-def _not_worse(difference: Mapping[str, tuple[float, float, float]], names: Sequence[str]) -> list[str]:
-    return [name for name in names if not difference[name][0] > 0.0]
+def _with_auxiliary(tasks: Sequence[Task], names: Sequence[str]) -> tuple[Task, ...]:
+    return tuple(task for task in tasks if task.options.auxiliary or task.name in names)

@@ -56,6 +56,11 @@ class Rows:
             None if self.weight is None else self.weight[rows],
         )
 
+    def live(self, tasks: Sequence[Task]) -> npt.NDArray[np.int64]:
+        """Rows that have a label or a teacher of one of these tasks."""
+        said = [of[task.name] for of in (self.labels, self.teachers) for task in tasks if task.name in of]
+        return np.flatnonzero(~np.all([np.isnan(values).all(axis=1) for values in said], axis=0))
+
     def dataset(self, tasks: Sequence[Task], **options: Any) -> Dataset:
         """The table with the columns of these tasks, in their order."""
         teacher = None
@@ -134,7 +139,15 @@ def train_group(
         The same table in bins: its edges are used.
     """
     common = {"n_threads": params.get("n_threads", 0), "device": options.get("device")}
+    live = rows.live(tasks)
+    if len(live) < rows.n:  # edges are those of all rows
+        reference = reference or Dataset(rows.X, weight=rows.weight, **options)
+        rows = rows.take(live)
     data = rows.dataset(tasks, **(options if reference is None else {**common, "reference": reference}))
+    evals = [(other.take(other.live(tasks)), name) for other, name in evals]
+    for other, name in evals:
+        if other.n == 0:
+            raise ValueError(f"evaluation set {name!r} has no label of {', '.join(task.name for task in tasks)}")
     tables = [(other.dataset(tasks, reference=data, **common), name) for other, name in evals]
     scores = TaskScores(tasks)
     given = {**params, "objective": "tasks"}

@@ -129,8 +129,6 @@ class TaskScores:
     ) -> None:
         """A table to score; `start` are the margins of the model without trees, by which scores are measured."""
         rows = {task.name: LabelledRows(task, labels[task.name], weight) for task in self.tasks}
-        if all(of.data is None for of in rows.values()):
-            raise ValueError(f"evaluation set {name!r} has no label of any task")
         constant = np.tile(start, (data.n_rows, 1))
         reference = {name: rows[name].score(margins) for name, margins in self._split(constant)}
         self.history[name] = {task.name: [] for task in self.tasks}

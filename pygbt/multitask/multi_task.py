@@ -239,8 +239,7 @@ class MultiTask(BoosterOptions, SavedEstimator, TableEstimator):
         groups = fit_plan(plan, rows, evals, callbacks, comparison is not None)
         self._set_groups(tasks, groups)
         if comparison is not None:
-            shown = "apart" if name != "none" and "apart" in comparison.scores and len(plan) > 1 else name
-            self.transfer_report_ = make_report(comparison, shown, name, groups, rows)
+            self.transfer_report_ = make_report(comparison, name, groups, rows)
         elif hasattr(self, "transfer_report_"):
             del self.transfer_report_
         return self

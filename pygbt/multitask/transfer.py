@@ -37,7 +37,7 @@ class TransferReport:
     Attributes
     ----------
     share : str
-        How the tasks were trained together.
+        How the tasks were trained together to be compared; "auto" shows the best way for all of them.
     tasks : list of str
     metrics : list of str
         Metric of each task.
@@ -134,13 +134,13 @@ class TransferReport:
         return draw(self, figure)
 
 
-def make_report(comparison: Comparison, plan: str, share: str, groups: Sequence[Group], rows: Rows) -> TransferReport:
+def make_report(comparison: Comparison, share: str, groups: Sequence[Group], rows: Rows) -> TransferReport:
     """The report of a fitted model.
 
     Parameters
     ----------
     comparison : Comparison
-        Holds "none" and `plan`.
+        Holds "none" and `share`, of all tasks together.
     groups : sequence of Group
         Of the model; the shared one has sums of gains.
     rows : Rows
@@ -151,9 +151,9 @@ def make_report(comparison: Comparison, plan: str, share: str, groups: Sequence[
     together = next((group for group in groups if len(group.tasks) > 1 and group.transfer is not None), None)
     kept = _kept(together)
     rounds, correlation = _correlations(together, names, rows)
-    difference = comparison.difference(plan, "none")
+    difference = comparison.difference(share, "none")
     columns = np.array([difference[name] for name in names])
-    mean = [[_mean(column) for column in comparison.metrics[which].T] for which in ("none", plan)]
+    mean = [[_mean(column) for column in comparison.metrics[which].T] for which in ("none", share)]
     gains = np.array([comparison.gains[name] for name in names])
     own = np.array([kept.get(name, np.nan) for name in names])
     return TransferReport(
