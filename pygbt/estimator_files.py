@@ -2,7 +2,7 @@
 """Model files of the classical estimators: what they learnt as arrays and JSON, what they were told as parameters.
 
 An estimator takes part by two methods, `_file_parts` and `_from_file_parts`. A file names its class; only classes of
-`pygbt.tree` and `pygbt.ensemble` are ever made from one, and nothing in a file is executed.
+`pygbt.tree`, `pygbt.ensemble` and `pygbt.multitask` are ever made from one, and nothing in a file is executed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from . import archive
 from .errors import ModelFileError
+from .parameters import ALIASES
 from .schema import Schema
 from .typed_json import pack, pack_array, unpack, unpack_array
 
@@ -27,7 +28,7 @@ __all__ = ["FileParts", "SavedEstimator", "read_estimator"]
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
-FOLDERS = ("pygbt.tree", "pygbt.ensemble")
+FOLDERS = ("pygbt.tree", "pygbt.ensemble", "pygbt.multitask")
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ class SavedEstimator:
 
     n_features_in_: int
     _fitted_on_frame: bool
+    _classes_in_common = True  # `classes_` is one array of labels; else the parts hold them
 
     def _file_parts(self) -> FileParts:
         """What was learnt. Raises ValueError where it cannot be written."""
@@ -134,13 +136,13 @@ class SavedEstimator:
         check_is_fitted(self)
         kind = type(self).__name__
         if _classes().get(kind) is not type(self):
-            raise ValueError(f"a model file holds estimators of pygbt.tree and pygbt.ensemble, not {type(self)!r}")
+            raise ValueError(f"a model file holds estimators of {', '.join(FOLDERS)}, not {type(self)!r}")
         parts = self._file_parts()
         common: dict[str, Any] = {
             "n_features_in": int(self.n_features_in_),
             "on_frame": bool(self._fitted_on_frame),
             "names": [str(name) for name in self.feature_names_in_] if hasattr(self, "feature_names_in_") else None,
-            "classes": pack_array(self.classes_) if hasattr(self, "classes_") else None,
+            "classes": pack_array(self.classes_) if self._classes_in_common and hasattr(self, "classes_") else None,
         }
         return archive.Content(
             arrays=parts.arrays,
@@ -158,7 +160,8 @@ def pack_params(estimator: Any) -> dict[str, Any]:
         try:
             packed[name] = _pack_value(value)
         except TypeError:
-            packed[name] = _pack_value(defaults[name].default)
+            if name in defaults:
+                packed[name] = _pack_value(defaults[name].default)
     return packed
 
 
@@ -180,7 +183,10 @@ def _unpack_value(value: Any) -> Any:
 def new_estimator(kind: Any, params: Any) -> Any:
     """An unfitted estimator by the name of its class."""
     made = _classes()[kind]
-    known = set(inspect.signature(made.__init__).parameters) - {"self"}
+    parameters = inspect.signature(made.__init__).parameters
+    known = set(parameters) - {"self"}
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        known |= set(ALIASES)
     if not isinstance(params, dict) or set(params) - known:
         raise ModelFileError(f"{kind} has no parameters {sorted(set(params) - known)}; upgrade pygbt")
     return made(**{name: _unpack_value(value) for name, value in params.items()})
@@ -217,7 +223,7 @@ def _set_common(estimator: Any, common: Mapping[str, Any], parts: FileParts) -> 
     if names is not None:
         parts.require(len(names) == n_features and all(type(name) is str for name in names), "names do not fit")
         estimator.feature_names_in_ = np.array(names, dtype=object)
-    classes, sorts = common["classes"], hasattr(estimator, "predict_proba")
+    classes, sorts = common["classes"], estimator._classes_in_common and hasattr(estimator, "predict_proba")
     parts.require((classes is not None) == sorts, "classes are missing, or there should be none")
     if classes is not None:
         labels = unpack_array(classes)

@@ -17,7 +17,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Returns
     -------
-    Booster, or an estimator of pygbt.tree or pygbt.ensemble
+    Booster, or an estimator of pygbt.tree, pygbt.ensemble or pygbt.multitask
         What was saved.
 
     Raises

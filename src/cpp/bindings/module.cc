@@ -15,6 +15,7 @@ namespace py = pybind11;
 void bind_params(py::module_& module);
 void bind_data(py::module_& module);
 void bind_model(py::module_& module);
+void bind_metric(py::module_& module);
 void bind_trainer(py::module_& module);
 void bind_decision(py::module_& module);
 void bind_cart(py::module_& module);
@@ -76,6 +77,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   bind_data(module);
   bind_model(module);
   bind_row_predictor(module);
+  bind_metric(module);
   bind_trainer(module);
   bind_decision(module);
   bind_cart(module);

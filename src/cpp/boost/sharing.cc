@@ -28,13 +28,18 @@ std::vector<TreePlan> shared_plan(const std::vector<TaskLoss>& tasks, std::int32
   }
   if (sharing.share == Share::kTree) return plan;
   for (const TaskLoss& task : tasks) {
-    TreePlan tree;
-    tree.first_target = task.first_target;
-    tree.width = task.n_targets;
-    tree.new_gradients = task.first_target == 0 && sharing.share != Share::kStem;
-    tree.own = sharing.share != Share::kNone;
-    tree.on_stem = sharing.share == Share::kStem;
-    plan.push_back(tree);
+    // Click and conversion share nothing under kNone, as in ESMM-NS.
+    const bool apart = sharing.share == Share::kNone && task.objective == Objective::kEntireSpace;
+    const std::int32_t width = apart ? 1 : task.n_targets;
+    for (std::int32_t first = 0; first < task.n_targets; first += width) {
+      TreePlan tree;
+      tree.first_target = task.first_target + first;
+      tree.width = width;
+      tree.new_gradients = tree.first_target == 0 && sharing.share != Share::kStem;
+      tree.own = sharing.share != Share::kNone;
+      tree.on_stem = sharing.share == Share::kStem;
+      plan.push_back(tree);
+    }
   }
   return plan;
 }

@@ -18,8 +18,6 @@
 
 namespace pygbt {
 
-namespace {
-
 LossSpec loss_of(const Params& params) {
   LossSpec loss;
   loss.objective = params.objective;
@@ -31,6 +29,8 @@ LossSpec loss_of(const Params& params) {
   loss.rank = rank_spec(params);
   return loss;
 }
+
+namespace {
 
 void check_init(const Model& init, const LossSpec& loss, const Dataset& data, std::int32_t trees_per_iteration) {
   require(init.n_features() == data.n_features(), "init_model was trained on " + std::to_string(init.n_features()) +

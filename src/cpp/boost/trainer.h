@@ -24,6 +24,9 @@ namespace pygbt {
 
 using DatasetPtr = std::shared_ptr<const Dataset>;
 
+// The loss that parameters ask for; how many targets it has follows from the labels (boost/labels.h).
+LossSpec loss_of(const Params& params);
+
 class Trainer {
  public:
   // Continues `init` if given: its trees come first and iterations are numbered on from it, so that k iterations, a
