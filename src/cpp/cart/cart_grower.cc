@@ -35,7 +35,7 @@ CartGrower<Criterion>::CartGrower(const CodedTable& table, const RowCodes& rows,
   bucket = std::max<std::int64_t>(1, units(options.min_bucket, unit));
   (options.count_rows ? least_split_rows_ : least_split_weight_) = units(options.min_split, unit);
   for (int i = 0; i < std::max(1, n_threads); ++i)
-    workers_.push_back(std::make_unique<Worker>(table, response, options, least_));
+    workers_.push_back(std::make_unique<Worker>(table, rows, response, options, least_));
 }
 
 template <class Criterion>
@@ -110,6 +110,10 @@ void CartGrower<Criterion>::grow_subtree(CartTree& tree, OpenNode root, Worker& 
   OpenNode& node = worker.current;
   while (top > 0) {
     std::swap(node, stack[--top]);
+    if (worker.few.fit() && node.end - node.begin <= FewCases<Criterion>::kMost) {
+      grow_few(tree, node, worker);
+      continue;
+    }
     make_local(node, worker);
     if (!search(node, worker, false)) continue;
     if (stack.size() < top + 2) stack.resize(2 * stack.size());
@@ -122,6 +126,16 @@ void CartGrower<Criterion>::grow_subtree(CartTree& tree, OpenNode root, Worker& 
     if (!goes_on) std::swap(left, right);
     ++top;
   }
+}
+
+template <class Criterion>
+void CartGrower<Criterion>::grow_few(CartTree& tree, const OpenNode& root, Worker& worker) {
+  const std::span<Case> cases(cases_->data() + root.begin, root.end - root.begin);
+  const auto open_few = [&](const FewNode& node, std::span<const Case> own, const std::int64_t* total) {
+    return open(tree, node.node, node.depth, own, total, worker.search.criterion());
+  };
+  worker.few.grow(tree, {root.node, root.depth, root.key, 0, cases.size()}, cases, root.total.data(), root.constant,
+                  root.local ? worker.local.data() : rows_.codes.data(), worker.draw, open_few);
 }
 
 // Always the leaf whose question improves most, of equal ones the older.
@@ -155,19 +169,19 @@ void CartGrower<Criterion>::set_total(OpenNode& node, const Criterion& criterion
 }
 
 template <class Criterion>
-bool CartGrower<Criterion>::open(CartTree& tree, OpenNode& node, Worker& worker) {
-  const std::span<const Case> cases = cases_of(node);
-  CartNode& grown = tree.nodes[static_cast<std::size_t>(node.node)];
+bool CartGrower<Criterion>::open(CartTree& tree, std::int32_t at, std::int32_t depth, std::span<const Case> cases,
+                                 const std::int64_t* total, const Criterion& criterion) const {
+  CartNode& grown = tree.node(at);
   grown.count = static_cast<std::int64_t>(cases.size());
-  grown.weight = static_cast<double>(node.total[0]) * response_.weight_unit;
-  const NodeSummary summary = summarise(worker.search.criterion(), {response_, options_, root_rate_, summaries_}, cases,
-                                        node.total.data(), tree.value(node.node));
+  grown.weight = static_cast<double>(total[0]) * response_.weight_unit;
+  const NodeSummary summary =
+      summarise(criterion, {response_, options_, root_rate_, summaries_}, cases, total, tree.value(at));
   grown.label = summary.label;
   grown.risk = summary.risk;
   grown.impurity = summary.impurity;
-  const bool weak = options_.cp >= 0.0 && node.depth > 0 && summary.risk <= options_.cp * root_risk_;
-  return !summary.pure && !weak && node.depth < options_.max_depth && cases.size() >= 2 &&
-         grown.count >= least_split_rows_ && node.total[0] >= least_split_weight_;
+  const bool weak = options_.cp >= 0.0 && depth > 0 && summary.risk <= options_.cp * root_risk_;
+  return !summary.pure && !weak && depth < options_.max_depth && cases.size() >= 2 &&
+         grown.count >= least_split_rows_ && total[0] >= least_split_weight_;
 }
 
 template <class Criterion>
@@ -223,7 +237,7 @@ template <class Criterion>
 void CartGrower<Criterion>::make_local(OpenNode& node, Worker& worker) {
   const std::size_t n = node.end - node.begin;
   if (node.local || rows_.empty() || n * rows_.stride > kLocalBytes || worker.search.criterion().reads_rows()) return;
-  worker.local.resize(n * rows_.stride);
+  worker.local.resize(n * rows_.stride + RowCodes::kPadding);
   Case* cases = cases_->data() + node.begin;
   for (std::size_t i = 0; i < n; ++i) {
     std::copy_n(rows_.row(cases[i].row), rows_.stride, &worker.local[i * rows_.stride]);

@@ -93,11 +93,15 @@ void add_categories(const SplitCandidate& split, Tree& tree) {
 void graft(CartTree& tree, std::int32_t at, CartTree&& part) {
   const auto width = static_cast<std::size_t>(tree.n_values);
   const auto shift = static_cast<std::int32_t>(tree.nodes.size()) - 1;  // of the part's nodes but the root
-  for (CartNode& node : part.nodes)
+  const auto questions = static_cast<std::int32_t>(tree.questions.size());
+  for (CartNode& node : part.nodes) {
     if (node.child >= 0) node.child += shift;
+    node.question += questions;
+  }
   std::copy_n(part.values.begin(), width, tree.value(at));
   tree.nodes[static_cast<std::size_t>(at)] = std::move(part.nodes[0]);
   std::move(part.nodes.begin() + 1, part.nodes.end(), std::back_inserter(tree.nodes));
+  std::move(part.questions.begin(), part.questions.end(), std::back_inserter(tree.questions));
   tree.values.insert(tree.values.end(), part.values.begin() + static_cast<std::ptrdiff_t>(width), part.values.end());
 }
 
@@ -113,7 +117,7 @@ void undo_weak_splits(CartTree& tree, double alpha) {
     const double below = cost[static_cast<std::size_t>(node.child)] + cost[static_cast<std::size_t>(node.child) + 1];
     if (cost[at] <= below * (1.0 + 0x1p-45)) {
       node.child = -1;
-      node.questions.clear();
+      node.n_questions = 0;
       node.n_surrogates = 0;
       node.fallback = kStays;
     } else {
@@ -146,7 +150,8 @@ DecisionTree to_decision_tree(const CartTree& tree, const CodedTable& table, con
     out.fallback[to] = node.fallback;
     out.n_surrogates[to] = node.n_surrogates;
     const double scale = improvement_scale(node, response, options.criterion);
-    for (const CartQuestion& question : node.questions) add_question(question, scale, table, options, out.questions);
+    for (const CartQuestion& question : tree.questions_of(node))
+      add_question(question, scale, table, options, out.questions);
     out.question_begin.back() = static_cast<std::int32_t>(out.questions.size());
   });
   return out;
@@ -190,7 +195,7 @@ Tree to_model_tree(const CartTree& tree, const CodedTable& table, const Response
       for (std::size_t k = 0; k < width; ++k) out.leaf_value.push_back(static_cast<float>(factor(k) * value[k] / sum));
       return;
     }
-    const SplitCandidate& split = node.questions[0].split;
+    const SplitCandidate& split = tree.questions_of(node)[0].split;
     out.feature.back() = split.feature;
     out.default_left.back() = node.fallback == 0 ? 1 : 0;
     const double improvement = split.improvement * improvement_scale(node, response, CartCriterion::kGini);

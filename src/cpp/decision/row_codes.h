@@ -12,9 +12,11 @@
 namespace pygbt {
 
 struct RowCodes {
+  static constexpr std::size_t kPadding = 3;  // bytes after the last row that may be read
+
   std::size_t stride = 0;             // bytes a row
   std::vector<std::uint32_t> offset;  // [feature] bytes from the start of a row; multiples of the code's width
-  std::vector<std::uint8_t> codes;    // [row][stride]
+  std::vector<std::uint8_t> codes;    // [row][stride], padding
 
   bool empty() const { return codes.empty(); }
   const std::uint8_t* row(std::uint32_t row) const { return &codes[static_cast<std::size_t>(row) * stride]; }

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sub-trees of few cases, which are most nodes of a forest: their codes lie by rows in a tile that stays in L1, nodes on
+// a small stack, and no node takes memory or reads what it does not ask. The same draws, cuts and order as elsewhere.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <vector>
+
+#include "backend/isa_dispatch.h"
+#include "backend/kernels.h"
+#include "cart/cart_options.h"
+#include "cart/cart_tree.h"
+#include "cart/cut_judge.h"
+#include "cart/drawn_cut.h"
+#include "cart/feature_bits.h"
+#include "cart/feature_draw.h"
+#include "cart/part_cases.h"
+#include "cart/scanner.h"
+#include "decision/coded_table.h"
+#include "decision/row_codes.h"
+
+namespace pygbt {
+
+// A node that may be split, with its cases [begin, end) among those of the sub-tree.
+struct FewNode {
+  std::int32_t node = 0;  // in the tree
+  std::int32_t depth = 0;
+  std::uint64_t key = 1;
+  std::size_t begin = 0, end = 0;
+};
+
+template <class Criterion>
+class FewCases {
+ public:
+  using Case = typename Criterion::Case;
+  static constexpr std::size_t kMost = 64;  // cases
+
+  FewCases(const CodedTable& table, const RowCodes& rows, const Response& response, const CartOptions& options,
+           LeastSide least)
+      : table_(table),
+        rows_(rows),
+        options_(options),
+        criterion_(response, options),
+        width_(static_cast<std::size_t>(criterion_.width)),
+        words_(FeatureBits(table.n_features()).words().size()),
+        totals_(kSlots * width_),
+        constant_(kSlots * words_),
+        low_(2 * width_) {
+    judge_.least = least;
+    judge_.must_gain = options.cp >= 0.0;
+    fits_ = fits();
+  }
+
+  // Whether these trees ask nothing but cuts of numbers that no row lacks.
+  bool fit() const { return fits_; }
+
+  // Grows the node, with what its cases add up to and the features known to have one value there. by_row: codes of the
+  // rows of the cases. open(node, cases, total) fills in the statistics of a FewNode; whether it may be split.
+  template <class Open>
+  void grow(CartTree& tree, const FewNode& root, std::span<Case> cases, const std::int64_t* total,
+            const FeatureBits& constant, const std::uint8_t* by_row, FeatureDraw& draw, const Open& open) {
+    take_rows(cases, by_row);
+    stack_[0] = root;
+    std::copy_n(total, width_, slot_total(0));
+    std::copy_n(constant.words().data(), words_, slot_constant(0));
+    std::size_t top = 1;
+    while (top > 0) {
+      const std::size_t slot = --top;
+      const FewNode node = stack_[slot];
+      const std::span<Case> own = cases.subspan(node.begin, node.end - node.begin);
+      if (!search(node, own, slot, draw)) continue;
+      const std::int32_t child = tree.add();
+      tree.add();
+      const std::size_t middle = node.begin + split(tree, node, own, child, slot);
+      stack_[slot] = {child, node.depth + 1, child_key(node.key, 0), node.begin, middle};
+      stack_[slot + 1] = {child + 1, node.depth + 1, child_key(node.key, 1), middle, node.end};
+      for (std::size_t side : {slot, slot + 1}) {
+        const FewNode& one = stack_[side];
+        if (open(one, cases.subspan(one.begin, one.end - one.begin), slot_total(side))) keep(side, top++);
+      }
+    }
+  }
+
+ private:
+  static constexpr int kPlaceBits = 6;
+  static constexpr std::size_t kSlots = kMost / 2 + 2;  // open nodes have two cases or more
+  static constexpr std::size_t kTileBytes = 1 << 14;
+
+  bool fits() const {
+    if (!Criterion::kCells || criterion_.reads_rows() || rows_.empty() || options_.missing != MissingRows::kDirection ||
+        options_.max_competitors > 0 || options_.max_leaves > 0 || !options_.feature_cost.empty())
+      return false;
+    return std::all_of(table_.columns.begin(), table_.columns.end(), [](const CodedColumn& column) {
+      return !column.nominal && !column.has_missing && column.n_codes < 1 << (31 - kPlaceBits);
+    });
+  }
+
+  std::int64_t* slot_total(std::size_t slot) { return &totals_[slot * width_]; }
+  std::uint64_t* slot_constant(std::size_t slot) { return &constant_[slot * words_]; }
+
+  // Copies the codes of the cases, unless rows are too long.
+  void take_rows(std::span<Case> cases, const std::uint8_t* by_row) {
+    by_row_ = by_row;
+    if (cases.size() * rows_.stride > kTileBytes) return;
+    tile_.resize(kTileBytes + RowCodes::kPadding);
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+      std::memcpy(&tile_[i * rows_.stride], by_row + cases[i].row * rows_.stride, rows_.stride);
+      cases[i].row = static_cast<std::uint32_t>(i);
+    }
+    by_row_ = tile_.data();
+  }
+
+  void keep(std::size_t from, std::size_t to) {
+    if (from == to) return;
+    stack_[to] = stack_[from];
+    std::copy_n(slot_total(from), width_, slot_total(to));
+    std::copy_n(slot_constant(from), words_, slot_constant(to));
+  }
+
+  bool search(const FewNode& node, std::span<const Case> cases, std::size_t slot, FeatureDraw& draw) {
+    std::uint64_t* constant = slot_constant(slot);
+    judge_.best = SplitCandidate();
+    judge_.n_rows = static_cast<std::int64_t>(cases.size());
+    criterion_.start(cases, slot_total(slot));
+    judge_.parent = criterion_.parent();
+    const bool drawn = options_.max_features > 0;
+    if (drawn) draw.begin(options_, node.key);
+    std::int32_t wanted = drawn ? options_.max_features : table_.n_features();
+    for (FeatureId next = 0; wanted > 0 || (drawn && !judge_.best.found()); --wanted) {
+      if (drawn ? !draw.more() : next == table_.n_features()) break;
+      const FeatureId feature = drawn ? draw.next() : next++;
+      if (FeatureBits::has(constant, feature) || (judge_.best.perfect && feature > judge_.best.feature)) continue;
+      if (!read(cases, feature)) {
+        FeatureBits::set(constant, feature);
+        continue;
+      }
+      judge_.feature = feature;
+      criterion_.start(cases, slot_total(slot));
+      if (options_.random_thresholds)
+        judge_drawn(node, cases);
+      else
+        judge_all(cases);
+    }
+    return judge_.best.found();
+  }
+
+  Code code(const Case& one, std::size_t offset, std::uint32_t mask) const {
+    std::uint32_t word;
+    static_assert(std::endian::native == std::endian::little);
+    std::memcpy(&word, by_row_ + one.row * rows_.stride + offset, sizeof(word));
+    return word & mask;
+  }
+  std::uint32_t mask(FeatureId feature) const {
+    return ~std::uint32_t{0} >> (32 - 8 * table_.columns[static_cast<std::size_t>(feature)].width);
+  }
+
+  // Fills keys_; false: all cases have the same code.
+  bool read(std::span<const Case> cases, FeatureId feature) {
+    const std::size_t offset = rows_.offset[static_cast<std::size_t>(feature)];
+    const std::uint32_t all = mask(feature);
+    const Code first = code(cases[0], offset, all);
+    Code differ = 0;
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+      const Code own = code(cases[i], offset, all);
+      differ |= own ^ first;
+      keys_[i] = own << kPlaceBits | static_cast<std::uint32_t>(i);
+    }
+    return differ != 0;
+  }
+
+  void judge_all(std::span<const Case> cases) {
+    std::uint32_t order[kMost];
+    sort_few_(keys_.data(), static_cast<std::int32_t>(cases.size()), order);
+    scan_in_order<kPlaceBits>(criterion_, judge_, cases.data(), std::span<const std::uint32_t>(order, cases.size()), 0,
+                              false);
+  }
+
+  void judge_drawn(const FewNode& node, std::span<const Case> cases) {
+    const std::size_t n = cases.size();
+    std::uint32_t least = keys_[0], most = keys_[0];
+    for (std::size_t i = 1; i < n; ++i) {
+      least = std::min(least, keys_[i]);
+      most = std::max(most, keys_[i]);
+    }
+    const DrawnCut cut = draw_cut(table_, judge_.feature, least >> kPlaceBits, most >> kPlaceBits, options_, node.key);
+    const std::uint32_t above = (cut.low + 1) << kPlaceBits;
+    std::fill(low_.begin(), low_.end(), 0);
+    std::int64_t rows = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      const bool low = keys_[i] < above;
+      criterion_.count(&low_[low ? 0 : width_], cases[i]);
+      rows += low ? 1 : 0;
+    }
+    criterion_.finish_cell(low_.data());
+    if constexpr (Criterion::kCells) criterion_.add_cell(low_.data());
+    if (!judge_.better(criterion_, rows, false)) return;
+    judge_.best.low = cut.low;
+    judge_.best.high = cut.low + 1;
+    judge_.best.drawn = cut.drawn;
+    judge_.best.is_drawn = table_.exact;
+  }
+
+  // Parts the cases; what they add up to goes to the slot and the next. Returns the number of the left.
+  std::size_t split(CartTree& tree, const FewNode& node, std::span<Case> cases, std::int32_t child, std::size_t slot) {
+    const SplitCandidate& asked = judge_.best;
+    const std::size_t offset = rows_.offset[static_cast<std::size_t>(asked.feature)];
+    const std::uint32_t all = mask(asked.feature);
+    std::int64_t* totals[2] = {slot_total(slot), slot_total(slot + 1)};
+    std::fill_n(totals[0], 2 * width_, 0);
+    std::copy_n(slot_constant(slot), words_, slot_constant(slot + 1));
+    const std::size_t n_left =
+        part_cases(criterion_, cases.data(), cases.size(), spare_.data(), totals,
+                   [&](std::size_t, const Case& one) { return code(one, offset, all) > asked.low; });
+    CartNode& grown = tree.node(node.node);
+    grown.child = child;
+    grown.fallback = totals[1][0] > totals[0][0] ? 1 : 0;
+    tree.ask(grown, {std::move(judge_.best), 0.0, 0.0});
+    return n_left;
+  }
+
+  const CodedTable& table_;
+  const RowCodes& rows_;
+  const CartOptions& options_;
+  decltype(Kernels::sort_few) sort_few_ = kernels().sort_few;
+  Criterion criterion_;
+  CutJudge judge_;
+  bool fits_ = false;
+  std::size_t width_, words_;
+  const std::uint8_t* by_row_ = nullptr;
+  std::vector<std::uint8_t> tile_;  // [place at the start][stride]
+  std::array<FewNode, kSlots> stack_;
+  std::vector<std::int64_t> totals_;  // [slot][width]
+  std::vector<std::uint64_t> constant_;  // [slot][words] bits of features
+  std::vector<std::int64_t> low_;  // [2][width] cells on both sides of a drawn cut
+  std::array<std::uint32_t, kMost> keys_;
+  std::array<Case, kMost> spare_;
+};
+
+}  // namespace pygbt
