@@ -117,12 +117,12 @@ void CartGrower<Criterion>::grow_subtree(CartTree& tree, OpenNode root, Worker& 
     make_local(node, worker);
     if (!search(node, worker, false)) continue;
     if (stack.size() < top + 2) stack.resize(2 * stack.size());
-    OpenNode& left = stack[top];
-    OpenNode& right = stack[top + 1];
+    OpenNode& right = stack[top];
+    OpenNode& left = stack[top + 1];  // comes next
     split(tree, node, worker, false, left, right);
-    const bool goes_on = open(tree, left, worker);
+    const bool goes_on = open(tree, right, worker);
     if (goes_on) ++top;
-    if (!open(tree, right, worker)) continue;
+    if (!open(tree, left, worker)) continue;
     if (!goes_on) std::swap(left, right);
     ++top;
   }

@@ -34,10 +34,10 @@ inline DrawnCut draw_cut(const CodedTable& table, FeatureId feature, Code first,
   const double least = column.value[first - 1], most = column.value[last - 1];
   double drawn = least + share * (most - least);
   if (!column.wide) drawn = round_down(drawn);
-  const double below = column.wide
-                           ? std::nextafter(most, least)
-                           : static_cast<double>(std::nextafter(static_cast<float>(most), static_cast<float>(least)));
-  drawn = std::min(std::max(drawn, least), below);  // the largest value goes high, whatever lies between
+  drawn = std::max(drawn, least);
+  if (!(drawn < most))  // the largest value goes high, whatever lies between
+    drawn = column.wide ? std::nextafter(most, least)
+                        : static_cast<double>(std::nextafter(static_cast<float>(most), static_cast<float>(least)));
   const auto end = column.value.begin() + (last - 1);
   const auto above = std::upper_bound(column.value.begin() + (first - 1), end, drawn);
   return {static_cast<Code>(above - column.value.begin()), drawn};

@@ -12,6 +12,7 @@
 #include "cart/cart_options.h"
 #include "cart/cut_judge.h"
 #include "cart/drawn_cut.h"
+#include "cart/low_cells.h"
 #include "cart/node_codes.h"
 #include "cart/nominal_search.h"
 #include "cart/scanner.h"
@@ -192,11 +193,8 @@ class FeatureSearch {
     const std::size_t n = node.cases.size();
     std::int64_t rows = 0;
     if constexpr (Criterion::kCells) {
-      const auto width = static_cast<std::size_t>(criterion_.width);
-      cells_.assign(2 * width, 0);
-      for (std::size_t i = 0; i < n; ++i)  // missing codes, 0, wrap to above all others; no branch on a drawn side
-        criterion_.count(&cells_[Code{codes[i]} - 1 < low ? 0 : width], node.cases[i]);
-      criterion_.finish_cell(cells_.data());
+      // Missing codes, 0, wrap to above all others.
+      count_low(criterion_, node.cases, cells_, [&](std::size_t i) { return Code{codes[i]} - 1 < low; });
       criterion_.add_cell(cells_.data());
       for (std::size_t i = 0; i < n && judge_.least.rows > 1; ++i) rows += Code{codes[i]} - 1 < low ? 1 : 0;
     } else {

@@ -20,6 +20,7 @@
 #include "cart/drawn_cut.h"
 #include "cart/feature_bits.h"
 #include "cart/feature_draw.h"
+#include "cart/low_cells.h"
 #include "cart/part_cases.h"
 #include "cart/scanner.h"
 #include "decision/coded_table.h"
@@ -50,8 +51,7 @@ class FewCases {
         width_(static_cast<std::size_t>(criterion_.width)),
         words_(FeatureBits(table.n_features()).words().size()),
         totals_(kSlots * width_),
-        constant_(kSlots * words_),
-        low_(2 * width_) {
+        constant_(kSlots * words_) {
     judge_.least = least;
     judge_.must_gain = options.cp >= 0.0;
     fits_ = fits();
@@ -78,8 +78,8 @@ class FewCases {
       const std::int32_t child = tree.add();
       tree.add();
       const std::size_t middle = node.begin + split(tree, node, own, child, slot);
-      stack_[slot] = {child, node.depth + 1, child_key(node.key, 0), node.begin, middle};
-      stack_[slot + 1] = {child + 1, node.depth + 1, child_key(node.key, 1), middle, node.end};
+      stack_[slot] = {child + 1, node.depth + 1, child_key(node.key, 1), middle, node.end};
+      stack_[slot + 1] = {child, node.depth + 1, child_key(node.key, 0), node.begin, middle};
       for (std::size_t side : {slot, slot + 1}) {
         const FewNode& one = stack_[side];
         if (open(one, cases.subspan(one.begin, one.end - one.begin), slot_total(side))) keep(side, top++);
@@ -142,10 +142,7 @@ class FewCases {
       }
       judge_.feature = feature;
       criterion_.start(cases, slot_total(slot));
-      if (options_.random_thresholds)
-        judge_drawn(node, cases);
-      else
-        judge_all(cases);
+      judge_cuts(node, cases);
     }
     return judge_.best.found();
   }
@@ -174,45 +171,50 @@ class FewCases {
     return differ != 0;
   }
 
-  void judge_all(std::span<const Case> cases) {
-    std::uint32_t order[kMost];
-    sort_few_(keys_.data(), static_cast<std::int32_t>(cases.size()), order);
-    scan_in_order<kPlaceBits>(criterion_, judge_, cases.data(), std::span<const std::uint32_t>(order, cases.size()), 0,
-                              false);
-  }
-
-  void judge_drawn(const FewNode& node, std::span<const Case> cases) {
-    const std::size_t n = cases.size();
+  void judge_cuts(const FewNode& node, std::span<const Case> cases) {
     std::uint32_t least = keys_[0], most = keys_[0];
-    for (std::size_t i = 1; i < n; ++i) {
+    for (std::size_t i = 1; i < cases.size(); ++i) {
       least = std::min(least, keys_[i]);
       most = std::max(most, keys_[i]);
     }
-    const DrawnCut cut = draw_cut(table_, judge_.feature, least >> kPlaceBits, most >> kPlaceBits, options_, node.key);
-    const std::uint32_t above = (cut.low + 1) << kPlaceBits;
-    std::fill(low_.begin(), low_.end(), 0);
-    std::int64_t rows = 0;
-    for (std::size_t i = 0; i < n; ++i) {
-      const bool low = keys_[i] < above;
-      criterion_.count(&low_[low ? 0 : width_], cases[i]);
-      rows += low ? 1 : 0;
+    const Code first = least >> kPlaceBits, last = most >> kPlaceBits;
+    if (last - first == 1) {  // one cut, drawn or not
+      if (!judge_one(cases, first) || !options_.random_thresholds || !table_.exact) return;
+      judge_.best.drawn = draw_cut(table_, judge_.feature, first, last, options_, node.key).drawn;
+    } else if (options_.random_thresholds) {
+      const DrawnCut cut = draw_cut(table_, judge_.feature, first, last, options_, node.key);
+      if (judge_one(cases, cut.low)) judge_.best.drawn = cut.drawn;
+    } else {
+      std::uint32_t order[kMost];
+      sort_few_(keys_.data(), static_cast<std::int32_t>(cases.size()), order);
+      scan_in_order<kPlaceBits>(criterion_, judge_, cases.data(), std::span<const std::uint32_t>(order, cases.size()),
+                                0, false);
     }
-    criterion_.finish_cell(low_.data());
-    if constexpr (Criterion::kCells) criterion_.add_cell(low_.data());
-    if (!judge_.better(criterion_, rows, false)) return;
-    judge_.best.low = cut.low;
-    judge_.best.high = cut.low + 1;
-    judge_.best.drawn = cut.drawn;
-    judge_.best.is_drawn = table_.exact;
   }
 
-  // Parts the cases; what they add up to goes to the slot and the next. Returns the number of the left.
+  // The cut above the code `low`.
+  bool judge_one(std::span<const Case> cases, Code low) {
+    const std::uint32_t above = (low + 1) << kPlaceBits;
+    if constexpr (Criterion::kCells) {
+      count_low(criterion_, cases, low_, [&](std::size_t i) { return keys_[i] < above; });
+      criterion_.add_cell(low_.data());
+    }
+    std::int64_t rows = 0;
+    for (std::size_t i = 0; i < cases.size() && judge_.least.rows > 1; ++i) rows += keys_[i] < above ? 1 : 0;
+    if (!judge_.better(criterion_, rows, false)) return false;
+    judge_.best.low = low;
+    judge_.best.high = low + 1;
+    judge_.best.is_drawn = options_.random_thresholds && table_.exact;
+    return true;
+  }
+
+  // Parts the cases; what they add up to goes to the slot, on the right, and the next. Returns the number of the left.
   std::size_t split(CartTree& tree, const FewNode& node, std::span<Case> cases, std::int32_t child, std::size_t slot) {
     const SplitCandidate& asked = judge_.best;
     const std::size_t offset = rows_.offset[static_cast<std::size_t>(asked.feature)];
     const std::uint32_t all = mask(asked.feature);
-    std::int64_t* totals[2] = {slot_total(slot), slot_total(slot + 1)};
-    std::fill_n(totals[0], 2 * width_, 0);
+    std::int64_t* totals[2] = {slot_total(slot + 1), slot_total(slot)};
+    std::fill_n(slot_total(slot), 2 * width_, 0);
     std::copy_n(slot_constant(slot), words_, slot_constant(slot + 1));
     const std::size_t n_left =
         part_cases(criterion_, cases.data(), cases.size(), spare_.data(), totals,
@@ -237,7 +239,7 @@ class FewCases {
   std::array<FewNode, kSlots> stack_;
   std::vector<std::int64_t> totals_;  // [slot][width]
   std::vector<std::uint64_t> constant_;  // [slot][words] bits of features
-  std::vector<std::int64_t> low_;  // [2][width] cells on both sides of a drawn cut
+  std::vector<std::int64_t> low_;  // cells on both sides of one cut
   std::array<std::uint32_t, kMost> keys_;
   std::array<Case, kMost> spare_;
 };
