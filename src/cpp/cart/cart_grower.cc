@@ -39,19 +39,18 @@ CartGrower<Criterion>::CartGrower(const CodedTable& table, const RowCodes& rows,
 }
 
 template <class Criterion>
-CartTree CartGrower<Criterion>::new_tree() const {
-  CartTree tree;
+void CartGrower<Criterion>::clear(CartTree& tree) const {
+  tree.clear();
   tree.n_values = response_.n_classes > 0                              ? response_.n_classes
                   : options_.criterion == CartCriterion::kSquaredError ? response_.n_targets
                                                                        : 1;
-  return tree;
 }
 
 template <class Criterion>
-CartTree CartGrower<Criterion>::grow(std::vector<Case>& cases) {
+void CartGrower<Criterion>::grow(std::vector<Case>& cases, CartTree& tree) {
   cases_ = &cases;
   root_risk_ = root_rate_ = 0.0;
-  CartTree tree = new_tree();
+  clear(tree);
   OpenNode root;
   root.node = tree.add();
   root.end = cases.size();
@@ -63,7 +62,7 @@ CartTree CartGrower<Criterion>::grow(std::vector<Case>& cases) {
     const double time = static_cast<double>(root.total[2]) * time_unit;
     root_rate_ = time > 0.0 ? static_cast<double>(root.total[1]) * response_.target_unit[0] / time : 0.0;
   }
-  if (!open(tree, root, first)) return tree;
+  if (!open(tree, root, first)) return;
   root_risk_ = tree.nodes[0].risk;
   if (options_.max_leaves > 0) {
     grow_best_first(tree, std::move(root));
@@ -89,7 +88,7 @@ CartTree CartGrower<Criterion>::grow(std::vector<Case>& cases) {
     parallel_for(n_threads_, static_cast<std::int64_t>(small.size()), [&](std::int64_t i, int thread) {
       const auto task_id = static_cast<std::size_t>(i);
       Worker& worker = *workers_[static_cast<std::size_t>(thread)];
-      parts[task_id] = new_tree();
+      clear(parts[task_id]);
       OpenNode& start = small[task_id];
       start.node = parts[task_id].add();
       open(parts[task_id], start, worker);  // its statistics
@@ -98,7 +97,6 @@ CartTree CartGrower<Criterion>::grow(std::vector<Case>& cases) {
     for (std::size_t i = 0; i < parts.size(); ++i) graft(tree, at[i], std::move(parts[i]));
   }
   if (options_.cp >= 0.0) undo_weak_splits(tree, options_.cp * root_risk_);
-  return tree;
 }
 
 template <class Criterion>
@@ -238,11 +236,7 @@ void CartGrower<Criterion>::make_local(OpenNode& node, Worker& worker) {
   const std::size_t n = node.end - node.begin;
   if (node.local || rows_.empty() || n * rows_.stride > kLocalBytes || worker.search.criterion().reads_rows()) return;
   worker.local.resize(n * rows_.stride + RowCodes::kPadding);
-  Case* cases = cases_->data() + node.begin;
-  for (std::size_t i = 0; i < n; ++i) {
-    std::copy_n(rows_.row(cases[i].row), rows_.stride, &worker.local[i * rows_.stride]);
-    cases[i].row = static_cast<std::uint32_t>(i);
-  }
+  gather_rows(std::span<Case>(cases_->data() + node.begin, n), rows_.codes.data(), rows_.stride, worker.local.data());
   node.local = true;
 }
 

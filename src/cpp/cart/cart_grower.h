@@ -32,8 +32,8 @@ class CartGrower {
   CartGrower(const CodedTable& table, const RowCodes& rows, const Response& response, const CartOptions& options,
              int n_threads, bool summaries);
 
-  // Grows a tree on these cases; they are reordered. `options` may differ from tree to tree in `tree` alone.
-  CartTree grow(std::vector<Case>& cases);
+  // Grows a tree on these cases, in place of what `tree` was; they are reordered. `options` may differ from tree to tree in `tree` alone.
+  void grow(std::vector<Case>& cases, CartTree& tree);
 
  private:
   struct OpenNode {
@@ -99,7 +99,7 @@ class CartGrower {
   void grow_best_first(CartTree& tree, OpenNode root);
   void grow_subtree(CartTree& tree, OpenNode root, Worker& worker);
   void grow_few(CartTree& tree, const OpenNode& root, Worker& worker);
-  CartTree new_tree() const;
+  void clear(CartTree& tree) const;
 
   std::span<const Case> cases_of(const OpenNode& node) const {
     return std::span<const Case>(*cases_).subspan(node.begin, node.end - node.begin);

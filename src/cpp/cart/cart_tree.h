@@ -39,6 +39,12 @@ struct CartTree {
   std::vector<double> values;  // [node][n_values]
   std::vector<CartQuestion> questions;  // a node's in a row
 
+  // No nodes; their memory stays.
+  void clear() {
+    nodes.clear();
+    values.clear();
+    questions.clear();
+  }
   // A new leaf; returns its place.
   std::int32_t add() {
     nodes.emplace_back();

@@ -109,10 +109,7 @@ class FewCases {
     by_row_ = by_row;
     if (cases.size() * rows_.stride > kTileBytes) return;
     tile_.resize(kTileBytes + RowCodes::kPadding);
-    for (std::size_t i = 0; i < cases.size(); ++i) {
-      std::memcpy(&tile_[i * rows_.stride], by_row + cases[i].row * rows_.stride, rows_.stride);
-      cases[i].row = static_cast<std::uint32_t>(i);
-    }
+    gather_rows(cases, by_row, rows_.stride, tile_.data());
     by_row_ = tile_.data();
   }
 

@@ -5,6 +5,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <span>
+#include <type_traits>
 #include <vector>
 
 #include "decision/coded_table.h"
@@ -21,6 +24,25 @@ struct RowCodes {
   bool empty() const { return codes.empty(); }
   const std::uint8_t* row(std::uint32_t row) const { return &codes[static_cast<std::size_t>(row) * stride]; }
 };
+
+// Copies the rows of cases out of `from`, side by side, and numbers them so. to: room for them and the padding.
+template <class Case>
+void gather_rows(std::span<Case> cases, const std::uint8_t* from, std::size_t stride, std::uint8_t* to) {
+  const auto copy = [&]<std::size_t kChunk>(std::integral_constant<std::size_t, kChunk>) {
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+      const std::uint8_t* row = from + cases[i].row * stride;
+      for (std::size_t byte = 0; byte < stride; byte += kChunk) std::memcpy(to + byte, row + byte, kChunk);
+      to += stride;
+      cases[i].row = static_cast<std::uint32_t>(i);
+    }
+  };
+  if (stride % 16 == 0)
+    copy(std::integral_constant<std::size_t, 16>());
+  else if (stride % 4 == 0)
+    copy(std::integral_constant<std::size_t, 4>());
+  else
+    copy(std::integral_constant<std::size_t, 1>());
+}
 
 RowCodes make_row_codes(const CodedTable& table, int n_threads);
 
