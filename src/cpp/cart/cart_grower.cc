@@ -17,6 +17,7 @@ namespace {
 constexpr std::size_t kTaskCases = 2048;  // a sub-tree of fewer cases is never split among threads
 constexpr std::size_t kTasksPerThread = 8;
 constexpr std::size_t kBatch = 64;  // features whose codes are read together
+constexpr std::size_t kRowsALine = 8;  // a node with a case in so many rows finds several in a line of a column
 constexpr std::size_t kLocalBytes = 3 << 17;  // of codes by rows that are copied for a sub-tree: they stay in L2
 
 // Whole units of a weight.
@@ -240,19 +241,22 @@ void CartGrower<Criterion>::make_local(OpenNode& node, Worker& worker) {
   node.local = true;
 }
 
-// Codes of the features of the batch: row by row, so that a line of a row is read once for all of them.
+// Codes of the features of the batch. Nodes with most of the rows read columns, whose lines hold many of their rows; the
+// others row by row, so that a line of a row is read once for all features.
 template <class Criterion>
 void CartGrower<Criterion>::read_batch(const OpenNode& node, Worker& worker) const {
   const std::span<const Case> cases = cases_of(node);
+  const bool by_column =
+      rows_.empty() || (!node.local && cases.size() >= static_cast<std::size_t>(table_.n_rows) / kRowsALine);
   if (worker.codes.size() < worker.batch.size()) worker.codes.resize(worker.batch.size());
   for (std::size_t i = 0; i < worker.batch.size(); ++i) {
     const CodedColumn& column = table_.columns[static_cast<std::size_t>(worker.batch[i])];
-    if (rows_.empty())
+    if (by_column)
       worker.codes[i].read(column, cases);
     else
       worker.codes[i].start(column, cases.size());
   }
-  if (rows_.empty()) return;
+  if (by_column) return;
   const std::uint8_t* by_row = node.local ? worker.local.data() : rows_.codes.data();
   constexpr std::size_t kBlock = 64;  // rows whose lines stay in L1; those of the next block are fetched ahead
   for (std::size_t begin = 0; begin < cases.size(); begin += kBlock) {
