@@ -202,8 +202,16 @@ void CartGrower<Criterion>::search_here(OpenNode& node, Worker& worker, std::vec
   const bool drawn = options_.max_features > 0;
   SplitCandidate best;
   const auto search_batch = [&] {
+    count_batch(node, worker);
     read_batch(node, worker);
     node.asked = nullptr;  // its codes were overwritten
+    worker.cells.each([&](const CellBatch::Column& column, const std::int64_t* cells) {
+      SplitCandidate candidate;
+      if (!worker.search.best_of_cells(of, column.feature, column.n_codes, cells, candidate))
+        node.constant.set(column.feature);
+      else if (candidate.found() && candidate.better_than(best))
+        best = std::move(candidate);
+    });
     for (std::size_t i = 0; i < worker.batch.size(); ++i) {
       if (best.perfect && worker.batch[i] > best.feature && options_.feature_cost.empty()) continue;
       NodeCodes& codes = worker.codes[i];
@@ -241,22 +249,43 @@ void CartGrower<Criterion>::make_local(OpenNode& node, Worker& worker) {
   node.local = true;
 }
 
-// Codes of the features of the batch. Nodes with most of the rows read columns, whose lines hold many of their rows; the
-// others row by row, so that a line of a row is read once for all features.
+template <class Criterion>
+void CartGrower<Criterion>::count_batch(const OpenNode& node, Worker& worker) const {
+  worker.cells.clear();
+  const Criterion& criterion = worker.search.criterion();
+  if (!Criterion::kCells || rows_.empty() || worker.search.counts_rows()) return;
+  const std::uint8_t* by_row = node.local ? worker.local.data() : by_column(node) ? nullptr : rows_.codes.data();
+  std::erase_if(worker.batch, [&](FeatureId feature) {
+    const CodedColumn& column = table_.columns[static_cast<std::size_t>(feature)];
+    const bool counted = !column.nominal && !column.has_missing && column.width <= 2 &&
+                         few_cells(static_cast<std::size_t>(column.n_codes), criterion.width, node.end - node.begin);
+    if (counted) worker.cells.add(table_, rows_, by_row, feature, criterion.width);
+    return counted;
+  });
+  worker.cells.count(criterion, cases_of(node), by_row == nullptr ? 0 : rows_.stride, node.local ? nullptr : by_row);
+}
+
+// Nodes with most of the rows read columns, whose lines hold many of their rows; the others row by row, so that a line of
+// a row is read once for all features.
+template <class Criterion>
+bool CartGrower<Criterion>::by_column(const OpenNode& node) const {
+  return rows_.empty() ||
+         (!node.local && node.end - node.begin >= static_cast<std::size_t>(table_.n_rows) / kRowsALine);
+}
+
+// Codes of the features of the batch.
 template <class Criterion>
 void CartGrower<Criterion>::read_batch(const OpenNode& node, Worker& worker) const {
   const std::span<const Case> cases = cases_of(node);
-  const bool by_column =
-      rows_.empty() || (!node.local && cases.size() >= static_cast<std::size_t>(table_.n_rows) / kRowsALine);
   if (worker.codes.size() < worker.batch.size()) worker.codes.resize(worker.batch.size());
   for (std::size_t i = 0; i < worker.batch.size(); ++i) {
     const CodedColumn& column = table_.columns[static_cast<std::size_t>(worker.batch[i])];
-    if (by_column)
+    if (by_column(node))
       worker.codes[i].read(column, cases);
     else
       worker.codes[i].start(column, cases.size());
   }
-  if (by_column) return;
+  if (by_column(node)) return;
   const std::uint8_t* by_row = node.local ? worker.local.data() : rows_.codes.data();
   constexpr std::size_t kBlock = 64;  // rows whose lines stay in L1; those of the next block are fetched ahead
   for (std::size_t begin = 0; begin < cases.size(); begin += kBlock) {

@@ -12,6 +12,7 @@
 #include "cart/cart_options.h"
 #include "cart/cart_tree.h"
 #include "cart/cases.h"
+#include "cart/cell_batch.h"
 #include "cart/feature_bits.h"
 #include "cart/feature_draw.h"
 #include "cart/feature_search.h"
@@ -63,6 +64,7 @@ class CartGrower {
     FeatureDraw draw;
     std::vector<FeatureId> batch;  // features that are read together
     std::vector<NodeCodes> codes;  // of each
+    CellBatch cells;  // of those of the batch that are counted
     std::vector<std::uint8_t> local;  // codes by rows of the cases of a sub-tree
     std::vector<Case> spare;
     std::vector<std::uint8_t> side;
@@ -79,7 +81,10 @@ class CartGrower {
   // Finds questions; false: there is none. parallel: by all threads.
   bool search(OpenNode& node, Worker& worker, bool parallel);
   void search_here(OpenNode& node, Worker& worker, std::vector<SplitCandidate>& found);
+  bool by_column(const OpenNode& node) const;
   void read_batch(const OpenNode& node, Worker& worker) const;
+  // Takes the features out of the batch that cost least as cells, and counts these.
+  void count_batch(const OpenNode& node, Worker& worker) const;
   // Copies the codes by rows of the node's cases, so that its sub-tree finds them in the cache.
   void make_local(OpenNode& node, Worker& worker);
   void search_all(OpenNode& node, Worker& worker, bool parallel, std::vector<SplitCandidate>& found);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cart/cart_options.h"
+#include "cart/cell_batch.h"
 #include "cart/cut_judge.h"
 #include "cart/drawn_cut.h"
 #include "cart/low_cells.h"
@@ -45,10 +46,8 @@ class FeatureSearch {
   SplitCandidate best(const SearchNode<Case>& node, FeatureId feature, NodeCodes& codes) {
     const CodedColumn& column = table_.columns[static_cast<std::size_t>(feature)];
     codes_ = &codes;
-    judge_.best = SplitCandidate();
+    begin(feature);
     if (constant(codes)) return std::move(judge_.best);
-    judge_.feature = feature;
-    judge_.cost = options_.feature_cost.empty() ? 1.0 : options_.feature_cost[static_cast<std::size_t>(feature)];
     judge_.best.nominal = column.nominal;
     judge_.best.has_missing = codes.n_missing() > 0;
     set_totals(node);
@@ -62,6 +61,37 @@ class FeatureSearch {
     }
     return std::move(judge_.best);
   }
+
+  // The same of a numeric column that no row lacks, by its cells [code][width]. False: all cases have one code.
+  bool best_of_cells(const SearchNode<Case>& node, FeatureId feature, std::size_t n_codes, const std::int64_t* cells,
+                     SplitCandidate& best) {
+    if constexpr (Criterion::kCells) {
+      const auto width = static_cast<std::size_t>(criterion_.width);
+      std::size_t first = 1, last = n_codes - 1;
+      while (cells[first * width] == 0) ++first;
+      while (cells[last * width] == 0) --last;
+      if (first == last) return false;
+      begin(feature);
+      n_missing_ = 0;
+      judge_.lacking = false;
+      present_ = node.total;
+      present_cases_ = node.cases;
+      start(node, false);
+      const auto least = static_cast<Code>(first), most = static_cast<Code>(last);
+      if (options_.random_thresholds)
+        judge_drawn(node, least, most, [&](Code low) {
+          for (std::size_t code = first; code <= low; ++code) criterion_.add_cell(cells + code * width);
+          return std::int64_t{0};
+        });
+      else
+        scan_cells(cells + first * width, 0, false, least, last - first + 1);
+    }
+    best = std::move(judge_.best);
+    return true;
+  }
+
+  // Whether sides must be counted by rows, which cells do not tell.
+  bool counts_rows() const { return judge_.least.rows > 1; }
 
   // Whether the column says nothing about the cases of a node, nor of those below it.
   bool constant(const NodeCodes& codes) const {
@@ -77,6 +107,12 @@ class FeatureSearch {
 
  private:
   // --- what every search shares ---
+
+  void begin(FeatureId feature) {
+    judge_.best = SplitCandidate();
+    judge_.feature = feature;
+    judge_.cost = options_.feature_cost.empty() ? 1.0 : options_.feature_cost[static_cast<std::size_t>(feature)];
+  }
 
   // present_: the cell of the cases that have the feature, and of the others where these choose a side.
   void set_totals(const SearchNode<Case>& node) {
@@ -122,7 +158,7 @@ class FeatureSearch {
     const std::size_t range = codes_->most() - first + 1;
     bool counted = false;
     if constexpr (Criterion::kCells) {
-      counted = range * static_cast<std::size_t>(criterion_.width) <= 2 * codes_->size();
+      counted = few_cells(range, criterion_.width, codes_->size());
       if (counted) count_cells(node, codes, first, range);
     }
     const std::span<const CodedPlace> order = counted ? std::span<const CodedPlace>() : codes_->sorted();
@@ -130,7 +166,7 @@ class FeatureSearch {
       if (missing_left && !direction()) continue;
       const std::int64_t before = start(node, missing_left);
       if (counted)
-        scan_cells(before, missing_left, first, range);
+        scan_cells(cells_.data(), before, missing_left, first, range);
       else
         scan_in_order<32>(criterion_, judge_, node.cases.data(), order, before, missing_left);
       if (direction() && !missing_left) judge_missing_alone(static_cast<std::int64_t>(node.cases.size()) - n_missing_);
@@ -164,17 +200,18 @@ class FeatureSearch {
       if (codes[i] != kMissingCode) ++rows_[codes[i] - first];
   }
 
-  void scan_cells(std::int64_t left_rows, bool missing_left, Code first, std::size_t range) {
+  // cells [range][width] of the codes from `first`.
+  void scan_cells(const std::int64_t* cells, std::int64_t left_rows, bool missing_left, Code first, std::size_t range) {
     const auto width = static_cast<std::size_t>(criterion_.width);
     Code last = 0;
     for (std::size_t c = 0; c < range; ++c) {
-      if (cells_[c * width] == 0) continue;
+      if (cells[c * width] == 0) continue;
       const Code code = first + static_cast<Code>(c);
       if (last != 0 && judge(left_rows, missing_left)) {
         judge_.best.low = last;
         judge_.best.high = code;
       }
-      if constexpr (Criterion::kCells) criterion_.add_cell(&cells_[c * width]);
+      if constexpr (Criterion::kCells) criterion_.add_cell(cells + c * width);
       if (judge_.least.rows > 1) left_rows += rows_[c];
       last = code;
     }
@@ -212,17 +249,27 @@ class FeatureSearch {
     const Code first = codes_->least(), last = codes_->most();
     if (first == last)  // values against missing ones
       return codes_->visit([&](const auto* of_place) { search_numeric(node, of_place); });
-    const DrawnCut cut = draw_cut(table_, judge_.feature, first, last, options_, node.key);
-    judge_.best.drawn = cut.drawn;
-    judge_.best.is_drawn = table_.exact;
     for (const bool missing_left : {true, false}) {
       if (missing_left && !direction()) continue;
-      std::int64_t left_rows = start(node, missing_left);
-      codes_->visit([&](const auto* of_place) { left_rows += move_low(node, of_place, cut.low); });
-      if (!judge(left_rows, missing_left)) continue;
-      judge_.best.low = cut.low;
-      judge_.best.high = cut.low + 1;
+      const std::int64_t before = start(node, missing_left);
+      judge_drawn(
+          node, first, last,
+          [&](Code low) {
+            return before + codes_->visit([&](const auto* of_place) { return move_low(node, of_place, low); });
+          },
+          missing_left);
     }
+  }
+
+  // move(low): moves the cases with codes up to `low` to the left; returns the rows there.
+  template <class Move>
+  void judge_drawn(const SearchNode<Case>& node, Code first, Code last, const Move& move, bool missing_left = false) {
+    const DrawnCut cut = draw_cut(table_, judge_.feature, first, last, options_, node.key);
+    if (!judge(move(cut.low), missing_left)) return;
+    judge_.best.low = cut.low;
+    judge_.best.high = cut.low + 1;
+    judge_.best.drawn = cut.drawn;
+    judge_.best.is_drawn = table_.exact;
   }
 
   // --- nominal ---
