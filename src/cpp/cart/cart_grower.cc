@@ -245,7 +245,8 @@ void CartGrower<Criterion>::make_local(OpenNode& node, Worker& worker) {
   const std::size_t n = node.end - node.begin;
   if (node.local || rows_.empty() || n * rows_.stride > kLocalBytes || worker.search.criterion().reads_rows()) return;
   worker.local.resize(n * rows_.stride + RowCodes::kPadding);
-  gather_rows(std::span<Case>(cases_->data() + node.begin, n), rows_.codes.data(), rows_.stride, worker.local.data());
+  gather_rows(std::span<Case>(cases_->data() + node.begin, n), rows_.codes.data(), rows_.stride, worker.local.data(),
+              rows_.stride);
   node.local = true;
 }
 

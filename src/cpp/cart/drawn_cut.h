@@ -38,9 +38,29 @@ inline DrawnCut draw_cut(const CodedTable& table, FeatureId feature, Code first,
   if (!(drawn < most))  // the largest value goes high, whatever lies between
     drawn = column.wide ? std::nextafter(most, least)
                         : static_cast<double>(std::nextafter(static_cast<float>(most), static_cast<float>(least)));
-  const auto end = column.value.begin() + (last - 1);
-  const auto above = std::upper_bound(column.value.begin() + (first - 1), end, drawn);
-  return {static_cast<Code>(above - column.value.begin()), drawn};
+  // The largest code whose value does not lie above; values that spread evenly have it near the drawn share.
+  const double* value = column.value.data() - 1;  // [code]
+  Code low = first + static_cast<Code>(share * static_cast<double>(last - first)), high = last;
+  Code step = 1;
+  if (value[low] <= drawn) {
+    while (high - low > step && value[low + step] <= drawn) {
+      low += step;
+      step *= 2;
+    }
+    high = std::min(high, low + step);
+  } else {
+    high = low;
+    while (high - first > step && value[high - step] > drawn) {
+      high -= step;
+      step *= 2;
+    }
+    low = std::max(first, high - std::min(step, high - first));
+  }
+  while (high - low > 1) {
+    const Code middle = low + (high - low) / 2;
+    (value[middle] <= drawn ? low : high) = middle;
+  }
+  return {low, drawn};
 }
 
 }  // namespace pygbt

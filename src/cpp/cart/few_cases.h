@@ -49,9 +49,8 @@ class FewCases {
         options_(options),
         criterion_(response, options),
         width_(static_cast<std::size_t>(criterion_.width)),
-        words_(FeatureBits(table.n_features()).words().size()),
-        totals_(kSlots * width_),
-        constant_(kSlots * words_) {
+        tile_stride_((rows.stride + kChunk - 1) / kChunk * kChunk),
+        totals_(kSlots * width_) {
     judge_.least = least;
     judge_.must_gain = options.cp >= 0.0;
     fits_ = fits();
@@ -66,9 +65,9 @@ class FewCases {
   void grow(CartTree& tree, const FewNode& root, std::span<Case> cases, const std::int64_t* total,
             const FeatureBits& constant, const std::uint8_t* by_row, FeatureDraw& draw, const Open& open) {
     take_rows(cases, by_row);
+    constant_ = &constant;
     stack_[0] = root;
     std::copy_n(total, width_, slot_total(0));
-    std::copy_n(constant.words().data(), words_, slot_constant(0));
     std::size_t top = 1;
     while (top > 0) {
       const std::size_t slot = --top;
@@ -91,6 +90,7 @@ class FewCases {
   static constexpr int kPlaceBits = 6;
   static constexpr std::size_t kSlots = kMost / 2 + 2;  // open nodes have two cases or more
   static constexpr std::size_t kTileBytes = 1 << 14;
+  static constexpr std::size_t kChunk = 16;  // bytes; rows of the tile are made of them
 
   bool fits() const {
     if (!Criterion::kCells || criterion_.reads_rows() || rows_.empty() || options_.missing != MissingRows::kDirection ||
@@ -102,41 +102,59 @@ class FewCases {
   }
 
   std::int64_t* slot_total(std::size_t slot) { return &totals_[slot * width_]; }
-  std::uint64_t* slot_constant(std::size_t slot) { return &constant_[slot * words_]; }
 
   // Copies the codes of the cases, unless rows are too long.
   void take_rows(std::span<Case> cases, const std::uint8_t* by_row) {
     by_row_ = by_row;
-    if (cases.size() * rows_.stride > kTileBytes) return;
+    stride_ = rows_.stride;
+    tiled_ = kMost * tile_stride_ <= kTileBytes;
+    if (!tiled_) return;
     tile_.resize(kTileBytes + RowCodes::kPadding);
-    gather_rows(cases, by_row, rows_.stride, tile_.data());
+    varies_.resize(tile_stride_ + RowCodes::kPadding);
+    gather_rows(cases, by_row, rows_.stride, tile_.data(), tile_stride_);
     by_row_ = tile_.data();
+    stride_ = tile_stride_;
+  }
+
+  // varies_ [byte of a row]: the bits that the cases do not have in common.
+  void find_varying(std::span<const Case> cases) {
+    std::size_t byte = 0;
+    for (; byte + 4 * kChunk <= stride_; byte += 4 * kChunk) find_varying<4>(cases, byte);
+    for (; byte < stride_; byte += kChunk) find_varying<1>(cases, byte);
+  }
+  template <std::size_t kChunks>
+  void find_varying(std::span<const Case> cases, std::size_t byte) {
+    constexpr std::size_t kWords = kChunks * kChunk / sizeof(std::uint64_t);
+    std::uint64_t first[kWords], own[kWords], varies[kWords] = {};
+    std::memcpy(first, by_row_ + cases[0].row * stride_ + byte, sizeof(first));
+    for (const Case& one : cases.subspan(1)) {
+      std::memcpy(own, by_row_ + one.row * stride_ + byte, sizeof(own));
+      for (std::size_t w = 0; w < kWords; ++w) varies[w] |= own[w] ^ first[w];
+    }
+    std::memcpy(&varies_[byte], varies, sizeof(varies));
   }
 
   void keep(std::size_t from, std::size_t to) {
     if (from == to) return;
     stack_[to] = stack_[from];
     std::copy_n(slot_total(from), width_, slot_total(to));
-    std::copy_n(slot_constant(from), words_, slot_constant(to));
   }
 
   bool search(const FewNode& node, std::span<const Case> cases, std::size_t slot, FeatureDraw& draw) {
-    std::uint64_t* constant = slot_constant(slot);
     judge_.best = SplitCandidate();
     judge_.n_rows = static_cast<std::int64_t>(cases.size());
     criterion_.start(cases, slot_total(slot));
     judge_.parent = criterion_.parent();
+    if (tiled_) find_varying(cases);
     const bool drawn = options_.max_features > 0;
     if (drawn) draw.begin(options_, node.key);
     std::int32_t wanted = drawn ? options_.max_features : table_.n_features();
     for (FeatureId next = 0; wanted > 0 || (drawn && !judge_.best.found()); --wanted) {
       if (drawn ? !draw.more() : next == table_.n_features()) break;
       const FeatureId feature = drawn ? draw.next() : next++;
-      if (FeatureBits::has(constant, feature) || (judge_.best.perfect && feature > judge_.best.feature)) continue;
-      if (!read(cases, feature)) {
-        FeatureBits::set(constant, feature);
-        continue;
-      }
+      if (judge_.best.perfect && feature > judge_.best.feature) continue;
+      if (!varies(cases, feature)) continue;
+      read(cases, feature);
       judge_.feature = feature;
       criterion_.start(cases, slot_total(slot));
       judge_cuts(node, cases);
@@ -144,28 +162,35 @@ class FewCases {
     return judge_.best.found();
   }
 
-  Code code(const Case& one, std::size_t offset, std::uint32_t mask) const {
+  Code code(const std::uint8_t* at, std::uint32_t mask) const {
     std::uint32_t word;
     static_assert(std::endian::native == std::endian::little);
-    std::memcpy(&word, by_row_ + one.row * rows_.stride + offset, sizeof(word));
+    std::memcpy(&word, at, sizeof(word));
     return word & mask;
   }
-  std::uint32_t mask(FeatureId feature) const {
-    return ~std::uint32_t{0} >> (32 - 8 * table_.columns[static_cast<std::size_t>(feature)].width);
+  // Codes of a feature: that of a case is code(first + row * stride_, mask).
+  struct Place {
+    const std::uint8_t* first;
+    std::uint32_t mask;
+  };
+  Place place(FeatureId feature) const {
+    const auto f = static_cast<std::size_t>(feature);
+    return {by_row_ + rows_.offset[f], ~std::uint32_t{0} >> (32 - 8 * table_.columns[f].width)};
   }
 
-  // Fills keys_; false: all cases have the same code.
-  bool read(std::span<const Case> cases, FeatureId feature) {
-    const std::size_t offset = rows_.offset[static_cast<std::size_t>(feature)];
-    const std::uint32_t all = mask(feature);
-    const Code first = code(cases[0], offset, all);
-    Code differ = 0;
-    for (std::size_t i = 0; i < cases.size(); ++i) {
-      const Code own = code(cases[i], offset, all);
-      differ |= own ^ first;
-      keys_[i] = own << kPlaceBits | static_cast<std::uint32_t>(i);
-    }
-    return differ != 0;
+  bool varies(std::span<const Case> cases, FeatureId feature) const {
+    const Place of = place(feature);
+    if (tiled_) return code(&varies_[rows_.offset[static_cast<std::size_t>(feature)]], of.mask) != 0;
+    if (constant_->has(feature)) return false;
+    const Code first = code(of.first + cases[0].row * stride_, of.mask);
+    return std::any_of(cases.begin(), cases.end(),
+                       [&](const Case& one) { return code(of.first + one.row * stride_, of.mask) != first; });
+  }
+
+  void read(std::span<const Case> cases, FeatureId feature) {
+    const Place of = place(feature);
+    for (std::size_t i = 0; i < cases.size(); ++i)
+      keys_[i] = code(of.first + cases[i].row * stride_, of.mask) << kPlaceBits | static_cast<std::uint32_t>(i);
   }
 
   void judge_cuts(const FewNode& node, std::span<const Case> cases) {
@@ -208,14 +233,12 @@ class FewCases {
   // Parts the cases; what they add up to goes to the slot, on the right, and the next. Returns the number of the left.
   std::size_t split(CartTree& tree, const FewNode& node, std::span<Case> cases, std::int32_t child, std::size_t slot) {
     const SplitCandidate& asked = judge_.best;
-    const std::size_t offset = rows_.offset[static_cast<std::size_t>(asked.feature)];
-    const std::uint32_t all = mask(asked.feature);
+    const Place of = place(asked.feature);
     std::int64_t* totals[2] = {slot_total(slot + 1), slot_total(slot)};
     std::fill_n(slot_total(slot), 2 * width_, 0);
-    std::copy_n(slot_constant(slot), words_, slot_constant(slot + 1));
-    const std::size_t n_left =
-        part_cases(criterion_, cases.data(), cases.size(), spare_.data(), totals,
-                   [&](std::size_t, const Case& one) { return code(one, offset, all) > asked.low; });
+    const std::size_t n_left = part_cases(
+        criterion_, cases.data(), cases.size(), spare_.data(), totals,
+        [&](std::size_t, const Case& one) { return code(of.first + one.row * stride_, of.mask) > asked.low; });
     CartNode& grown = tree.node(node.node);
     grown.child = child;
     grown.fallback = totals[1][0] > totals[0][0] ? 1 : 0;
@@ -230,12 +253,14 @@ class FewCases {
   Criterion criterion_;
   CutJudge judge_;
   bool fits_ = false;
-  std::size_t width_, words_;
+  std::size_t width_, tile_stride_, stride_ = 0;
+  bool tiled_ = false;
   const std::uint8_t* by_row_ = nullptr;
-  std::vector<std::uint8_t> tile_;  // [place at the start][stride]
+  std::vector<std::uint8_t> tile_;  // [place at the start][tile_stride_]
+  std::vector<std::uint8_t> varies_;
   std::array<FewNode, kSlots> stack_;
   std::vector<std::int64_t> totals_;  // [slot][width]
-  std::vector<std::uint64_t> constant_;  // [slot][words] bits of features
+  const FeatureBits* constant_ = nullptr;  // at the start
   std::vector<std::int64_t> low_;  // cells on both sides of one cut
   std::array<std::uint32_t, kMost> keys_;
   std::array<Case, kMost> spare_;

@@ -25,14 +25,15 @@ struct RowCodes {
   const std::uint8_t* row(std::uint32_t row) const { return &codes[static_cast<std::size_t>(row) * stride]; }
 };
 
-// Copies the rows of cases out of `from`, side by side, and numbers them so. to: room for them and the padding.
+// Copies the rows of cases out of `from`, one after the other, and numbers them so. to: room for them.
 template <class Case>
-void gather_rows(std::span<Case> cases, const std::uint8_t* from, std::size_t stride, std::uint8_t* to) {
+void gather_rows(std::span<Case> cases, const std::uint8_t* from, std::size_t stride, std::uint8_t* to,
+                 std::size_t to_stride) {
   const auto copy = [&]<std::size_t kChunk>(std::integral_constant<std::size_t, kChunk>) {
     for (std::size_t i = 0; i < cases.size(); ++i) {
       const std::uint8_t* row = from + cases[i].row * stride;
       for (std::size_t byte = 0; byte < stride; byte += kChunk) std::memcpy(to + byte, row + byte, kChunk);
-      to += stride;
+      to += to_stride;
       cases[i].row = static_cast<std::uint32_t>(i);
     }
   };
