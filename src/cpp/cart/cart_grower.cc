@@ -95,7 +95,16 @@ void CartGrower<Criterion>::grow(std::vector<Case>& cases, CartTree& tree) {
       open(parts[task_id], start, worker);  // its statistics
       grow_subtree(parts[task_id], std::move(start), worker);
     });
-    for (std::size_t i = 0; i < parts.size(); ++i) graft(tree, at[i], std::move(parts[i]));
+    std::size_t n_nodes = tree.nodes.size(), n_questions = tree.questions.size();
+    for (const CartTree& part : parts) {
+      n_nodes += part.nodes.size();
+      n_questions += part.questions.size();
+    }
+    tree.reserve(n_nodes, n_questions);
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      graft(tree, at[i], std::move(parts[i]));
+      parts[i] = CartTree();
+    }
   }
   if (options_.cp >= 0.0) undo_weak_splits(tree, options_.cp * root_risk_);
 }

@@ -142,6 +142,7 @@ DecisionTree to_decision_tree(const CartTree& tree, const CodedTable& table, con
     out.class_factor.resize(static_cast<std::size_t>(tree.n_values), 1.0);
   }
   const NodeOrder order = in_order(tree);
+  reserve(out, order.node.size(), tree.questions.size());
   for (std::size_t place = 0; place < order.node.size(); ++place) {
     const std::int32_t from = order.node[place], first_child = order.child[place];
     const CartNode& node = tree.nodes[static_cast<std::size_t>(from)];

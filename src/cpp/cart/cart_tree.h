@@ -45,6 +45,11 @@ struct CartTree {
     values.clear();
     questions.clear();
   }
+  void reserve(std::size_t n_nodes, std::size_t n_questions) {
+    nodes.reserve(n_nodes);
+    values.reserve(n_nodes * static_cast<std::size_t>(n_values));
+    questions.reserve(n_questions);
+  }
   // A new leaf; returns its place.
   std::int32_t add() {
     nodes.emplace_back();

@@ -39,18 +39,18 @@ inline DrawnCut draw_cut(const CodedTable& table, FeatureId feature, Code first,
     drawn = column.wide ? std::nextafter(most, least)
                         : static_cast<double>(std::nextafter(static_cast<float>(most), static_cast<float>(least)));
   // The largest code whose value does not lie above; values that spread evenly have it near the drawn share.
-  const double* value = column.value.data() - 1;  // [code]
+  const auto value = [&](Code code) { return column.value[code - 1]; };
   Code low = first + static_cast<Code>(share * static_cast<double>(last - first)), high = last;
   Code step = 1;
-  if (value[low] <= drawn) {
-    while (high - low > step && value[low + step] <= drawn) {
+  if (value(low) <= drawn) {
+    while (high - low > step && value(low + step) <= drawn) {
       low += step;
       step *= 2;
     }
     high = std::min(high, low + step);
   } else {
     high = low;
-    while (high - first > step && value[high - step] > drawn) {
+    while (high - first > step && value(high - step) > drawn) {
       high -= step;
       step *= 2;
     }
@@ -58,7 +58,7 @@ inline DrawnCut draw_cut(const CodedTable& table, FeatureId feature, Code first,
   }
   while (high - low > 1) {
     const Code middle = low + (high - low) / 2;
-    (value[middle] <= drawn ? low : high) = middle;
+    (value(middle) <= drawn ? low : high) = middle;
   }
   return {low, drawn};
 }

@@ -88,12 +88,13 @@ DecisionTree grow_cart(const CodedTable& table, const Response& response, const 
   check(table, response, options);
   DecisionTree tree;
   with_criterion(response, options, response.total_weight, [&]<class Criterion>(Type<Criterion>) {
-    std::vector<typename Criterion::Case> cases;
-    make_cases(response, {}, cases);
-    const RowCodes none;
-    CartGrower<Criterion> grower(table, none, response, options, resolve_threads(n_threads), true);
     CartTree grown;
-    grower.grow(cases, grown);
+    {
+      std::vector<typename Criterion::Case> cases;
+      make_cases(response, {}, cases);
+      const RowCodes none;
+      CartGrower<Criterion>(table, none, response, options, resolve_threads(n_threads), true).grow(cases, grown);
+    }
     tree = to_decision_tree(grown, table, response, options);
   });
   return tree;

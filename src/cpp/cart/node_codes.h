@@ -38,7 +38,7 @@ class NodeCodes {
     n_ = n;
     width_ = column.width;
     may_lack_ = column.has_missing;
-    if (bytes_.size() < n * width_ + kPadding) bytes_.resize(2 * (n * width_ + kPadding));
+    if (bytes_.size() < n * width_ + kPadding) bytes_.resize(n * width_ + kPadding);
   }
   void* data() { return bytes_.data(); }
   void finish() {
@@ -69,8 +69,8 @@ class NodeCodes {
   // The places of the cases that are not missing, ascending by code and place.
   std::span<const CodedPlace> sorted() {
     if (items_.size() < n_) {
-      items_.resize(2 * n_);
-      spare_.resize(2 * n_);
+      items_.resize(n_);
+      spare_.resize(n_);
     }
     std::size_t n = 0;
     if (n_ <= kFew && n_missing_ == 0 && most_ < Code{1} << (31 - kFewBits)) return sort_few();
