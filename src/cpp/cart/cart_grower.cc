@@ -267,8 +267,10 @@ void CartGrower<Criterion>::count_batch(const OpenNode& node, Worker& worker) co
   const std::uint8_t* by_row = node.local ? worker.local.data() : by_column(node) ? nullptr : rows_.codes.data();
   std::erase_if(worker.batch, [&](FeatureId feature) {
     const CodedColumn& column = table_.columns[static_cast<std::size_t>(feature)];
+    const auto n_codes = static_cast<std::size_t>(column.n_codes);
     const bool counted = !column.nominal && !column.has_missing && column.width <= 2 &&
-                         few_cells(static_cast<std::size_t>(column.n_codes), criterion.width, node.end - node.begin);
+                         few_cells(n_codes, criterion.width, node.end - node.begin) &&
+                         worker.cells.has_room(n_codes, criterion.width);
     if (counted) worker.cells.add(table_, rows_, by_row, feature, criterion.width);
     return counted;
   });

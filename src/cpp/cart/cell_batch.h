@@ -35,6 +35,10 @@ class CellBatch {
     for (std::vector<Column>& of_width : columns_) of_width.clear();
     n_cells_ = 0;
   }
+  // Whether a column of so many codes would leave the cells in L2.
+  bool has_room(std::size_t n_codes, std::int32_t width) const {
+    return n_cells_ + n_codes * static_cast<std::size_t>(width) <= kMostCells;
+  }
   // A column with codes of one or two bytes. by_row: codes of the rows, or null to read those of the column.
   void add(const CodedTable& table, const RowCodes& rows, const std::uint8_t* by_row, FeatureId feature,
            std::int32_t width) {
@@ -83,6 +87,7 @@ class CellBatch {
   // Copies of small cells that are added to in turn: of codes that occur often the next addition need not wait.
   static constexpr std::size_t kCopies = 2;
   static constexpr std::size_t kMostCopied = 128;  // cells
+  static constexpr std::size_t kMostCells = 1 << 16;
 
   template <class T, class Criterion>
   void count_block(const Criterion& criterion, std::span<const typename Criterion::Case> cases, std::size_t stride,
