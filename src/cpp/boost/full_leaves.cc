@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "boost/full_leaves.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <vector>
@@ -84,7 +85,7 @@ void FullSoftmaxLeaves::solve(Backend& backend, std::span<const NodeId> leaves, 
   std::vector<std::vector<RowId>> rows;
   for (const NodeId leaf : leaves) rows.push_back(backend.rows_of(leaf));
   // Sums of |cell| <= 2 (temperatures below 1 raise them by T^-2 at most where T^2 is off) stay below 2^62.
-  const int bits = std::min(60 - std::bit_width(data_.total_weight), 44);
+  const int bits = std::min(60 - static_cast<int>(std::bit_width(data_.total_weight)), 44);
   const double scale = std::ldexp(1.0, bits);
   parallel_for(resolve_threads(n_threads_), static_cast<std::int64_t>(leaves.size()), [&](std::int64_t leaf, int) {
     const auto l = static_cast<std::size_t>(leaf);

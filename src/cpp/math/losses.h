@@ -167,7 +167,7 @@ PYGBT_HD double leaf_quantile_level(const LossSpec& spec, std::int32_t target) {
     if (spec.objective != Objective::kTasks) break;
     if (target < task.first_target || target >= task.first_target + task.n_targets) continue;
     if (task.objective == Objective::kAbsoluteError) return 0.5;
-    return task.objective == Objective::kQuantile ? static_cast<double>(task.quantile_level) : -1.0;
+    return task.objective == Objective::kQuantile ? task.quantile_level : -1.0;
   }
   if (spec.objective == Objective::kAbsoluteError) return 0.5;
   if (spec.objective != Objective::kQuantile) return -1.0;
