@@ -47,7 +47,8 @@ def fashion_section(rows: list[dict[str, Any]], size: dict[str, Any]) -> list[st
         f"{len(rows)} seeds, each with its own {size['rows']:,} of the 60,000 training images for the student and "
         f"{size['teacher_rows']:,} others for its teachers, so that it ends in minutes on two cores; "
         f"{size['test_rows']:,} test images; mean ± standard deviation over the seeds. Student: "
-        f"{size['student_rounds']} trees of at most 16 leaves with vector leaves, learning rate 0.2, 64 bins a pixel. "
+        f"{size['student_rounds']} trees of depth 4 (16 leaves) with vector leaves, learning rate 0.2, 64 bins a "
+        "pixel, 30 % of the pixels a tree. "
         f"Teachers: {size['networks']} scikit-learn networks of 256 hidden units, probabilities averaged, and a "
         f"booster of {10 * size['rounds']:,} trees ({size['rounds']} rounds of 10). T and alpha are chosen on a "
         "held-out fifth of the student's images.",
