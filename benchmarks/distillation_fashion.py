@@ -29,7 +29,7 @@ STUDENT: dict[str, Any] = {
     "max_bin": BINS,
 }
 LEFT_OUT = 3  # dresses
-TEMPERATURES, WEIGHTS = [1, 2, 4, 8], [0.7, 1.0]  # tried, all pairs
+TEMPERATURES, WEIGHTS = [1, 2, 4, 8], [0.4, 0.7]  # tried, all pairs
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ def _left_out_lines(rows: list[dict[str, Any]]) -> list[str]:
 def _trial_lines(rows: list[dict[str, Any]]) -> list[str]:
     """Held-out log loss by temperature at the first weight tried."""
     temperatures = sorted({t for r in rows for n in TEACHERS for t, _, _ in r["teachers"][n]["trials"]})
-    first = rows[0]["teachers"]["networks"]["trials"][0][1]
+    first = max(a for _, a, _ in rows[0]["teachers"]["networks"]["trials"])
     lines = [
         f"**Temperature**: log loss on held-out training rows at alpha = {first:g}, the weight of the soft part.",
         "",
