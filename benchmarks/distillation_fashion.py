@@ -22,21 +22,24 @@ BINS = 64  # of a pixel
 STUDENT: dict[str, Any] = {
     "objective": "softmax",
     "multi_strategy": "vector_leaf",
-    "grow_policy": "lossguide",
-    "max_depth": 0,
-    "max_leaves": 16,
+    "max_depth": 4,
+    "colsample_bytree": 0.3,
     "learning_rate": 0.2,
     "num_boost_round": 100,
     "max_bin": BINS,
 }
 LEFT_OUT = 3  # dresses
+TEMPERATURES, WEIGHTS = [1, 2, 4, 8], [0.4, 0.7]  # tried, all pairs
 
 
 @dataclass(frozen=True)
 class Size:
-    """Training images of the student and of its teachers, test images, networks and their passes, boosters' rounds."""
+    """Training images of the student, more of them without labels, those of its teachers, test images, networks and
+    their passes, rounds of the booster and of the student.
+    """
 
-    rows: int = 8000
+    rows: int = 6000
+    unlabeled: int = 24_000
     teacher_rows: int = 16_000
     test_rows: int = 10_000
     networks: int = 3
@@ -45,15 +48,16 @@ class Size:
     student_rounds: int = 100
 
 
-QUICK = Size(rows=400, teacher_rows=400, test_rows=300, networks=2, passes=5, rounds=4, student_rounds=8)
+QUICK = Size(rows=400, unlabeled=200, teacher_rows=400, test_rows=300, networks=2, passes=5, rounds=4, student_rounds=8)
 
 
 @dataclass
 class Images:
-    """Pixels in [0, 1], float32, and classes 0 .. 9: of the student, of its teachers, of the test."""
+    """Pixels in [0, 1], float32, and classes 0 .. 9: of the student, without labels, of its teachers, of the test."""
 
     X: np.ndarray
     y: np.ndarray
+    X_more: np.ndarray
     X_teacher: np.ndarray
     y_teacher: np.ndarray
     X_test: np.ndarray
@@ -69,12 +73,11 @@ def images(seed: int, size: Size) -> Images:
     y = table.y.astype(int).to_numpy()
     train, test = (np.flatnonzero((table.split == name).to_numpy()) for name in ("train", "test"))
     rng = np.random.default_rng([1, seed])
-    own, theirs = size.rows // 10, size.teacher_rows // 10
-    drawn = [rng.permutation(train[y[train] == k])[: own + theirs] for k in range(10)]
-    rows = rng.permutation(np.concatenate([part[:own] for part in drawn]))
-    others = rng.permutation(np.concatenate([part[own:] for part in drawn]))
+    cuts = np.cumsum([size.rows // 10, size.unlabeled // 10, size.teacher_rows // 10])
+    drawn = [np.split(rng.permutation(train[y[train] == k])[: cuts[2]], cuts[:2]) for k in range(10)]
+    rows, more, others = (rng.permutation(np.concatenate(part)) for part in zip(*drawn, strict=True))
     kept = test[: size.test_rows]
-    return Images(X[rows], y[rows], X[others], y[others], X[kept], y[kept])
+    return Images(X[rows], y[rows], X[more], X[others], y[others], X[kept], y[kept])
 
 
 def teachers(data: Images, seed: int, size: Size) -> dict[str, Teacher]:
@@ -112,7 +115,7 @@ def judged(predict: Callable[[np.ndarray], np.ndarray], data: Images, rows: np.n
     return scores(predict(data.X_test), data.y_test) | {"train_accuracy": seen}
 
 
-def soft(answers: np.ndarray, data: Images, rows: np.ndarray, T: float, size: Size) -> Any:
+def soft(answers: np.ndarray, data: Images, rows: np.ndarray, T: Any, size: Size) -> Any:
     """The student trained on the teacher's answers to some rows, without labels."""
     teacher = Teacher(logits=answers[rows], classes=np.arange(10))
     return distill(teacher, student(size), data.X[rows], T=T, report=False)
@@ -135,7 +138,10 @@ def run(seed: int, size: Size) -> dict[str, Any]:
         "teachers": {},
     }
     for name, teacher in teachers(data, seed, size).items():
-        found = distill(teacher, student(size), data.X, data.y, report=False, random_state=seed)
+        options = {"T": TEMPERATURES, "alpha": WEIGHTS, "random_state": seed, "report": False}
+        found = distill(teacher, student(size), data.X, data.y, **options)
+        chosen = {"T": found.T_, "alpha": found.alpha_, "unlabeled": data.X_more, "report": False}
+        more = distill(teacher, student(size), data.X, data.y, **chosen)
         answers = teacher.answers(data.X).logits()
         part = {
             "teacher": scores(teacher.answers(data.X_test).probabilities(), data.y_test),
@@ -143,8 +149,9 @@ def run(seed: int, size: Size) -> dict[str, Any]:
             "T": found.T_,
             "alpha": found.alpha_,
             "trials": [[t.T, t.alpha, round(t.score, 5)] for t in found.trials_],
-            "soft_few": judged(soft(answers, data, few, found.T_, size).predict_proba, data, few),
-            "soft_few_all_rows": scores(_few_labels(teacher, data, few, found.T_, size), data.y_test),
+            "with_unlabeled": judged(more.predict_proba, data, everything),
+            "soft_few": judged(soft(answers, data, few, TEMPERATURES, size).predict_proba, data, few),
+            "soft_few_all_rows": scores(_few_labels(teacher, data, few, found, size), data.y_test),
             "left_out": left_out(answers, data, found.T_, size),
         }
         result["teachers"][name] = part
@@ -159,12 +166,12 @@ def _few(y: np.ndarray, share: float, seed: int) -> np.ndarray:
     return np.sort(np.concatenate(parts))
 
 
-def _few_labels(teacher: Teacher, data: Images, few: np.ndarray, T: float, size: Size) -> np.ndarray:
-    """All rows with the teacher's answers, labels for a few of them."""
+def _few_labels(teacher: Teacher, data: Images, few: np.ndarray, found: Any, size: Size) -> np.ndarray:
+    """The teacher's answers to all images of the student, labels for a few."""
     labels = np.full(len(data.y), np.nan)
     labels[few] = data.y[few]
-    given = Teacher(logits=teacher.answers(data.X).logits(), classes=np.arange(10))
-    return distill(given, student(size), data.X, labels, T=T, alpha=0.7, report=False).predict_proba(data.X_test)
+    chosen = {"T": found.T_, "alpha": found.alpha_, "report": False}
+    return distill(teacher, student(size), data.X, labels, **chosen).predict_proba(data.X_test)
 
 
 def left_out(answers: np.ndarray, data: Images, T: float, size: Size) -> dict[str, float]:

@@ -45,7 +45,7 @@ def test_four_sets_and_their_section(tmp_path: Path) -> None:
 def test_fashion_and_its_section(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = load_digits(return_X_y=True)
     parts = [(X[part] / 16, y[part]) for part in (slice(400), slice(400, 900), slice(900, 1200))]
-    smaller = distillation_fashion.Images(*parts[0], *parts[1], *parts[2])
+    smaller = distillation_fashion.Images(*parts[0], X[1200:1400] / 16, *parts[1], *parts[2])
     monkeypatch.setattr(distillation_fashion, "images", lambda seed, size: smaller)
     row = distillation_fashion.run(0, distillation_fashion.QUICK)
     assert set(row["teachers"]) == {"networks", "booster"}
