@@ -176,6 +176,17 @@ def row(name: str, values: list[float], base: list[float] | None = None) -> str:
     return f"{text} {gain.mean():+.4f} | {gain.std(ddof=1):.4f} | {int((gain > 0).sum())} of {len(gain)} |"
 
 
+def verdict(pairs: list[tuple[list[float], list[float]]]) -> str:
+    """How many students differ from the one alone by more than two deviations of their gain."""
+    gains = [np.array(values) - np.array(base) for values, base in pairs]
+    far = [gain.mean() / gain.std(ddof=1) for gain in gains]
+    better, worse = sum(x > 2 for x in far), sum(x < -2 for x in far)
+    return (
+        f"Of {len(pairs)} students {better} gain and {worse} lose more than two deviations of their gain over the "
+        f"student alone; {sum(gain.mean() > 0 for gain in gains)} have a mean gain above 0."
+    )
+
+
 def markdown(result: dict[str, Any]) -> str:
     scores: dict[str, list[float]] = result["ndcg@5"]
     alone = scores["student alone"]
@@ -195,6 +206,8 @@ def markdown(result: dict[str, Any]) -> str:
         "|---|---|---|",
         *(row(name, scores[name]) for name in heads),
         "",
+        "map counts every label above 0 as relevant, 77 % of the rows here, and knows no grades; its row says so.",
+        "",
         "## Students",
         "",
         f"The teacher is the mean score of {TEACHERS} lambdarank boosters of {TEACHER_TREES} trees x 15 leaves at "
@@ -210,7 +223,14 @@ def markdown(result: dict[str, Any]) -> str:
         *(row(name, scores[name], alone) for name in scores if "; alpha" in name),
         f"{row('(the teacher)', scores['teacher'], alone)}",
         "",
-        "With labels, the teacher adds nothing to a student here that exceeds the deviation between seeds.",
+        verdict([(scores[name], alone) for name in scores if "; alpha" in name]),
+        "",
+        "How the settings were found: those of the first table were not tuned. The teacher is the best of five tried "
+        "on these folds (seeds 0 to 2), so its own score is optimistic. Students of 50 trees were tried alone on the "
+        "same seeds: 2 to 4 leaves score 0.695 to 0.697, 6 leaves 0.700, 15 leaves 0.699, 16 leaves 0.683, 31 leaves "
+        "0.686: so much is chance. The students here keep the 15 leaves of the first table. Temperature 0.3, and a "
+        "teacher's scores of rows it has learnt from, were tried for listnet and pairwise on seeds 0 and 1: none beat "
+        "the student alone.",
         "",
         "## Few labels",
         "",
@@ -222,6 +242,8 @@ def markdown(result: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|",
         f"{row('alone, on the labelled queries', scores['few labels; student alone'])} | | |",
         *(row(name, scores[f"few labels; {name}"], scores["few labels; student alone"]) for name in result["students"]),
+        "",
+        verdict([(scores[f"few labels; {name}"], scores["few labels; student alone"]) for name in result["students"]]),
         "",
         f"Measured {result['date']} in {result['seconds']:.0f} s on {machine.describe(machine.record())}",
     ]

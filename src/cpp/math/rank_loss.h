@@ -61,7 +61,7 @@ PYGBT_HD double add_ndcg_pairs(const RankSpec& spec, float inverse_ideal, const 
     s.gain[at] = static_cast<float>(relevance_gain(static_cast<double>(s.value[at]), spec.gain));
     s.discount[at] = static_cast<float>(place_discount(at));
   }
-  return add_pairs(NdcgPairs{s.value, s.gain, s.discount, inverse_ideal, near_first}, s, first, m);
+  return add_pairs(NdcgPairs{inverse_ideal, swap_distance(near_first)}, s, first, m);
 }
 
 PYGBT_HD double add_map_pairs(const RankScratch& s, std::int32_t first, std::int32_t m, bool near_first) {
@@ -71,12 +71,12 @@ PYGBT_HD double add_map_pairs(const RankScratch& s, std::int32_t first, std::int
     const bool relevant = s.value[at] > 0.0f;
     reached += relevant ? 1.0 : 0.0;
     summed += relevant ? inverse : 0.0;
-    s.sums[at] = reached;
+    s.share[at] = static_cast<float>(reached * inverse);
     s.gain[at] = static_cast<float>(summed);
     s.discount[at] = static_cast<float>(inverse);
   }
   const float inverse_relevant = reached > 0.0 ? static_cast<float>(1.0 / reached) : 0.0f;
-  return add_pairs(MapPairs{s.value, s.sums, s.gain, s.discount, inverse_relevant, near_first}, s, first, m);
+  return add_pairs(MapPairs{inverse_relevant, swap_distance(near_first)}, s, first, m);
 }
 
 // What the labels ask for, times `share`.
@@ -99,7 +99,7 @@ PYGBT_HD void add_label_gradients(Objective objective, const RankSpec& spec, con
   const std::int32_t first = first_places(spec.truncation, m);
   if (m < 2) return;
   if (!lambda) {
-    add_pairs(LabelPairs{s.value}, s, first, m);
+    add_pairs(LabelPairs{}, s, first, m);
     give_list(s, m, share, g, h);
     return;
   }
@@ -114,15 +114,15 @@ PYGBT_HD void add_label_gradients(Objective objective, const RankSpec& spec, con
 PYGBT_HD void add_teacher_pairs(const RankSpec& spec, const RankScratch& s, std::int32_t first, std::int32_t m) {
   const bool weighted = spec.place_weight == RankTeacherWeight::kNdcg;
   double ideal = 0.0;
-  for (std::int32_t at = 0; at < m && weighted; ++at) {
+  for (std::int32_t at = 0; at < m; ++at) {
     const double relevance = at < first ? static_cast<double>(first - at) / static_cast<double>(first) : 0.0;
     const double discount = place_discount(at);
     ideal += relevance * discount;
     s.gain[at] = static_cast<float>(relevance);
     s.discount[at] = static_cast<float>(discount);
   }
-  const float inverse_ideal = weighted ? static_cast<float>(1.0 / ideal) : 0.0f;
-  add_pairs(TeacherPairs{s.value, s.gain, s.discount, inverse_ideal, weighted}, s, first, m);
+  const auto inverse_ideal = static_cast<float>(1.0 / ideal);
+  add_pairs(TeacherPairs{inverse_ideal, weighted ? Line{0.0f, 1.0f} : Line{1.0f, 0.0f}}, s, first, m);
 }
 
 // What the teacher asks for, its scores over `temperature`, times `share`.

@@ -58,6 +58,7 @@ struct RankScratch {
   float* value;      // labels, or scores of the teacher
   float* gain;       // of the labels, or relevance by place
   float* discount;   // of the place
+  float* share;      // of the rows down to the place that are relevant; in the memory of sums
   float* g;          // what the list adds to the rows' gradients
   float* h;
   float* pair_g;     // of the pairs of one row
@@ -71,6 +72,7 @@ struct RankScratch {
     RankScratch s;
     s.keys = static_cast<std::uint64_t*>(memory);
     s.sums = reinterpret_cast<double*>(s.keys + n);
+    s.share = reinterpret_cast<float*>(s.sums);
     s.z = reinterpret_cast<float*>(s.sums + n);
     s.value = s.z + n;
     s.gain = s.value + n;
