@@ -20,7 +20,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
 import pygbt
-from pygbt.distill import KD, Budget, Distilled, Teacher, distill, munge
+from pygbt.distill import KD, Budget, Distilled, RankKD, Teacher, distill, munge
 from pygbt.distill.fidelity import calibration_error, class_measures
 from pygbt.distill.folds import fold_rows
 from pygbt.distill.footprint import count_leaves, file_bytes
@@ -402,3 +402,15 @@ def test_no_copy_that_teaches_a_trial_has_seen_the_held_out_labels() -> None:
     nested = [fit for fit in Recorder.fits if not fit & held]
     assert len(nested) == 3
     assert {len(fit) for fit in nested} == {160}
+
+
+def test_settings_of_a_ranking_teacher_are_parameters() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3))
+    scores = X[:, 0] + 0.1 * rng.normal(size=200)
+    data = pygbt.Dataset(X, rng.integers(0, 3, 200), group=[20] * 10, teacher=scores)
+    params = {"objective": "lambdarank", "max_depth": 3}
+    by_settings = pygbt.train(params | RankKD("listmle", alpha=0.8, top=5, weight="inverse").params(), data, 5)
+    by_hand = {"rank_teacher": "listmle", "teacher_alpha": 0.8, "rank_teacher_top": 5, "rank_teacher_weight": "inverse"}
+    assert by_settings.digest() == pygbt.train(params | by_hand, data, 5).digest()
+    assert by_settings.digest() != pygbt.train(params | RankKD("listnet").params(), data, 5).digest()

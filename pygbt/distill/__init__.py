@@ -31,7 +31,7 @@ from .distilling import Distilled, distill
 from .munge import munge
 from .readable import Readable, readable
 from .report import Report
-from .settings import KD
+from .settings import KD, RankKD
 from .soft_rows import soft_rows
 from .specialists import Specialists
 from .teacher import Teacher, TeacherError
@@ -43,6 +43,7 @@ __all__ = [
     "CoTrained",
     "CoTrainingInterrupted",
     "Distilled",
+    "RankKD",
     "Readable",
     "Report",
     "Specialists",
