@@ -50,7 +50,7 @@ class KD:
 
 @dataclass(frozen=True)
 class RankKD:
-    """How a ranking booster learns from the scores that the ``teacher`` of its `pygbt.Dataset` gives to rows of queries:
+    """How a ranking booster learns from the scores that the ``teacher`` of its `pygbt.Dataset` gives to rows:
     ``(1 - alpha) ranking loss of the labels + alpha loss of the teacher's order``.
 
     Parameters
