@@ -74,11 +74,12 @@ class Comparison:
     scores: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
     metrics: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
     gains: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    _labelled: dict[tuple[int, int, str], LabelledRows] = field(default_factory=dict, repr=False)
 
     def add(self, name: str, plan: Plan) -> None:
         """Train and score a plan on every part."""
         relative, given = [], []
-        for train, test in self.parts:
+        for part, (train, test) in enumerate(self.parts):
             groups = self.fit(plan, train)
             margins: dict[str, Any] = {}
             starts: dict[str, Any] = {}
@@ -89,9 +90,10 @@ class Comparison:
                     gain = np.array(list(group.booster.feature_importance("total_gain", groups=False).values()))
                     task = group.tasks[0].name
                     self.gains[task] = self.gains.get(task, 0.0) + gain
-            for rows in np.array_split(np.arange(test.n), self._blocks(test.n)):
+            for block, rows in enumerate(np.array_split(np.arange(test.n), self._blocks(test.n))):
                 pair = [
-                    self._score(task, test, rows, margins.get(task.name), starts.get(task.name)) for task in self.tasks
+                    self._score(task, (part, block), test, rows, margins.get(task.name), starts.get(task.name))
+                    for task in self.tasks
                 ]
                 relative.append([r for r, _ in pair])
                 given.append([m for _, m in pair])
@@ -100,12 +102,17 @@ class Comparison:
     def _blocks(self, n: int) -> int:
         return max(1, min(BLOCKS // len(self.parts), n // 20))
 
-    @staticmethod
-    def _score(task: Task, test: Rows, rows: Any, margins: Any, start: Any) -> tuple[float, float]:
+    def _score(
+        self, task: Task, block: tuple[int, int], test: Rows, rows: Any, margins: Any, start: Any
+    ) -> tuple[float, float]:
+        """Relative score and metric of a block of held-out rows."""
         if margins is None:
             return math.nan, math.nan
-        weight = None if test.weight is None else test.weight[rows]
-        labelled = LabelledRows(task, test.labels[task.name][rows], weight)
+        key = (*block, task.name)
+        if key not in self._labelled:
+            weight = None if test.weight is None else test.weight[rows]
+            self._labelled[key] = LabelledRows(task, test.labels[task.name][rows], weight)
+        labelled = self._labelled[key]
         score = labelled.score(margins[rows])
         constant = labelled.score(np.tile(start, (len(rows), 1)))
         return relative_score(task, score, constant), score
