@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from .group import Group, Rows
 from .metrics import LabelledRows, relative_score
+from .options import ENTIRE_SPACE
 from .sharing import Sharing
 from .task import Task
 
-__all__ = ["Comparison", "Plan", "alone", "choose_plan", "held_out_parts"]
+__all__ = ["Comparison", "Plan", "alone", "choose_plan", "compared_alone", "held_out_parts"]
 
 #: Which tasks are learnt together, and how.
 Plan = list[tuple[tuple[Task, ...], Sharing]]
@@ -31,6 +32,14 @@ BLOCKS = 10
 T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
 
 JOINT = ("tree", "stem:2", "residual")
+
+
+def compared_alone(tasks: Sequence[Task], sharing: Sharing, stops: bool) -> Plan:
+    """The same models as those of `alone`, in one booster where none stops by itself: one pass over the table."""
+    if stops or any(task.loss == ENTIRE_SPACE for task in tasks):
+        return alone(tasks, sharing)
+    own = sharing.having("none").balanced(False)
+    return [(tuple(task for task in tasks if not task.options.auxiliary), own)]
 
 
 def alone(tasks: Sequence[Task], sharing: Sharing) -> Plan:
@@ -60,6 +69,12 @@ class Comparison:
     ----------
     tasks : list of Task
         Those that are predicted.
+    parts : list of (Rows, Rows)
+        To train on, and to score.
+    fit : callable
+        Trains the groups of a plan on a table.
+    stops : bool
+        Whether training stops early.
     scores : dict of str to ndarray of float64, shape (n_blocks, n_tasks)
         By plan. NaN where a block has no label of a task.
     metrics : dict of str to ndarray of float64, shape (n_blocks, n_tasks)
@@ -71,6 +86,7 @@ class Comparison:
     tasks: list[Task]
     parts: list[tuple[Rows, Rows]]
     fit: Fit
+    stops: bool
     scores: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
     metrics: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
     gains: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
@@ -86,10 +102,9 @@ class Comparison:
             for group in groups:
                 margins |= group.margins(test.X)
                 starts |= group.start()
-                if len(group.tasks) == 1:
-                    gain = np.array(list(group.booster.feature_importance("total_gain", groups=False).values()))
-                    task = group.tasks[0].name
-                    self.gains[task] = self.gains.get(task, 0.0) + gain
+                if name == "none":
+                    for task, gain in group.gains().items():
+                        self.gains[task] = self.gains.get(task, 0.0) + gain
             for block, rows in enumerate(np.array_split(np.arange(test.n), self._blocks(test.n))):
                 pair = [
                     self._score(task, (part, block), test, rows, margins.get(task.name), starts.get(task.name))
@@ -172,7 +187,7 @@ def choose_plan(comparison: Comparison, tasks: Sequence[Task], sharing: Sharing)
     (name of the best joint way, plan)
         The plan shares nothing where fewer than two tasks stay.
     """
-    comparison.add("none", alone(tasks, sharing))
+    comparison.add("none", compared_alone(tasks, sharing, comparison.stops))
     for share in JOINT:
         comparison.add(share, [(tuple(tasks), sharing.having(share))])
     names = [task.name for task in comparison.tasks]
