@@ -13,7 +13,7 @@ SOURCES := $(shell find src pygbt cmake -name '*.cc' -o -name '*.h' -o -name '*.
 CPP_FILES := $(shell find src tests/cpp -name '*.cc' -o -name '*.h' -o -name '*.inc' -o -name '*.cu')
 INSTALL := $(PY) -m pip install --quiet --no-build-isolation -C build-dir=$(BUILD)
 
-.PHONY: bench bench-engine classic demo test test-all lint format sanitize gpu-test gpu-bench gpu-check gpu-predict clean
+.PHONY: bench bench-engine classic distillation demo test test-all lint format sanitize gpu-test gpu-bench gpu-check gpu-predict clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/pygbt demo
@@ -92,6 +92,10 @@ bench-engine: $(VENV)/.bench
 classic: $(VENV)/.bench
 	cd benchmarks && $(abspath $(PY)) classic_scores.py && $(abspath $(PY)) classic_pruning.py && \
 	  $(abspath $(PY)) compare_classic.py $(CLASSIC) && $(abspath $(PY)) classic_report.py
+
+# What distillation gains on real data: sections 1 and 2 of docs/results/distillation.md. Rows that are there are kept.
+distillation: $(VENV)/.bench
+	cd benchmarks && $(abspath $(PY)) distillation.py && $(abspath $(PY)) distillation_report.py
 
 $(VENV)/.bench: $(VENV)/.tools $(SOURCES)
 	$(INSTALL) ".[bench]"

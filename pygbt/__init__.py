@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from . import callbacks
@@ -26,6 +27,7 @@ from .training import TrainingInterrupted, train
 
 if TYPE_CHECKING:
     from .estimators import GBTClassifier, GBTRegressor
+    from .ranker import GBTRanker
 
 __version__: str = build_info()["version"]
 
@@ -34,6 +36,7 @@ __all__ = [
     "Dataset",
     "DeviceArray",
     "GBTClassifier",
+    "GBTRanker",
     "GBTRegressor",
     "ModelFileError",
     "Predictor",
@@ -47,14 +50,13 @@ __all__ = [
     "train",
 ]
 
-_ESTIMATORS = ("GBTClassifier", "GBTRegressor")  # imported on first use: scikit-learn is an extra
+# Imported on first use: scikit-learn is an extra.
+_ESTIMATORS = {"GBTClassifier": "estimators", "GBTRegressor": "estimators", "GBTRanker": "ranker"}
 
 
 def __getattr__(name: str) -> Any:
     if name in _ESTIMATORS:
-        from . import estimators
-
-        return getattr(estimators, name)
+        return getattr(importlib.import_module(f"{__name__}.{_ESTIMATORS[name]}"), name)
     raise AttributeError(f"module 'pygbt' has no attribute {name!r}")
 
 

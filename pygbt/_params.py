@@ -29,6 +29,7 @@ class Parameter:
     auto: bool = False
     accept: tuple[tuple[int, int], ...] = ()
     choices: tuple[str, ...] = ()
+    cutoffs: tuple[str, ...] = ()  # choices that take "@k"
     internal_choices: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     values: dict[str, str] = field(default_factory=dict)  # other spelling -> choice
@@ -42,11 +43,11 @@ PARAMETERS: tuple[Parameter, ...] = (
         type='enum',
         default='squared_error',
         scope='core',
-        text='Loss to minimise. It also fixes the link: identity, `exp` (poisson, gamma, tweedie), sigmoid (logistic, one_vs_rest) or softmax. Labels of logistic may lie anywhere in [0, 1]; labels of softmax are class numbers or an (n, K) array of probabilities.',
-        choices=('squared_error', 'absolute_error', 'huber', 'quantile', 'poisson', 'gamma', 'tweedie', 'logistic', 'softmax', 'one_vs_rest'),
+        text='Loss to minimise. It also fixes the link: identity, `exp` (poisson, gamma, tweedie), sigmoid (logistic, one_vs_rest) or softmax. Labels of logistic may lie anywhere in [0, 1]; labels of softmax are class numbers or an (n, K) array of probabilities. lambdarank, rank_pairwise and rank_xendcg learn the order of the rows of a query from graded relevance (docs/ranking.md); the Dataset needs group or qid.',
+        choices=('squared_error', 'absolute_error', 'huber', 'quantile', 'poisson', 'gamma', 'tweedie', 'logistic', 'softmax', 'one_vs_rest', 'lambdarank', 'rank_pairwise', 'rank_xendcg'),
         internal_choices=('custom', 'tasks', 'entire_space'),
         aliases=('loss', 'application', 'app', 'objective_type'),
-        values={'reg:squarederror': 'squared_error', 'reg:linear': 'squared_error', 'regression': 'squared_error', 'regression_l2': 'squared_error', 'l2': 'squared_error', 'mse': 'squared_error', 'mean_squared_error': 'squared_error', 'l2_root': 'squared_error', 'rmse': 'squared_error', 'root_mean_squared_error': 'squared_error', 'reg:absoluteerror': 'absolute_error', 'regression_l1': 'absolute_error', 'l1': 'absolute_error', 'mae': 'absolute_error', 'mean_absolute_error': 'absolute_error', 'reg:quantileerror': 'quantile', 'count:poisson': 'poisson', 'reg:gamma': 'gamma', 'reg:tweedie': 'tweedie', 'binary:logistic': 'logistic', 'reg:logistic': 'logistic', 'binary': 'logistic', 'cross_entropy': 'logistic', 'xentropy': 'logistic', 'log_loss': 'logistic', 'logloss': 'logistic', 'binary_crossentropy': 'logistic', 'multi:softprob': 'softmax', 'multi:softmax': 'softmax', 'multiclass': 'softmax', 'multiclassova': 'one_vs_rest', 'multiclass_ova': 'one_vs_rest', 'ova': 'one_vs_rest', 'ovr': 'one_vs_rest'},
+        values={'reg:squarederror': 'squared_error', 'reg:linear': 'squared_error', 'regression': 'squared_error', 'regression_l2': 'squared_error', 'l2': 'squared_error', 'mse': 'squared_error', 'mean_squared_error': 'squared_error', 'l2_root': 'squared_error', 'rmse': 'squared_error', 'root_mean_squared_error': 'squared_error', 'reg:absoluteerror': 'absolute_error', 'regression_l1': 'absolute_error', 'l1': 'absolute_error', 'mae': 'absolute_error', 'mean_absolute_error': 'absolute_error', 'reg:quantileerror': 'quantile', 'count:poisson': 'poisson', 'reg:gamma': 'gamma', 'reg:tweedie': 'tweedie', 'binary:logistic': 'logistic', 'reg:logistic': 'logistic', 'binary': 'logistic', 'cross_entropy': 'logistic', 'xentropy': 'logistic', 'log_loss': 'logistic', 'logloss': 'logistic', 'binary_crossentropy': 'logistic', 'multi:softprob': 'softmax', 'multi:softmax': 'softmax', 'multiclass': 'softmax', 'multiclassova': 'one_vs_rest', 'multiclass_ova': 'one_vs_rest', 'ova': 'one_vs_rest', 'ovr': 'one_vs_rest', 'rank:ndcg': 'lambdarank', 'rank:map': 'lambdarank', 'LambdaMart': 'lambdarank', 'rank:pairwise': 'rank_pairwise', 'PairLogit': 'rank_pairwise', 'ranknet': 'rank_pairwise', 'xendcg': 'rank_xendcg', 'xe_ndcg': 'rank_xendcg', 'xe_ndcg_mart': 'rank_xendcg', 'xendcg_mart': 'rank_xendcg'},
         refused={'reg:pseudohubererror': "the pseudo-Huber loss is another function; use 'huber' with huber_delta", 'reg:squaredlogerror': 'train squared_error on log1p(y) instead', 'binary:hinge': "no hinge loss here; use 'logistic'", 'binary:logitraw': "use 'logistic' and predict(output='margin')", 'mape': 'train absolute_error with weights 1 / |y| instead', 'fair': "use 'huber'"},
     ),
     Parameter(
@@ -200,6 +201,104 @@ PARAMETERS: tuple[Parameter, ...] = (
         text='Multiply the soft part by T^2, so that its gradients keep their size as T grows (Hinton, Vinyals and Dean 2015).',
     ),
     Parameter(
+        name='lambdarank_metric',
+        group='Ranking',
+        type='enum',
+        default='ndcg',
+        scope='core',
+        text='Metric whose change by a swap weighs a pair of lambdarank; map takes rows with a label above 0 as relevant. The objective `rank:map` sets it.',
+        choices=('ndcg', 'map'),
+    ),
+    Parameter(
+        name='lambdarank_truncation',
+        group='Ranking',
+        type='int',
+        default=30,
+        scope='core',
+        text='lambdarank and rank_pairwise compare the first so many rows of a query, in the order of their scores, with all rows after them; the ideal of ndcg is cut there, too. 0 is no limit.',
+        range='[0, inf)',
+        low=0,
+        high=2147483647,
+        low_open=False,
+        high_open=False,
+        aliases=('lambdarank_truncation_level', 'max_position', 'lambdarank_num_pair_per_sample'),
+    ),
+    Parameter(
+        name='lambdarank_normalize',
+        group='Ranking',
+        type='bool',
+        default=True,
+        scope='core',
+        text='lambdarank: divide the weight of a pair by 0.01 + the distance of its scores, and scale a query whose absolute gradients sum to S by log2(1 + S) / S.',
+        aliases=('lambdarank_norm', 'lambdarank_normalization'),
+    ),
+    Parameter(
+        name='lambdarank_gain',
+        group='Ranking',
+        type='enum',
+        default='exponential',
+        scope='core',
+        text='Gain of relevance y in lambdarank, rank_xendcg and the metric ndcg: 2^y - 1 (0 <= y <= 31) or y. Relevance need not be an integer.',
+        choices=('exponential', 'linear'),
+    ),
+    Parameter(
+        name='rank_teacher',
+        group='Ranking',
+        type='enum',
+        default='listnet',
+        scope='core',
+        text="Loss that draws a ranking objective to the scores of a teacher (Dataset teacher): cross entropy of the softmax of the query (listnet), likelihood of the teacher's order (listmle), teacher probabilities of pairs (pairwise), the teacher's first rows as positives (pointwise).",
+        choices=('listnet', 'listmle', 'pairwise', 'pointwise'),
+    ),
+    Parameter(
+        name='rank_teacher_top',
+        group='Ranking',
+        type='int',
+        default=10,
+        scope='core',
+        text="Rows of a query, in the teacher's order, that are positives of pointwise, places of listmle, or the first of the pairs of pairwise. 0 is all of them.",
+        range='[0, inf)',
+        low=0,
+        high=2147483647,
+        low_open=False,
+        high_open=False,
+    ),
+    Parameter(
+        name='rank_teacher_weight',
+        group='Ranking',
+        type='enum',
+        default='uniform',
+        scope='core',
+        text="Weight of the row at place r = 1, 2, .. of the teacher's order in pointwise and listmle: 1, 1 + c / r (inverse), or exp(-r / c) with sum 1 (exponential), c = rank_teacher_decay. ndcg: pairwise weighs a pair by what its swap changes in the ndcg of the teacher's order.",
+        choices=('uniform', 'inverse', 'exponential', 'ndcg'),
+    ),
+    Parameter(
+        name='rank_teacher_decay',
+        group='Ranking',
+        type='float',
+        default=1.0,
+        scope='core',
+        text='The constant c of rank_teacher_weight.',
+        range='(0, 1000000]',
+        low=0.0,
+        high=1000000.0,
+        low_open=True,
+        high_open=False,
+    ),
+    Parameter(
+        name='rank_teacher_negatives',
+        group='Ranking',
+        type='float',
+        default=1.0,
+        scope='core',
+        text='pointwise: share of the rows beyond rank_teacher_top that are negatives of an iteration, drawn anew each time.',
+        range='[0, 1]',
+        low=0.0,
+        high=1.0,
+        low_open=False,
+        high_open=False,
+    ),
+    Parameter(
         name='learning_rate',
         group='Trees',
         type='float',
@@ -346,6 +445,15 @@ PARAMETERS: tuple[Parameter, ...] = (
         text='With several outputs: one tree for each of them, or trees whose leaves hold one value an output.',
         choices=('one_tree_per_target', 'vector_leaf'),
         values={'one_output_per_tree': 'one_tree_per_target', 'multi_output_tree': 'vector_leaf'},
+    ),
+    Parameter(
+        name='leaf_solve',
+        group='Trees',
+        type='enum',
+        default='diagonal',
+        scope='core',
+        text='Leaf values of softmax with multi_strategy vector_leaf: each class by its own curvature, or all of them by the full K x K curvature of the leaf (costs K^2 a row; needs reg_lambda > 0, no reg_alpha and no max_delta_step).',
+        choices=('diagonal', 'full'),
     ),
     Parameter(
         name='subsample',
@@ -629,11 +737,26 @@ PARAMETERS: tuple[Parameter, ...] = (
         type='names',
         default=[],
         scope='train',
-        text="Metrics of the evaluation sets, one name or several; empty is the objective's own metric. The last one decides early stopping.",
-        choices=('rmse', 'mae', 'mape', 'logloss', 'error', 'auc', 'aucpr', 'mlogloss', 'merror', 'poisson_deviance', 'gamma_deviance', 'tweedie_deviance', 'quantile', 'r2'),
+        text="Metrics of the evaluation sets, one name or several; empty is the objective's own metric. The last one decides early stopping. ndcg, map and mrr look at queries, and with `@k` at their first k rows: `ndcg@5`.",
+        choices=('rmse', 'mae', 'mape', 'logloss', 'error', 'auc', 'aucpr', 'mlogloss', 'merror', 'poisson_deviance', 'gamma_deviance', 'tweedie_deviance', 'quantile', 'r2', 'ndcg', 'map', 'mrr'),
+        cutoffs=('ndcg', 'map', 'mrr'),
         aliases=('metric', 'metrics', 'metric_types'),
-        values={'root_mean_squared_error': 'rmse', 'l2_root': 'rmse', 'l1': 'mae', 'mean_absolute_error': 'mae', 'regression_l1': 'mae', 'mean_absolute_percentage_error': 'mape', 'binary_logloss': 'logloss', 'log_loss': 'logloss', 'cross_entropy': 'logloss', 'xentropy': 'logloss', 'binary': 'logloss', 'binary_error': 'error', 'roc_auc': 'auc', 'multi_logloss': 'mlogloss', 'multiclass': 'mlogloss', 'softmax': 'mlogloss', 'multi_error': 'merror', 'gamma-deviance': 'gamma_deviance'},
-        refused={'l2': "the mean squared error is reported as its root: use 'rmse'", 'mse': "the mean squared error is reported as its root: use 'rmse'", 'poisson-nloglik': "use 'poisson_deviance'", 'gamma-nloglik': "use 'gamma_deviance'", 'ndcg': 'ranking metrics are not part of this version', 'map': 'ranking metrics are not part of this version'},
+        values={'root_mean_squared_error': 'rmse', 'l2_root': 'rmse', 'l1': 'mae', 'mean_absolute_error': 'mae', 'regression_l1': 'mae', 'mean_absolute_percentage_error': 'mape', 'binary_logloss': 'logloss', 'log_loss': 'logloss', 'cross_entropy': 'logloss', 'xentropy': 'logloss', 'binary': 'logloss', 'binary_error': 'error', 'roc_auc': 'auc', 'multi_logloss': 'mlogloss', 'multiclass': 'mlogloss', 'softmax': 'mlogloss', 'multi_error': 'merror', 'gamma-deviance': 'gamma_deviance', 'lambdarank': 'ndcg', 'rank_xendcg': 'ndcg', 'xendcg': 'ndcg', 'mean_average_precision': 'map'},
+        refused={'l2': "the mean squared error is reported as its root: use 'rmse'", 'mse': "the mean squared error is reported as its root: use 'rmse'", 'poisson-nloglik': "use 'poisson_deviance'", 'gamma-nloglik': "use 'gamma_deviance'"},
+    ),
+    Parameter(
+        name='eval_at',
+        group='Training',
+        type='ints',
+        default=[],
+        scope='train',
+        text='Cut-offs of ndcg, map and mrr where they are named without `@k`: [1, 5] makes ndcg into ndcg@1 and ndcg@5.',
+        range='[1, inf)',
+        low=1,
+        high=2147483647,
+        low_open=False,
+        high_open=False,
+        aliases=('ndcg_at', 'ndcg_eval_at', 'map_at', 'map_eval_at'),
     ),
     Parameter(
         name='num_boost_round',
@@ -692,6 +815,10 @@ HARMLESS: dict[str, object] = {
     'use_missing': [True],
     'zero_as_missing': [False],
     'disable_default_eval_metric': [False],
+    'lambdarank_pair_method': ['topk'],
+    'lambdarank_unbiased': [False],
+    'ndcg_exp_gain': [True],
+    'sigmoid': [1],
 }
 
 # Every parameter in numpy docstring style.
@@ -699,8 +826,11 @@ DOCSTRING = """\
 objective : str, default='squared_error'
     Loss to minimise. It also fixes the link: identity, `exp` (poisson, gamma, tweedie), sigmoid
     (logistic, one_vs_rest) or softmax. Labels of logistic may lie anywhere in [0, 1]; labels of
-    softmax are class numbers or an (n, K) array of probabilities. Choices: squared_error,
-    absolute_error, huber, quantile, poisson, gamma, tweedie, logistic, softmax, one_vs_rest.
+    softmax are class numbers or an (n, K) array of probabilities. lambdarank, rank_pairwise and
+    rank_xendcg learn the order of the rows of a query from graded relevance (docs/ranking.md);
+    the Dataset needs group or qid. Choices: squared_error, absolute_error, huber, quantile,
+    poisson, gamma, tweedie, logistic, softmax, one_vs_rest, lambdarank, rank_pairwise,
+    rank_xendcg.
 n_classes : int, default=0
     Number of classes of softmax and one_vs_rest; 0 takes it from the labels. Range: [0, inf).
 softmax_hessian : str, default='auto'
@@ -740,6 +870,37 @@ teacher_bound : float, default=0.0
 teacher_scale_t2 : bool, default=True
     Multiply the soft part by T^2, so that its gradients keep their size as T grows (Hinton,
     Vinyals and Dean 2015).
+lambdarank_metric : str, default='ndcg'
+    Metric whose change by a swap weighs a pair of lambdarank; map takes rows with a label above
+    0 as relevant. The objective `rank:map` sets it. Choices: ndcg, map.
+lambdarank_truncation : int, default=30
+    lambdarank and rank_pairwise compare the first so many rows of a query, in the order of
+    their scores, with all rows after them; the ideal of ndcg is cut there, too. 0 is no limit.
+    Range: [0, inf).
+lambdarank_normalize : bool, default=True
+    lambdarank: divide the weight of a pair by 0.01 + the distance of its scores, and scale a
+    query whose absolute gradients sum to S by log2(1 + S) / S.
+lambdarank_gain : str, default='exponential'
+    Gain of relevance y in lambdarank, rank_xendcg and the metric ndcg: 2^y - 1 (0 <= y <= 31)
+    or y. Relevance need not be an integer. Choices: exponential, linear.
+rank_teacher : str, default='listnet'
+    Loss that draws a ranking objective to the scores of a teacher (Dataset teacher): cross
+    entropy of the softmax of the query (listnet), likelihood of the teacher's order (listmle),
+    teacher probabilities of pairs (pairwise), the teacher's first rows as positives
+    (pointwise). Choices: listnet, listmle, pairwise, pointwise.
+rank_teacher_top : int, default=10
+    Rows of a query, in the teacher's order, that are positives of pointwise, places of listmle,
+    or the first of the pairs of pairwise. 0 is all of them. Range: [0, inf).
+rank_teacher_weight : str, default='uniform'
+    Weight of the row at place r = 1, 2, .. of the teacher's order in pointwise and listmle: 1,
+    1 + c / r (inverse), or exp(-r / c) with sum 1 (exponential), c = rank_teacher_decay. ndcg:
+    pairwise weighs a pair by what its swap changes in the ndcg of the teacher's order. Choices:
+    uniform, inverse, exponential, ndcg.
+rank_teacher_decay : float, default=1.0
+    The constant c of rank_teacher_weight. Range: (0, 1000000].
+rank_teacher_negatives : float, default=1.0
+    pointwise: share of the rows beyond rank_teacher_top that are negatives of an iteration,
+    drawn anew each time. Range: [0, 1].
 learning_rate : float, default=0.1
     Factor on every leaf value. Range: (0, 1000].
 grow_policy : str, default='depthwise'
@@ -767,6 +928,10 @@ max_delta_step : float or 'auto', default='auto'
 multi_strategy : str, default='one_tree_per_target'
     With several outputs: one tree for each of them, or trees whose leaves hold one value an
     output. Choices: one_tree_per_target, vector_leaf.
+leaf_solve : str, default='diagonal'
+    Leaf values of softmax with multi_strategy vector_leaf: each class by its own curvature, or
+    all of them by the full K x K curvature of the leaf (costs K^2 a row; needs reg_lambda > 0,
+    no reg_alpha and no max_delta_step). Choices: diagonal, full.
 subsample : float, default=1.0
     Share of the rows drawn for each iteration, without replacement. Range: (0, 1].
 colsample_bytree : float, default=1.0
@@ -823,8 +988,13 @@ device : str, default='cpu'
     Choices: cpu, naive, cuda.
 eval_metric : str or list of str, default=[]
     Metrics of the evaluation sets, one name or several; empty is the objective's own metric.
-    The last one decides early stopping. Choices: rmse, mae, mape, logloss, error, auc, aucpr,
-    mlogloss, merror, poisson_deviance, gamma_deviance, tweedie_deviance, quantile, r2.
+    The last one decides early stopping. ndcg, map and mrr look at queries, and with `@k` at
+    their first k rows: `ndcg@5`. Choices: rmse, mae, mape, logloss, error, auc, aucpr,
+    mlogloss, merror, poisson_deviance, gamma_deviance, tweedie_deviance, quantile, r2, ndcg,
+    map, mrr.
+eval_at : list of ints, default=[]
+    Cut-offs of ndcg, map and mrr where they are named without `@k`: [1, 5] makes ndcg into
+    ndcg@1 and ndcg@5. Range: [1, inf).
 num_boost_round : int, default=100
     Boosting iterations. An argument of pygbt.train; accepted in the dictionary as well. Range:
     [0, inf).

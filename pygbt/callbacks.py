@@ -285,9 +285,16 @@ class PrintEvaluation:
 
 
 class ProgressBar:
-    """A progress bar on standard error, by rich or tqdm, whichever is installed; nothing where neither is."""
+    """A progress bar on standard error, by rich or tqdm, whichever is installed; nothing where neither is.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    title : str, default "training"
+        What stands before the bar.
+    """
+
+    def __init__(self, title: str = "training") -> None:
+        self.title = title
         self._close: Callable[[], None] | None = None
         self._advance: Callable[[int, str], None] | None = None
 
@@ -310,14 +317,14 @@ class ProgressBar:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         bar = Progress(
-            TextColumn("training"),
+            TextColumn("{task.fields[title]}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.description}"),
             console=Console(stderr=True),
         )
-        task = bar.add_task("", total=total)
+        task = bar.add_task("", total=total, title=self.title)
         bar.start()
 
         def advance(steps: int, text: str) -> None:
@@ -328,7 +335,7 @@ class ProgressBar:
     def _open_tqdm(self, total: int) -> None:
         from tqdm import tqdm
 
-        bar = tqdm(total=total, desc="training")
+        bar = tqdm(total=total, desc=self.title)
 
         def advance(steps: int, text: str) -> None:
             bar.set_postfix_str(text, refresh=False)

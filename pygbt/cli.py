@@ -21,7 +21,7 @@ from . import _core, devices, parameters
 from .booster import Booster, load
 from .data import Dataset
 from .report import print_facts, print_table
-from .tables import TASKS, Problem, as_features, read_table, split_rows, write_table
+from .tables import TASKS, Problem, as_features, read_table, write_table
 from .training import TrainingInterrupted, train
 
 __all__ = ["main"]
@@ -32,6 +32,7 @@ METRICS = {
     "squared_error": ["mae", "rmse"],
     "logistic": ["error", "logloss"],
     "softmax": ["merror", "mlogloss"],
+    "lambdarank": ["ndcg", "ndcg@5"],
 }
 
 
@@ -79,13 +80,14 @@ def _parser() -> argparse.ArgumentParser:
         *("--param", "-p"), action="append", default=[], metavar="NAME=VALUE", help="training parameter; repeatable"
     )
     p.add_argument("--rounds", type=int, default=None, metavar="N", help="boosting rounds (100)")
-    p.add_argument("--task", choices=("auto", *TASKS), default="auto", help="kind of target (auto)")
+    p.add_argument("--task", choices=("auto", *TASKS, "ranking"), default="auto", help="kind of target (auto)")
     held = p.add_mutually_exclusive_group()
     held.add_argument("--valid", metavar="FILE", help="table to score every round")
     held.add_argument("--valid-fraction", type=float, metavar="SHARE", help="share of the rows to hold out for that")
     p.add_argument("--early-stopping", type=int, metavar="N", help="stop after N rounds without improvement")
     p.add_argument("--metric", action="append", metavar="NAME", help="metric to report; repeatable, the last one stops")
     p.add_argument("--weight", metavar="COLUMN", help="column of row weights")
+    p.add_argument("--query", metavar="COLUMN", help="column of queries, whose rows lie side by side: ranking")
     p.add_argument("--categorical", type=_names, default=[], metavar="A,B", help="number columns that are categories")
     p.add_argument("--drop", type=_names, default=[], metavar="A,B", help="columns to leave out")
     p.add_argument("--init-model", metavar="FILE", help="model to continue")
@@ -149,7 +151,12 @@ def _train(options: argparse.Namespace) -> int:
     if known and known["target"] != options.target:
         raise ValueError(f"--init-model was trained for the target {known['target']!r}, not {options.target!r}")
     task = known.get("task", options.task)
-    columns: dict[str, Any] = {"weight": options.weight, "categorical": options.categorical, "drop": options.drop}
+    columns: dict[str, Any] = {
+        "weight": options.weight,
+        "query": options.query,
+        "categorical": options.categorical,
+        "drop": options.drop,
+    }
     frame = read_table(options.data)
     problem = Problem.from_frame(frame, options.target, task=task, classes=known.get("classes"), **columns)
     valid = None
@@ -158,8 +165,7 @@ def _train(options: argparse.Namespace) -> int:
         columns["drop"] = [name for name in options.drop if name in other.columns]
         valid = Problem.from_frame(other, options.target, task=problem.task, classes=problem.classes, **columns)
     elif options.valid_fraction is not None:
-        kept, held_out = split_rows(len(problem.y), options.valid_fraction, int(params.get("seed", 0)))
-        problem, valid = problem.rows(kept), problem.rows(held_out)
+        problem, valid = problem.split(options.valid_fraction, int(params.get("seed", 0)))
     params.setdefault("objective", problem.objective if previous is None else previous.objective)
     if params["objective"] in ("softmax", "one_vs_rest") and problem.classes is not None:
         params.setdefault("n_classes", len(problem.classes))
@@ -167,10 +173,12 @@ def _train(options: argparse.Namespace) -> int:
     begin = time.perf_counter()
     n_threads = int(params.get("n_threads", 0))
     home = devices.home_of(params.get("device"))
-    ds = Dataset(problem.X, problem.y, weight=problem.weight, max_bin=max_bin, n_threads=n_threads, device=home)
+    of_rows: dict[str, Any] = {"weight": problem.weight, "qid": problem.query}
+    ds = Dataset(problem.X, problem.y, **of_rows, max_bin=max_bin, n_threads=n_threads, device=home)
     evals = [(ds, "train")]
     if valid is not None:
-        evals.append((Dataset(valid.X, valid.y, weight=valid.weight, reference=ds, n_threads=n_threads), "valid"))
+        of_rows = {"weight": valid.weight, "qid": valid.query}
+        evals.append((Dataset(valid.X, valid.y, **of_rows, reference=ds, n_threads=n_threads), "valid"))
     binned = time.perf_counter()
     code = OK
     try:

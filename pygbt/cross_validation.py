@@ -12,6 +12,7 @@ import numpy.typing as npt
 from . import parameters
 from .callbacks import EarlyStopping, Evaluations, LearningRateSchedule, PrintEvaluation, TrainingState
 from .data import Dataset
+from .queries import rows_of_groups
 from .training import CustomObjective, MetricLike, Run, as_metrics, as_rounds
 
 __all__ = ["cv", "make_folds"]
@@ -102,6 +103,7 @@ def cv(
     ds : Dataset
         All rows, with labels.
     nfold : int, default 5
+        Of rows; of whole groups where `ds` has groups of rows.
     stratified : bool or "auto", default "auto"
         Give each fold its share of every class; "auto" does so for the objectives of classes.
     shuffle : bool, default True
@@ -188,10 +190,13 @@ def _folds_of(
     seed: int,
     folds: Folds | None,
 ) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-    if ds.group is not None:
-        raise ValueError("ds has groups of rows, which cross-validation does not support yet; leave group out")
     if folds is not None:
         return _given_folds(folds, ds.n_rows)
+    if ds.group is not None:
+        if stratified is True:
+            raise ValueError("stratified=True: a Dataset with groups of rows is split by whole groups; leave it out")
+        chosen = make_folds(len(ds.group), nfold, shuffle=shuffle, seed=seed)
+        return [(rows_of_groups(ds.group, fit), rows_of_groups(ds.group, test)) for fit, test in chosen]
     if ds.label is None:
         raise ValueError("ds has no label: pass y to Dataset to train on it")
     label = np.asarray(ds.label)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from . import _core, device_arrays, devices
 from .columns import Table, device_table, read_table, take_rows
 from .device_arrays import DeviceArray
+from .queries import group_sizes
 from .row_columns import RowColumns, narrow
 from .schema import Features, Schema
 
@@ -39,7 +40,7 @@ class Dataset:
     weight : array-like, shape (n,), optional
         Row weights >= 0. Weight 2 is exactly the same as the row twice.
     group : sequence of int, optional
-        Sizes of consecutive groups of rows (queries); they add up to n.
+        Sizes of consecutive groups of rows (queries); they add up to n. Ranking objectives and metrics need it.
     base_margin : array-like, shape (n,) or (n, K), optional
         Margin that training starts from, per row.
     feature_names : sequence of str, optional
@@ -56,6 +57,8 @@ class Dataset:
         about columns must then be left alone and `max_bin` is not used.
     feature_groups : dict of str to list of str or int, optional
         Named groups of columns that are sampled together or at their own rate and reported as one.
+    qid : array-like, shape (n,), optional
+        The query of every row, in place of `group`: rows of one query lie side by side.
     sparse_missing : bool, default False
         Entries that a sparse matrix does not store are missing values instead of zeros.
     teacher : array-like, shape (n,) or (n, K), optional
@@ -111,6 +114,7 @@ class Dataset:
         reference: Dataset | Booster | None = None,
         *,
         feature_groups: Mapping[str, Features] | None = None,
+        qid: npt.ArrayLike | None = None,
         sparse_missing: bool = False,
         teacher: Any = None,
         teacher_form: Literal["probabilities", "logits", "values"] | None = None,
@@ -143,6 +147,10 @@ class Dataset:
             self.schema, cuts = _binning_of(reference)
         self._max_bin = max_bin
         self._n_threads = n_threads
+        if qid is not None:
+            if group is not None:
+                raise ValueError("group and qid say the same; leave one out")
+            group = group_sizes(qid, table.n_rows)
         self._build(
             X if there is None else there,
             table,
@@ -190,7 +198,7 @@ class Dataset:
             other._X = self._X
             other._taken = rows if self._taken is None else self._taken[rows]
             other._of_rows = of_rows
-            other.core = self.core.take(rows.astype(np.uint32), **of_rows.core_arguments())
+            other.core = self.core.take(rows.astype(np.uint32), group_sizes=of_rows.group, **of_rows.core_arguments())
             return other
         if self._taken is not None:
             rows = self._taken if rows is None else self._taken[rows]
@@ -306,7 +314,8 @@ class Dataset:
         Raises
         ------
         ValueError
-            A row number is out of range, or the Dataset has groups of rows.
+            A row number is out of range, or the Dataset has groups of rows and `rows` is not a list of whole ones,
+            each in its order.
         """
         chosen = np.asarray(rows)
         if chosen.dtype == np.bool_:
@@ -317,8 +326,6 @@ class Dataset:
             raise ValueError("rows must be a list of row numbers or a mask")
         if chosen.size > 0 and (chosen.min() < 0 or chosen.max() >= self.n_rows):
             raise ValueError(f"rows must lie between 0 and {self.n_rows - 1}")
-        if self._of_rows.group is not None:
-            raise ValueError("subset: a Dataset with groups of rows cannot be taken apart")
         return self._rows(chosen.astype(np.int64), self.schema, None if new_edges else self.core.cuts)
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the two scikit-learn estimators share: the constructor, `fit`, the checks of tables and weights."""
+"""What the scikit-learn estimators of boosting share: the constructor, `fit`, the checks of tables and weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,17 +22,23 @@ from .callbacks import Callback
 from .data import Dataset
 from .device_arrays import DeviceArray, like, view
 from .device_predict import check_matrix
+from .queries import rows_of_groups, whole_groups
 from .training import train
 
 if TYPE_CHECKING:
     from os import PathLike
 
-__all__ = ["LEFT_OUT", "OWN", "SKLEARN_NAMES", "EstimatorBase", "parameter_docs"]
+__all__ = ["LEFT_OUT", "OWN", "RANKING", "SKLEARN_NAMES", "EstimatorBase", "parameter_docs"]
 
 # Where the name that scikit-learn users expect differs from the table's.
 SKLEARN_NAMES = {"num_boost_round": "n_estimators", "seed": "random_state", "n_threads": "n_jobs"}
-# Parameters of the table that an estimator has no use for: it knows its classes.
-LEFT_OUT = frozenset({"n_classes"})
+# Parameters of the table for rankers alone.
+RANKING = (
+    *(p.name for p in PARAMETERS if p.group == "Ranking"),
+    *("teacher_alpha", "teacher_temperature", "eval_at"),
+)
+# Parameters of the table that the other estimators have no use for: they know their classes and have no teacher.
+LEFT_OUT = frozenset({"n_classes", *RANKING, *(p.name for p in PARAMETERS if p.group == "Teacher")})
 # Constructor arguments that are no training parameters.
 OWN = ("validation_fraction", "categorical_features", "feature_groups", "importance_type")
 
@@ -48,11 +54,11 @@ importance_type : str, default="gain"
 """
 
 
-def parameter_docs() -> str:
-    """The numpydoc entries of the constructor, from the table of parameters."""
+def parameter_docs(also: Sequence[str] = ()) -> str:
+    """The numpydoc entries of the constructor, from the table of parameters; `also`: of those that are left out."""
     lines: list[str] = []
     for p in PARAMETERS:
-        if p.scope == "internal" or p.name in LEFT_OUT:
+        if p.scope == "internal" or (p.name in LEFT_OUT and p.name not in also):
             continue
         default = "auto" if p.name == "objective" else None if p.default in ([], {}) else p.default
         lines += [f"{SKLEARN_NAMES.get(p.name, p.name)} : {p.type}, default={default!r}", f"    {p.text}"]
@@ -215,6 +221,25 @@ class EstimatorBase(TableEstimator):
         -------
         self
         """
+        return self._fit(X, y, sample_weight, base_margin, eval_set, eval_sample_weight, init_model, callbacks)
+
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        base_margin: Any,
+        eval_set: Any,
+        eval_sample_weight: Any,
+        init_model: Any,
+        callbacks: Iterable[Callback],
+        group: npt.NDArray[np.int64] | None = None,
+        eval_group: Sequence[npt.NDArray[np.int64]] | None = None,
+        of_rows: Mapping[str, npt.NDArray[Any]] | None = None,
+    ) -> Any:
+        """`fit`; group: sizes of the queries of the training rows, eval_group: of the evaluation tables; of_rows: what
+        else a Dataset is told of the training rows, by argument.
+        """
         self._require_y(y)
         y, sample_weight, base_margin = (on_host(values) for values in (y, sample_weight, base_margin))
         X = self._check_X(X, reset=True)
@@ -225,6 +250,8 @@ class EstimatorBase(TableEstimator):
         weight = check_weight(sample_weight, n, "sample_weight")
         self._check_target(target, weight)
         margin = None if base_margin is None else np.asarray(base_margin)
+        given = {"weight": weight, "base_margin": margin, **(of_rows or {})}
+        columns: dict[str, Any] = {name: values for name, values in given.items() if values is not None}
         tables = self._eval_tables(eval_set, eval_sample_weight)
         params = self._training_params()
         params["num_boost_round"] = params.get("num_boost_round", 100)
@@ -238,18 +265,21 @@ class EstimatorBase(TableEstimator):
 
         def table(rows: npt.NDArray[np.int64] | None, **kwargs: Any) -> Dataset:
             if rows is None:
-                return Dataset(X, target, weight=weight, base_margin=margin, **kwargs)
-            w, m = (None if a is None else a[rows] for a in (weight, margin))
-            return Dataset(take_rows(X, rows), target[rows], weight=w, base_margin=m, **kwargs)
+                return Dataset(X, target, group=group, **columns, **kwargs)
+            taken = {name: values[rows] for name, values in columns.items()}
+            sizes = None if group is None else whole_groups(group, rows)
+            return Dataset(take_rows(X, rows), target[rows], group=sizes, **taken, **kwargs)
 
         if self.early_stopping_rounds and not tables:
-            kept, held_out = self._hold_out(target)
+            kept, held_out = self._hold_out(target, group)
             ds = table(kept, **options)
             evals = [(table(held_out, reference=ds), "validation")]
         else:
             ds = table(None, **options)
+            sizes = [None] * len(tables) if eval_group is None else list(eval_group)
             evals = [
-                (Dataset(Xv, yv, weight=wv, reference=ds), f"validation_{i}") for i, (Xv, yv, wv) in enumerate(tables)
+                (Dataset(Xv, yv, weight=wv, group=sizes[i], reference=ds), f"validation_{i}")
+                for i, (Xv, yv, wv) in enumerate(tables)
             ]
         self.booster_ = train(
             params,
@@ -283,11 +313,16 @@ class EstimatorBase(TableEstimator):
             tables.append((X, y, check_weight(weight, len(y), f"eval_sample_weight[{i}]")))
         return tables
 
-    def _hold_out(self, target: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Rows to train on and rows to stop by; drawn within each class for a classifier."""
+    def _hold_out(
+        self, target: npt.NDArray[Any], group: npt.NDArray[np.int64] | None
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Rows to train on and rows to stop by; drawn within each class for a classifier, by queries for a ranker."""
         share = self.validation_fraction
         if not isinstance(share, int | float) or not 0.0 < share < 1.0:
             raise ValueError(f"validation_fraction must lie between 0 and 1, got {share!r}")
+        if group is not None:
+            kept, held_out = self._hold_out(np.zeros(len(group)), None)
+            return rows_of_groups(group, kept), rows_of_groups(group, held_out)
         n = len(target)
         held = np.zeros(n, dtype=bool)
         rng = np.random.RandomState(self._training_params().get("seed", 0) % 2**32)

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from . import devices
 from ._params import HARMLESS, PARAMETERS, Parameter
 
-__all__ = ["canonical", "core_values", "default", "metric_name", "normalise", "parse_text", "recorded"]
+__all__ = ["canonical", "core_values", "default", "metric_name", "normalise", "parse_text", "recorded", "with_cutoffs"]
 
 TABLE: dict[str, Parameter] = {p.name: p for p in PARAMETERS}
 ALIASES: dict[str, str] = {alias: p.name for p in PARAMETERS for alias in (p.name, *p.aliases)}
@@ -91,6 +91,9 @@ def canonical(params: Mapping[str, Any]) -> dict[str, Any]:
         spelled[name] = key
         result[name] = check_value(TABLE[name], value)
     _check_alpha(params, spelled, result)
+    by_map = "objective" in spelled and params[spelled["objective"]] == "rank:map"
+    if by_map and result.setdefault("lambdarank_metric", "map") != "map":
+        raise ValueError("objective='rank:map' needs lambdarank_metric='map'; leave it out, or use 'lambdarank'")
     return result
 
 
@@ -217,6 +220,11 @@ def _device(p: Parameter, value: str) -> str:
 
 
 def _one_of(p: Parameter, value: str) -> str:
+    base, at, cutoff = value.partition("@")
+    if at and p.values.get(base, base) in p.cutoffs:
+        if not cutoff.isdecimal() or not 0 < int(cutoff) < 2**31:
+            raise ValueError(f"{p.name}={value!r}: a positive integer belongs after the @")
+        return f"{p.values.get(base, base)}@{int(cutoff)}"
     name: str = p.values.get(value, value)
     if name in p.choices or name in p.internal_choices:
         return name
@@ -224,6 +232,15 @@ def _one_of(p: Parameter, value: str) -> str:
         raise ValueError(f"{p.name}={value!r} is not supported: {p.refused[value]}")
     hint = nearest(value, [*p.choices, *p.values])
     raise ValueError(f"{p.name} must be one of {', '.join(p.choices)}, got {value!r}{hint}")
+
+
+def with_cutoffs(metrics: Iterable[Any], cutoffs: Sequence[int]) -> list[Any]:
+    """Metrics with those of queries that name no cut-off at each of `cutoffs`, where there are any."""
+    of_queries = TABLE["eval_metric"].cutoffs
+    result: list[Any] = []
+    for item in metrics:
+        result += [f"{item}@{k}" for k in cutoffs] if cutoffs and item in of_queries else [item]
+    return result
 
 
 def metric_name(name: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .columns import numbers_of
+from .queries import whole_groups
 
 __all__ = ["TEACHER_FORMS", "RowColumns"]
 
@@ -73,11 +74,11 @@ class RowColumns:
         )
 
     def take(self, rows: npt.NDArray[np.int64] | None) -> RowColumns:
-        """The columns of some rows, in their order; of all where None. Groups stay as they are."""
+        """The columns of some rows, in their order; of all where None. Groups must be taken as a whole."""
         if rows is None:
             return self
         names = ("label", "weight", "base_margin", "teacher", "teacher_temperature", "teacher_weight")
-        taken: dict[str, Any] = {}
+        taken: dict[str, Any] = {} if self.group is None else {"group": whole_groups(self.group, rows)}
         for name in names:
             values = getattr(self, name)
             if values is not None:

@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from .queries import group_sizes, rows_of_groups
+
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Problem", "read_table", "split_rows", "write_table"]
 
 TASKS = ("binary", "multiclass", "regression")
-OBJECTIVE_OF_TASK = {"binary": "logistic", "multiclass": "softmax", "regression": "squared_error"}
+OBJECTIVE_OF_TASK = {
+    "binary": "logistic", "multiclass": "softmax", "regression": "squared_error", "ranking": "lambdarank",
+}  # fmt: skip
 
 
 def _pandas() -> Any:
@@ -112,10 +116,12 @@ class Problem:
     X : DataFrame of numbers and categories
     y : ndarray of float64, shape (n,)
         Class numbers for binary and multiclass.
-    task : {"binary", "multiclass", "regression"}
+    task : {"binary", "multiclass", "regression", "ranking"}
     classes : list of str or None
         Names of the classes, in the order of their numbers.
     weight : ndarray of float64, shape (n,), or None
+    query : ndarray of int64, shape (n,), or None
+        Query of every row, for ranking.
     """
 
     X: pd.DataFrame
@@ -123,6 +129,7 @@ class Problem:
     task: str
     classes: list[str] | None
     weight: npt.NDArray[np.float64] | None
+    query: npt.NDArray[np.int64] | None = None
 
     @property
     def objective(self) -> str:
@@ -137,21 +144,29 @@ class Problem:
         *,
         task: str = "auto",
         weight: str | None = None,
+        query: str | None = None,
         categorical: Sequence[str] = (),
         drop: Sequence[str] = (),
         classes: list[str] | None = None,
     ) -> Problem:
-        """Split a table into features and target.
+        """Split a table into features and target; with a column of queries the task is ranking.
 
         `classes` are the names found in an earlier table: a validation file is encoded like the training file.
         """
-        for option, names in (("--target", [target]), ("--weight", [weight] if weight else []), ("--drop", drop)):
+        others = [name for name in (weight, query) if name]
+        for option, names in (("--target", [target]), ("--weight, --query", others), ("--drop", drop)):
             for name in names:
                 if name not in frame.columns:
                     raise ValueError(f"{option}: no column named {name!r}; have {', '.join(map(str, frame.columns))}")
         column = frame[target]
         if column.isna().any():
             raise ValueError(f"--target: column {target!r} has {int(column.isna().sum())} missing values")
+        if query is not None:
+            if task not in ("auto", "ranking"):
+                raise ValueError(f"--query: a column of queries is for ranking, not for --task {task}")
+            task = "ranking"
+        elif task == "ranking":
+            raise ValueError("--task ranking needs --query: the column that names the query of a row")
         if task == "auto":
             task = _guess_task(column)
         encoded, classes = _encode_target(column, target, task, classes)
@@ -160,13 +175,24 @@ class Problem:
             if is_text(frame[weight]):
                 raise ValueError(f"--weight: column {weight!r} holds text")
             weights = frame[weight].to_numpy(dtype=np.float64, na_value=np.nan)
-        features = frame.drop(columns=[target, *drop, *([weight] if weight else [])])
-        return cls(as_features(features, categorical), encoded, task, classes, weights)
+        queries = None if query is None else _pandas().factorize(frame[query], use_na_sentinel=False)[0]
+        features = frame.drop(columns=[target, *drop, *others])
+        return cls(as_features(features, categorical), encoded, task, classes, weights, queries)
 
     def rows(self, rows: npt.NDArray[np.int64]) -> Problem:
         """Some of the rows."""
         weight = None if self.weight is None else self.weight[rows]
-        return Problem(self.X.iloc[rows], self.y[rows], self.task, self.classes, weight)
+        query = None if self.query is None else self.query[rows]
+        return Problem(self.X.iloc[rows], self.y[rows], self.task, self.classes, weight, query)
+
+    def split(self, fraction: float, seed: int) -> tuple[Problem, Problem]:
+        """Rows to train on and rows held out, drawn with `seed`; whole queries where there are any."""
+        if self.query is None:
+            kept, held_out = split_rows(len(self.y), fraction, seed)
+        else:
+            sizes = group_sizes(self.query, len(self.y))
+            kept, held_out = (rows_of_groups(sizes, part) for part in split_rows(len(sizes), fraction, seed))
+        return self.rows(kept), self.rows(held_out)
 
 
 def _guess_task(column: pd.Series[Any]) -> str:
@@ -180,9 +206,9 @@ def _guess_task(column: pd.Series[Any]) -> str:
 def _encode_target(
     column: pd.Series[Any], name: str, task: str, classes: list[str] | None
 ) -> tuple[npt.NDArray[np.float64], list[str] | None]:
-    if task == "regression":
+    if task in ("regression", "ranking"):
         if is_text(column):
-            raise ValueError(f"--target: column {name!r} holds text, which is no target for --task regression")
+            raise ValueError(f"--target: column {name!r} holds text, which is no target for --task {task}")
         return column.to_numpy(dtype=np.float64), None
     if classes is None:
         distinct = sorted(column.unique().tolist(), key=lambda v: (isinstance(v, str), v))

@@ -80,7 +80,10 @@ class Run:
             tasks=[dict(task) for task in tasks],
             sharing=dict(sharing or {}),
         )
-        self.metrics: list[MetricLike] = list(metrics) or ([] if tasks else [self.trainer.default_metric])
+        default = (
+            [] if tasks else parameters.with_cutoffs([self.trainer.default_metric], self.params.pop("eval_at", []))
+        )
+        self.metrics: list[MetricLike] = list(metrics) or default
         for metric in self.metrics:
             if isinstance(metric, str):
                 self.trainer.check_metric(metric)
@@ -108,17 +111,21 @@ class Run:
 
     def advance(self, learning_rate: float) -> None:
         """Grow the trees of one round and score the evaluation sets."""
-        if self.objective is None:
-            self.trainer.step(learning_rate)
-        else:
-            shape = (self.dataset.n_rows, self.trainer.n_outputs)
-            margins = custom.margins_for(self.objective, self.trainer, shape, self.ordinal)
-            custom.step_custom(self.trainer, learning_rate, self.objective(margins, self.dataset), shape, self.ordinal)
+        self._grow(learning_rate)
         scores = [(name, *self._score(metric, data, i)) for data, name, i in self.evals for metric in self.metrics]
         for name, metric_name, score, larger in scores:
             self.larger_is_better[metric_name] = larger
             self._scores_of(name, metric_name).append(score)
         self.done += 1
+
+    def _grow(self, learning_rate: float) -> None:
+        """The trees of one round."""
+        if self.objective is None:
+            self.trainer.step(learning_rate)
+            return
+        shape = (self.dataset.n_rows, self.trainer.n_outputs)
+        margins = custom.margins_for(self.objective, self.trainer, shape, self.ordinal)
+        custom.step_custom(self.trainer, learning_rate, self.objective(margins, self.dataset), shape, self.ordinal)
 
     @property
     def observed(self) -> bool:
@@ -196,7 +203,8 @@ def as_metrics(metric: Any, params: dict[str, Any]) -> list[MetricLike]:
     if metric is None:
         return []
     items = [metric] if isinstance(metric, str) or callable(metric) else list(metric)
-    return [item if callable(item) else parameters.metric_name(item) for item in items]
+    names = [item if callable(item) else parameters.metric_name(item) for item in items]
+    return parameters.with_cutoffs(names, params.pop("eval_at", []))
 
 
 def as_rounds(name: str, value: Any) -> int:

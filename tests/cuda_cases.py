@@ -53,6 +53,25 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "max_leaves_alone": {"objective": "poisson", "max_leaves": 9, "max_depth": 0},
 }  # fmt: skip
 
+#: The same of ranking; apart until a GPU has run them, too (docs/results/cuda.md counts CONFIGS).
+RANK_CONFIGS: dict[str, dict[str, Any]] = {
+    "lambdarank": {"objective": "lambdarank"},
+    "lambdarank_map": {"objective": "lambdarank", "lambdarank_metric": "map", "lambdarank_truncation": 4},
+    "rank_pairwise": {"objective": "rank_pairwise", "lambdarank_truncation": 0, "subsample": 0.7},
+    "rank_xendcg": {"objective": "rank_xendcg", "lambdarank_gain": "linear", "min_child_weight": 0.1},
+    "rank_listnet": {"objective": "lambdarank", "rank_teacher": "listnet", "teacher_temperature": 2.0},
+    "rank_listmle": {"objective": "rank_xendcg", "rank_teacher": "listmle", "rank_teacher_weight": "inverse"},
+    "rank_teacher_pairs": {
+        "objective": "rank_pairwise", "rank_teacher": "pairwise", "rank_teacher_weight": "ndcg", "teacher_alpha": 0.8,
+    },
+    "rank_pointwise": {
+        "objective": "lambdarank", "rank_teacher": "pointwise", "rank_teacher_top": 3, "rank_teacher_negatives": 0.6,
+        "rank_teacher_weight": "exponential", "rank_teacher_decay": 2.0,
+    },
+}  # fmt: skip
+ALL_CONFIGS = {**CONFIGS, **RANK_CONFIGS}
+RANKING = ("lambdarank", "rank_pairwise", "rank_xendcg")
+
 #: Tables, by name: dense with missing values, categories (few and many), weights, sparse, features of 600 bins.
 TABLES = ["dense", "categories", "weighted", "sparse", "two_byte"]
 
@@ -68,12 +87,14 @@ def signal(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def labels(name: str, z: np.ndarray) -> np.ndarray:
-    objective = CONFIGS[name]["objective"]
+    objective = ALL_CONFIGS[name]["objective"]
     if name == "soft_labels":
         raw = np.exp(np.column_stack([z, -z, np.sin(z)]))
         return (raw / raw.sum(axis=1, keepdims=True)).astype(np.float32)
     if objective == "logistic":
         return (z > np.median(z)).astype(np.float32)
+    if objective in RANKING:
+        return np.digitize(z, np.quantile(z, [0.5, 0.7, 0.9])).astype(np.float32) + (z > 2) * np.float32(0.5)
     if objective in ("softmax", "one_vs_rest"):
         return np.digitize(z, np.quantile(z, [0.3, 0.7])).astype(np.float32)
     if objective in ("poisson", "gamma", "tweedie"):
@@ -81,22 +102,47 @@ def labels(name: str, z: np.ndarray) -> np.ndarray:
     return z.astype(np.float32)
 
 
+def query_sizes(n: int) -> list[int]:
+    """1, 2, .., 40, 1, 2, .. rows a query; the rest is the last."""
+    sizes: list[int] = []
+    while n > 0:
+        sizes.append(min(n, len(sizes) % 40 + 1))
+        n -= sizes[-1]
+    return sizes
+
+
+def queries(name: str, y: np.ndarray, z: np.ndarray) -> dict[str, Any]:
+    """Sizes of the queries; for a teacher its scores, some missing, and labels that go missing in `y`."""
+    sizes = query_sizes(len(y))
+    if "rank_teacher" not in ALL_CONFIGS[name]:
+        return {"group": sizes}
+    rng = np.random.default_rng(7)
+    number = np.repeat(np.arange(len(sizes)), sizes)
+    y[(rng.random(len(y)) < 0.1) | (number % 5 == 0)] = np.nan
+    teacher = z + 0.1 * rng.standard_normal(len(y))
+    teacher[(rng.random(len(y)) < 0.1) | (number % 7 == 0)] = np.nan
+    trust = rng.random(len(sizes))[number]
+    return {"group": sizes, "teacher": teacher, "teacher_weight": trust}
+
+
 def dataset(kind: str, name: str, n: int = 700, seed: int = 0) -> pygbt.Dataset:
     X, z = signal(n, seed)
     y = labels(name, z)
     rng = np.random.default_rng(seed + 1)
     names = [f"f{i}" for i in range(6)]
+    more = queries(name, y, z) if ALL_CONFIGS[name]["objective"] in RANKING else {}
     if kind == "categories":
         X[:, 3] = rng.integers(0, 3, n)
         X[:, 5] = rng.zipf(1.6, n) % 90
-        return pygbt.Dataset(X, y, feature_names=names, categorical_features=["f3", "f5"])
+        return pygbt.Dataset(X, y, feature_names=names, categorical_features=["f3", "f5"], **more)
     if kind == "weighted":
-        return pygbt.Dataset(X, y, weight=rng.integers(0, 4, n).astype(float), feature_names=names)
+        return pygbt.Dataset(X, y, weight=rng.integers(0, 4, n).astype(float), feature_names=names, **more)
     if kind == "sparse":
-        return pygbt.Dataset(csr_matrix(np.nan_to_num(X) * (rng.random(X.shape) < 0.2)), y, feature_names=names)
+        few = csr_matrix(np.nan_to_num(X) * (rng.random(X.shape) < 0.2))
+        return pygbt.Dataset(few, y, feature_names=names, **more)
     if kind == "two_byte":
-        return pygbt.Dataset(X, y, max_bin=600, feature_names=names)
-    return pygbt.Dataset(X, y, feature_names=names)
+        return pygbt.Dataset(X, y, max_bin=600, feature_names=names, **more)
+    return pygbt.Dataset(X, y, feature_names=names, **more)
 
 
 def fit(params: dict[str, Any], data: pygbt.Dataset, device: str, rounds: int = 3) -> pygbt.Booster:

@@ -319,3 +319,25 @@ def test_whole_number_classes_keep_their_order(tmp_path: Path) -> None:
         Problem.from_frame(frame.assign(y=11), "y", task="multiclass", classes=problem.classes)
     assert Problem.from_frame(frame, "y").task == "regression"
     assert Problem.from_frame(frame.assign(y=[True, False, True, True]), "y").classes == ["False", "True"]
+
+
+def test_ranking(frame: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, model = tmp_path / "queries.csv", tmp_path / "m.pygbt"
+    ranked = frame.assign(query=np.repeat([f"q{i}" for i in range(30)], 10), grade=np.clip(frame["number"], 0, 3))
+    ranked.drop(columns=["number", "label"]).to_csv(path, index=False)
+    train = ["train", str(path), "--target", "grade", "--model", str(model), "--query", "query", "--no-progress"]
+    assert main([*train, "--rounds", "5", "--valid-fraction", "0.3"]) == OK
+    out = capsys.readouterr().out
+    assert "ranking" in out and "ndcg@5" in out
+    booster = pygbt.load(model)
+    assert booster.objective == "lambdarank" and "query" not in booster.feature_names
+    assert list(booster.evals_result["valid"]) == ["ndcg", "ndcg@5"]
+    assert main(["predict", str(path), "--model", str(model), "--output", str(tmp_path / "scores.csv")]) == OK
+    assert len(pandas.read_csv(tmp_path / "scores.csv")) == len(frame)
+    assert main([*train[:-3], "--task", "ranking"]) == BAD_INPUT
+    assert "--query" in capsys.readouterr().err
+    assert main([*train, "--task", "regression"]) == BAD_INPUT
+    assert "not for --task regression" in capsys.readouterr().err
+    ranked.sample(frac=1.0, random_state=0).to_csv(path, index=False)
+    assert main(train) == BAD_INPUT
+    assert "side by side" in capsys.readouterr().err

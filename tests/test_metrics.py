@@ -306,9 +306,13 @@ def test_labels_that_do_not_fit_the_metric_are_refused() -> None:
 
 def test_metric_table() -> None:
     names = probe.metric_names()
-    assert len(set(names)) == len(names) == 14
-    assert {name for name in names if probe.metric_larger_is_better(name)} == {"auc", "aucpr", "r2"}
+    assert len(set(names)) == len(names) == 17
+    assert {name for name in names if probe.metric_larger_is_better(name)} == {
+        *("auc", "aucpr", "r2", "ndcg", "map", "mrr")
+    }
     for objective in ["squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma", "tweedie"]:
+        probe.check_metric(probe.default_metric({"objective": objective}), {"objective": objective})
+    for objective in ["lambdarank", "rank_pairwise", "rank_xendcg"]:
         probe.check_metric(probe.default_metric({"objective": objective}), {"objective": objective})
     for objective in ["logistic", "softmax", "one_vs_rest", "custom"]:
         spec = {"objective": objective, "n_targets": 3}

@@ -111,6 +111,7 @@ def test_values_other_libraries_use_are_understood(p):
 @named(PUBLIC)
 def test_wrong_type_is_refused_with_the_name(p):
     wrong: dict[str, list[Any]] = {
+        "bool": [1, "yes", [True]],
         "int": ["3", 2.5, True, [1]],
         "float": ["x", True, [0.5]],
         "enum": [3, ["a"]],
@@ -153,7 +154,9 @@ def test_unknown_choice_lists_the_choices_and_the_nearest():
 
 @named(PUBLIC)
 def test_every_alias_reaches_its_parameter(p):
-    value = {"floats": [0.5], "ints": [1], "int_lists": [[0]], "rates": {"g": 0.5}, "names": ["auc"]}.get(p.type)
+    value = {"floats": [0.5], "ints": [1], "int_lists": [[0]], "rates": {"g": 0.5}, "names": ["auc"], "bool": True}.get(
+        p.type
+    )
     if value is None:
         value = p.choices[0] if p.choices else 1 if p.type == "int" else 0.5
     if p.name == "max_bin":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training from a teacher: what it is equal to, what does not stall, what is refused; the same bits on every backend."""
+"""Training from a teacher: what it equals, what does not stall, what is refused; the same bits on every backend."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_without_a_voice_or_with_the_labels_a_teacher_changes_no_bit(strategy: s
 
 @pytest.mark.parametrize("objective", ["logistic", "squared_error", "poisson", "absolute_error", "one_vs_rest"])
 def test_the_same_holds_for_other_objectives(objective: str) -> None:
-    X, p, y = table(1)
+    X, _, y = table(1)
     label = {"logistic": (y > 0) * 1.0, "one_vs_rest": y}.get(objective, np.exp(np.nan_to_num(X[:, 0])))
     teacher = np.eye(K)[y] if objective == "one_vs_rest" else label
     plain = fit(pygbt.Dataset(X, label), objective=objective)

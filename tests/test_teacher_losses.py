@@ -213,7 +213,7 @@ def test_entire_space() -> None:
 
 
 def test_weights_of_tasks_scale_their_gradients_alone() -> None:
-    z, q, ids = problem(10)
+    z, _, ids = problem(10)
     scores = np.c_[z, z[:, :1]]
     labels = np.c_[ids, z[:, 1] + 1]
     tasks = [{"objective": "softmax", "n_targets": K, "weight": 2.0}, {"objective": "squared_error"}]

@@ -54,6 +54,8 @@ CudaBackend::CudaBackend(int ordinal)
               Buffer<std::uint16_t>(device_), Buffer<std::uint8_t>(device_), Buffer<std::int32_t>(device_),
               Buffer<Candidate>(device_)},
       quantiles_{Buffer<RankSearch>(device_), Buffer<std::int64_t>(device_), Buffer<std::int64_t>(device_)},
+      ranking_{false, Buffer<std::int64_t>(device_), Buffer<float>(device_), Buffer<RankMix>(device_),
+               Buffer<std::uint64_t>(device_)},
       stop_(device_) {
   task_columns_.tasks = Buffer<TaskLoss>(device_);
   for (Buffer<float>* column : {&task_columns_.labels, &task_columns_.soft, &task_columns_.trust,
@@ -78,6 +80,7 @@ void CudaBackend::load(const Dataset& data, std::int32_t n_targets, Communicator
   g_.make_zero(size);
   h_.make_zero(size);
   growth_.capacity = 0;
+  ranking_.loaded = false;
   find_scales();
   nodes_.clear();
 }

@@ -128,6 +128,14 @@ class CudaBackend final : public Backend {
     Buffer<RankSearch> searches;
     Buffer<std::int64_t> counts, totals;
   };
+  // Of ranking objectives.
+  struct Ranking {
+    bool loaded = false;
+    Buffer<std::int64_t> group_begin;  // [query + 1]
+    Buffer<float> teacher;             // [row], empty = none
+    Buffer<RankMix> mixes;             // [query]
+    Buffer<std::uint64_t> memory;  // scratch of all queries at once
+  };
   // A tree that adds to scores, on the device.
   struct ScoredTree {
     const BinnedNode* nodes;
@@ -173,6 +181,7 @@ class CudaBackend final : public Backend {
   void launch_add_scores(const Pieces& leaves, std::int64_t most_leaves, const ScoredTree& tree);
   void find_scales();
   QuantisedTargets quantised_targets() const;
+  void rank_gradients(const LossSpec& loss);
   std::array<double, 2> extremes(std::int32_t target);  // largest |g| and h
   CellUnits units(std::int32_t target, Precision precision);
   const std::int64_t* start_tree(const TreeRequest& request);
@@ -242,6 +251,7 @@ class CudaBackend final : public Backend {
   SearchMemory search_;
   Quantiles quantiles_;
   TaskColumns task_columns_;
+  Ranking ranking_;
   Buffer<std::int32_t> stop_;  // [1] not 0: nothing that is queued happens
   Growth growth_;
 };

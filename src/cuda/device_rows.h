@@ -47,6 +47,11 @@ class DeviceRows final : public DeviceScoredRows {
   void values(Link link, float* out) override;
   ExactLimbs sum(const MetricTermSpec& spec) override;
   RankSums rank_sums(const RowShape& shape, std::int32_t target, RankCurve curve) override;
+  std::span<const float> host_margins(std::vector<float>& room) override {
+    room.resize(scores_.size());
+    scores(room);
+    return room;
+  }
 
  private:
   std::int64_t n_rows() const { return table_.n_rows(); }

@@ -237,6 +237,7 @@ void CudaBackend::sketch(std::int32_t n, std::span<const float> factors) {
 
 void CudaBackend::gradients(const LossSpec& loss) {
   n_sketches_ = 0;
+  if (is_ranking(loss.objective)) return rank_gradients(loss);
   const std::int32_t n_labels = data_->n_labels;
   if (!loss.tasks.empty()) {
     if (task_columns_.tasks.size() != loss.tasks.size()) task_columns_.tasks.put(loss.tasks);
@@ -277,9 +278,8 @@ void CudaBackend::find_scales() {
   host_extremes_.clear();
   extremes_.make(static_cast<std::size_t>(n) * 2);
   device_.launch(1, device_.policy().n_threads, ClearExtremesKernel{stop_.data(), extremes_.data(), n});
-  device_.launch(
-      std::max<std::int64_t>(blocks_for(n_rows_), 1) * n, device_.policy().n_threads,
-      ExtremesKernel{stop_.data(), g_.data(), h_.data(), table_.weights(), n_rows_, n, extremes_.data()});
+  device_.launch(std::max<std::int64_t>(blocks_for(n_rows_), 1) * n, device_.policy().n_threads,
+                 ExtremesKernel{stop_.data(), g_.data(), h_.data(), table_.weights(), n_rows_, n, extremes_.data()});
   device_.launch(1, device_.policy().n_threads,
                  ScalesKernel{stop_.data(), extremes_.data(), scales_.make(std::int64_t{n} * kPrecisions), n,
                               data_->total_weight});

@@ -156,7 +156,8 @@ Pieces CudaBackend::leaf_pieces(std::span<const NodeId> leaves) {
 void CudaBackend::launch_leaf_sums(const Pieces& leaves, std::int64_t most_leaves, Cell* out) {
   device_.launch(
       blocks_for(leaf_piece_size(), most_leaves), device_.policy().n_threads,
-      LeafSumKernel{quantised_targets(), tree_.data(), leaves, {rows_[0].data(), rows_[1].data()}, out, leaf_width(request_)},
+      LeafSumKernel{
+          quantised_targets(), tree_.data(), leaves, {rows_[0].data(), rows_[1].data()}, out, leaf_width(request_)},
       warps() * sizeof(std::int64_t));
 }
 
@@ -197,22 +198,23 @@ void CudaBackend::launch_leaf_quantiles(const Pieces& leaves, std::int64_t most_
                                   shift},
                    kBytes * sizeof(std::int64_t));
     launch_rows(most_leaves, RankKernel{leaves.n_items, quantiles_.counts.data(), quantiles_.searches.data(),
-                                        quantiles_.totals.data(), out, tree_.data(), k, request_.width,
+                                        quantiles_.totals.data(), out, tree_.data(), k, leaf_width(request_),
                                         quantile_level(alpha), shift});
   }
 }
 
 void CudaBackend::leaf_quantiles(std::span<const NodeId> leaves, std::int32_t target, double alpha,
                                  std::span<float> out) {
-  const TreeArguments arguments{request_.iteration, request_.first_target, 0, 1.0};
+  const TreeArguments arguments{request_.iteration, first_leaf_target(request_), 0, 1.0};
   tree_.put(std::span(&arguments, 1));
-  const std::int32_t k = target - request_.first_target;
+  const std::int32_t k = target - first_leaf_target(request_);
+  const auto width = static_cast<std::size_t>(leaf_width(request_));
   Buffer<float> values(device_);
-  values.make(leaves.size() * static_cast<std::size_t>(request_.width));
+  values.make(leaves.size() * width);
   launch_leaf_quantiles(leaf_pieces(leaves), static_cast<std::int64_t>(leaves.size()), k, alpha, values.data());
   const std::vector<float> found = values.get();
   for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf)
-    out[leaf] = found[leaf * static_cast<std::size_t>(request_.width) + static_cast<std::size_t>(k)];
+    out[leaf] = found[leaf * width + static_cast<std::size_t>(k)];
 }
 
 void CudaBackend::launch_add_scores(const Pieces& leaves, std::int64_t most_leaves, const ScoredTree& tree) {

@@ -183,6 +183,7 @@ class CpuBackend final : public Backend {
   void mark_not_drawn(const BinnedTree& tree, std::span<const NodeId> leaf_nodes);
   void apply_pending(std::int64_t begin, std::int64_t end);
   void finish_pending();
+  void rank_gradients(const LossSpec& loss);
 
   const Dataset* data_ = nullptr;
   TaskTargets task_targets_;
@@ -203,7 +204,8 @@ class CpuBackend final : public Backend {
   HugeVector<float> scores_;                    // [row][target], without `pending_`
   PendingScores pending_;
   HugeVector<float> g_, h_;                     // [target, sketches after the others][row]
-  std::vector<double> max_g_, max_h_;           // [target, sketches after the others] over rows with weight, of all workers; < 0 = not known
+  std::vector<double> max_g_,
+      max_h_;           // [target, sketches after the others] over rows with weight, of all workers; < 0 = not known
 
   // The tree being grown.
   TreeRequest request_;

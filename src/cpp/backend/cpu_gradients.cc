@@ -43,6 +43,7 @@ TaskRows CpuBackend::task_rows(const LossSpec& loss, std::int64_t begin, std::in
 
 // One pass over the rows: the scores take what the last tree adds, give gradients, and these their extremes.
 void CpuBackend::gradients(const LossSpec& loss) {
+  if (is_ranking(loss.objective)) return rank_gradients(loss);
   forget_narrow();
   forget_round();
   std::vector<Extremes> most(static_cast<std::size_t>(n_targets_));

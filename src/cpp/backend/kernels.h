@@ -161,6 +161,8 @@ inline constexpr std::int32_t kPackedBins = 256;    // cells of a slot in a pack
 inline constexpr std::int64_t kPackedRows = 65536;  // rows a packed cell can take, see isa/histogram_packed.inc
 inline constexpr std::int32_t kLaneSlots = 8;       // slots that loops over several targets take at once, at most
 
+constexpr int kDrawsAhead = 8;
+
 struct Kernels {
   // One loop per elementwise loss: std::get<LossLoop<Loss>>.
   std::tuple<LossLoop<SquaredError>, LossLoop<AbsoluteError>, LossLoop<Huber>, LossLoop<Quantile>, LossLoop<Poisson>,
@@ -211,6 +213,9 @@ struct Kernels {
   KeyKernels keys;
   // out [n]: n <= 64 distinct keys below 2^31, ascending; `keys` has room for 64.
   void (*sort_few)(std::uint32_t* keys, std::int32_t n, std::uint32_t* out);
+  // out [kDrawsAhead]: first words of Philox for the counters (c0, c1, c2, first + i).
+  void (*draw_ahead)(const std::uint32_t (&counter)[3], std::uint32_t first, const std::uint32_t (&key)[2],
+                     std::uint32_t* out);
 };
 
 }  // namespace pygbt

@@ -7,10 +7,12 @@
 #include <stdexcept>
 #include <utility>
 
+#include "backend/query_rows.h"
 #include "base/error.h"
 #include "base/rng.h"
 #include "math/layout.h"
 #include "math/quantise.h"
+#include "math/rank_loss.h"
 #include "math/route.h"
 #include "math/sketch.h"
 #include "math/softmax.h"
@@ -77,6 +79,7 @@ void NaiveBackend::task_gradients_of(const LossSpec& loss, std::int64_t row) {
 }
 
 void NaiveBackend::gradients(const LossSpec& loss) {
+  if (is_ranking(loss.objective)) return rank_gradients(loss);
   const std::int32_t n_labels = data_->n_labels;
   const bool one_hot = one_hot_labels(loss, n_labels);
   for (std::int64_t row = 0; row < data_->n_rows; ++row) {
@@ -97,6 +100,16 @@ void NaiveBackend::gradients(const LossSpec& loss) {
       g_[at(row, k)] = pair.g;
       h_[at(row, k)] = pair.h;
     }
+  }
+}
+
+void NaiveBackend::rank_gradients(const LossSpec& loss) {
+  for (std::int64_t i = 0; i < n_queries(*data_); ++i) {
+    const QueryRows query = query_at(*data_, scores_, i);
+    std::vector<std::uint64_t> memory(static_cast<std::size_t>(query.n) * RankScratch::kBytes / sizeof(std::uint64_t));
+    const auto first = static_cast<std::size_t>(data_->group_begin[static_cast<std::size_t>(i)]);
+    rank_gradient(loss.objective, loss.rank, query, rank_mix(loss, *data_, i), RankScratch::of(memory.data(), query.n),
+                  &g_[first], &h_[first]);
   }
 }
 

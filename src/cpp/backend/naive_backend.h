@@ -57,6 +57,7 @@ class NaiveBackend final : public Backend {
   };
 
   void task_gradients_of(const LossSpec& loss, std::int64_t row);
+  void rank_gradients(const LossSpec& loss);
   bool drawn(const TreeRequest& request, std::int64_t row) const;
   Quantiser quantiser(std::int32_t target, int g_bits, int h_bits) const;
   Cell weighted(const Quantiser& quantiser, std::int32_t target, std::int64_t row) const;

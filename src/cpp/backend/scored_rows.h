@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "math/exact_piece.h"
 #include "math/links.h"
@@ -21,6 +22,8 @@ class ScoredRows {
   virtual ExactLimbs sum(const MetricTermSpec& spec) = 0;
   // Sums over the rows of all workers by the order of their scores in a target.
   virtual RankSums rank_sums(const RowShape& shape, std::int32_t target, RankCurve curve) = 0;
+  // The scores on the host, [row][n_targets]: where they are, or copied into `room`. Metrics of queries read them.
+  virtual std::span<const float> host_margins(std::vector<float>& room) = 0;
 };
 
 // In the memory of a device. [row][n_targets].

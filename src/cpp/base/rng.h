@@ -20,6 +20,8 @@ enum class Draw : std::uint32_t {
   kTreeFeature = 6,    // of a tree of a forest: id = key of the node, sub = number of the draw
   kSketch = 16,        // id = sketch * targets + target
   kThreshold = 7,      // of a tree of a forest: id = key of node and feature, sub = number of the draw or level
+  kRelevance = 8,      // of a ranking loss: id = global row
+  kNegative = 9,       // of a ranking teacher: id = global row
 };
 
 struct Philox {
@@ -43,12 +45,19 @@ PYGBT_HD Philox philox4x32(std::uint32_t c0, std::uint32_t c1, std::uint32_t c2,
   return {{c0, c1, c2, c3}};
 }
 
+// Key of the generator.
+PYGBT_HD void random_key(std::uint64_t seed, Draw purpose, std::uint32_t (&key)[2]) {
+  key[0] = static_cast<std::uint32_t>(seed);
+  key[1] = static_cast<std::uint32_t>(seed >> 32) ^ (static_cast<std::uint32_t>(purpose) << 24);
+}
+
 // Four words of uniform bits for (seed, purpose, iteration, id, sub).
 PYGBT_HD Philox random_words(std::uint64_t seed, Draw purpose, std::uint32_t iteration, std::uint64_t id,
                              std::uint32_t sub = 0) {
-  const std::uint32_t key1 = static_cast<std::uint32_t>(seed >> 32) ^ (static_cast<std::uint32_t>(purpose) << 24);
-  return philox4x32(static_cast<std::uint32_t>(id), static_cast<std::uint32_t>(id >> 32), iteration, sub,
-                    static_cast<std::uint32_t>(seed), key1);
+  std::uint32_t key[2];
+  random_key(seed, purpose, key);
+  return philox4x32(static_cast<std::uint32_t>(id), static_cast<std::uint32_t>(id >> 32), iteration, sub, key[0],
+                    key[1]);
 }
 
 // The first of them.

@@ -102,8 +102,10 @@ std::shared_ptr<Dataset> new_dataset(const py::object& columns, const py::object
 }
 
 std::shared_ptr<Dataset> take(const Dataset& data, const py::object& rows, const py::object& labels,
-                              const py::object& weights, const py::object& base_margin, const py::object& teacher) {
+                              const py::object& weights, const py::object& base_margin, const py::object& teacher,
+                              const py::object& group_sizes) {
   DatasetInput input;
+  input.group_sizes = read_span<std::int64_t>(group_sizes, "group");
   const auto taken = read_span<RowId>(rows, "rows");
   input.n_rows = static_cast<std::int64_t>(taken.size());
   read_rows(input, labels, weights, base_margin, teacher);
@@ -243,7 +245,7 @@ void bind_data(py::module_& module) {
       .def_readonly("device_ordinal", &Dataset::device_ordinal)
       .def("take", &take, py::arg("rows"), py::kw_only(), py::arg("labels") = py::none(),
            py::arg("weights") = py::none(), py::arg("base_margin") = py::none(), py::arg("teacher") = py::none(),
-           "Rows of a table that lives on a device, in the same bins.")
+           py::arg("group_sizes") = py::none(), "Rows of a table that lives on a device, in the same bins.")
       .def_readonly("n_rows", &Dataset::n_rows)
       .def_property_readonly("n_features", &Dataset::n_features)
       .def_readonly("n_labels", &Dataset::n_labels)

@@ -118,7 +118,9 @@ void bind_decision(py::module_& module) {
           "values",
           [](const CodedTable& table, std::int32_t feature) {
             require(feature >= 0 && feature < table.n_features(), "feature out of range");
-            auto values = table.columns[static_cast<std::size_t>(feature)].value;
+            const CodeValues& of = table.columns[static_cast<std::size_t>(feature)].value;
+            std::vector<double> values(of.size());
+            for (std::size_t i = 0; i < values.size(); ++i) values[i] = of[i];
             return to_array(std::move(values));
           },
           py::arg("feature"));

@@ -223,7 +223,7 @@ double metric(const std::string& name, const py::dict& loss, const Array<float>&
     require(rows != nullptr, "device='" + device + "' keeps no scores");
     Solo solo;
     check_metric_labels(name, spec, data, solo);
-    return metric_value(name, spec, *rows, data, solo);
+    return metric_value(name, spec, *rows, data, solo, n_threads);
   }
   const float* first = margins.data();
   const std::int64_t width = margins.shape(1);

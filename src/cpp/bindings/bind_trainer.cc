@@ -129,7 +129,8 @@ void bind_trainer(py::module_& module) {
   py::class_<Trainer>(module, "Trainer", "Grows a model one iteration at a time.")
       .def(py::init(&make_trainer), py::arg("params"), py::arg("dataset"), py::arg("init_model") = nullptr,
            py::arg("tasks") = std::vector<py::dict>(), py::arg("sharing") = py::dict())
-      .def("transfer", &transfer, "Gains of shared trees by task, and those of the tasks' own best cuts of the same nodes.")
+      .def("transfer", &transfer,
+           "Gains of shared trees by task, and those of the tasks' own best cuts of the same nodes.")
       .def("add_valid", &add_valid, py::arg("dataset"),
            "Adds an evaluation set that shares the training edges; returns its index.")
       .def("step", &Trainer::step, py::arg("learning_rate"), free, "One iteration; False when no tree found a cut.")

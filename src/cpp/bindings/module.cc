@@ -27,6 +27,7 @@ void bind_probe_tasks(py::module_& probe);
 void bind_row_predictor(py::module_& module);
 void bind_probe_backend(py::module_& probe);
 void bind_probe_limits(py::module_& probe);
+void bind_probe_rank(py::module_& probe);
 
 namespace {
 
@@ -88,4 +89,5 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   bind_probe_tasks(probe);
   bind_probe_backend(probe);
   bind_probe_limits(probe);
+  bind_probe_rank(probe);
 }

@@ -88,7 +88,7 @@ inline std::vector<TaskLoss> read_tasks(const std::vector<pybind11::dict>& given
     require(task.weight > 0.0f && task.weight < 1e30f, name + ": weight must be positive and finite");
     require(task.alpha >= 0.0f && task.alpha <= 1.0f, name + ": alpha must lie between 0 and 1");
     require(task.temperature > 0.0f && task.temperature < 1e6f, name + ": temperature must be positive");
-    require(task.quantile_level > 0.0f && task.quantile_level < 1.0f, name + ": quantile_level must lie in (0, 1)");
+    require(task.quantile_level > 0.0 && task.quantile_level < 1.0, name + ": quantile_level must lie in (0, 1)");
     require(task.huber_delta > 0.0f && task.scale_pos_weight > 0.0f && task.bound >= 0.0f &&
                 task.tweedie_power > 1.0f && task.tweedie_power < 2.0f,
             name + ": huber_delta, scale_pos_weight, bound or tweedie_power is out of range");

@@ -111,7 +111,7 @@ std::vector<float> base_scores(const LossSpec& spec, const Dataset& data, std::o
   const auto k_targets = static_cast<std::size_t>(spec.n_targets);
   if (user) return std::vector<float>(k_targets, user_margin(spec, *user));
   std::vector<float> margins(k_targets, 0.0f);
-  if (spec.objective == Objective::kCustom) return margins;
+  if (spec.objective == Objective::kCustom || is_ranking(spec.objective)) return margins;
   const double level = spec.objective == Objective::kHuber ? 0.5 : leaf_quantile_level(spec, 0);
   if (level >= 0.0) {
     for (std::int32_t k = 0; k < spec.n_targets; ++k) {

@@ -18,6 +18,7 @@ class HostRows final : public ScoredRows {
 
   ExactLimbs sum(const MetricTermSpec& spec) override;
   RankSums rank_sums(const RowShape& shape, std::int32_t target, RankCurve curve) override;
+  std::span<const float> host_margins(std::vector<float>&) override { return margins_; }
 
  private:
   MetricRow row_at(const RowShape& shape, std::int64_t row, const float* values) const {

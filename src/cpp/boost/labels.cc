@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "boost/queries.h"
 #include "math/links.h"
 
 namespace pygbt {
@@ -92,6 +93,11 @@ void check_values(const LossSpec& spec, const Dataset& data, std::int32_t n_clas
       }
       break;
     case Objective::kCustom:
+      break;
+    case Objective::kLambdarank:
+    case Objective::kRankPairwise:
+    case Objective::kRankXendcg:
+      check_relevance(spec, data);
       break;
     default:
       check_cells(
@@ -203,8 +209,8 @@ void check_presence(const LossSpec& spec, const Dataset& data, Communicator& com
 void check_task_labels(const LossSpec& spec, const Dataset& data) {
   std::int32_t n_labels = 0;
   for (const TaskLoss& task : spec.tasks) n_labels = std::max(n_labels, task.first_label + task.n_labels);
-  require(data.n_labels == n_labels, "label has " + std::to_string(data.n_labels) + " columns, the tasks need " +
-                                         std::to_string(n_labels));
+  require(data.n_labels == n_labels,
+          "label has " + std::to_string(data.n_labels) + " columns, the tasks need " + std::to_string(n_labels));
   for (std::size_t t = 0; t < spec.tasks.size(); ++t) {
     const TaskLoss& task = spec.tasks[t];
     LossSpec alone;
@@ -236,9 +242,9 @@ LossSpec resolve_tasks(LossSpec spec, const Dataset& data, Communicator& comm) {
     error = e.what();
   }
   agree_on_argument(comm, error);
-  require(data.n_margins == 0 || data.n_margins == spec.n_targets,
-          "base_margin has " + std::to_string(data.n_margins) + " columns but the tasks have " +
-              std::to_string(spec.n_targets) + " targets");
+  require(data.n_margins == 0 || data.n_margins == spec.n_targets, "base_margin has " + std::to_string(data.n_margins) +
+                                                                       " columns but the tasks have " +
+                                                                       std::to_string(spec.n_targets) + " targets");
   return spec;
 }
 

@@ -18,7 +18,8 @@ namespace pygbt {
 // means are over all (row, target) cells; r2, auc and aucpr are the mean over targets. Soft labels count as the
 // weighted hard rows they stand for. Probability metrics of a custom objective read its margins as logits, deviances
 // as log means. NaN where the metric is undefined: auc and aucpr with labels of one class only, a margin that is
-// not finite. `spec` and `data` agree (check_labels).
+// not finite. `spec` and `data` agree (check_labels). ndcg, map and mrr are means over queries, "ndcg@5" over their first 5
+// rows.
 double evaluate_metric(const std::string& name, const LossSpec& spec, std::span<const float> margins,
                        const Dataset& data, Communicator& comm, int n_threads);
 
@@ -26,7 +27,7 @@ double evaluate_metric(const std::string& name, const LossSpec& spec, std::span<
 // cannot read; it need be called once a data set.
 void check_metric_labels(const std::string& name, const LossSpec& spec, const Dataset& data, Communicator& comm);
 double metric_value(const std::string& name, const LossSpec& spec, ScoredRows& rows, const Dataset& data,
-                    Communicator& comm);
+                    Communicator& comm, int n_threads);
 
 // Throws InvalidArgument if there is no such metric or it has no meaning for the objective.
 void check_metric(const std::string& name, const LossSpec& spec);

@@ -18,6 +18,8 @@ struct MetricRows {
   ScoredRows& rows;
   const Dataset& data;
   Communicator& comm;
+  std::int32_t first = 0;  // rows of a query that a metric of queries looks at; 0 = all
+  int n_threads = 1;
 
   std::int32_t n_targets() const { return spec.n_targets; }
   RowShape shape() const;
@@ -34,6 +36,7 @@ double mean_over_cells(const MetricRows& rows, MetricTerm term);
 
 // What a metric asks of the labels; throws InvalidArgument on every worker.
 void check_deviance_labels(const std::string& metric, const LossSpec& spec, const Dataset& data, Communicator& comm);
+void check_query_labels(const std::string& metric, const LossSpec& spec, const Dataset& data, Communicator& comm);
 
 using MetricFunction = double (*)(const MetricRows&);
 
@@ -55,5 +58,9 @@ double metric_merror(const MetricRows& rows);
 // On the order of the rows.
 double metric_auc(const MetricRows& rows);
 double metric_aucpr(const MetricRows& rows);
+// On the order of the rows of each query.
+double metric_ndcg(const MetricRows& rows);
+double metric_map(const MetricRows& rows);
+double metric_mrr(const MetricRows& rows);
 
 }  // namespace pygbt

@@ -94,7 +94,7 @@ std::vector<float> task_base_scores(const std::vector<TaskLoss>& tasks, const Ta
     const bool quantile = task.objective == Objective::kAbsoluteError || task.objective == Objective::kQuantile;
     for (std::int32_t k = 0; k < task.n_targets; ++k) {
       if (quantile) {
-        const double level = task.objective == Objective::kQuantile ? static_cast<double>(task.quantile_level) : 0.5;
+        const double level = task.objective == Objective::kQuantile ? task.quantile_level : 0.5;
         of_task[k] = label_quantile(data, {targets.quantile_labels, n_targets, task.first_target + k}, level, comm);
         continue;
       }

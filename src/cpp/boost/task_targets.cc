@@ -115,6 +115,7 @@ bool takes_quantiles(const TaskLoss& task) {
 }  // namespace
 
 bool needs_tasks(const LossSpec& loss, const Dataset& data) {
+  if (is_ranking(loss.objective)) return false;  // a query is one loss
   return !loss.tasks.empty() || (loss.objective != Objective::kCustom && (data.n_teacher > 0 || data.labels_missing));
 }
 
@@ -127,7 +128,7 @@ std::vector<TaskLoss> tasks_of(const LossSpec& loss, const Params& params, const
   task.huber_delta = loss.huber_delta;
   task.tweedie_power = loss.tweedie_power;
   task.scale_pos_weight = loss.scale_pos_weight;
-  task.quantile_level = static_cast<float>(loss.quantile_alpha[0]);
+  task.quantile_level = loss.quantile_alpha[0];
   task.match = params.teacher_match;
   task.alpha = static_cast<float>(params.teacher_alpha);
   task.temperature = static_cast<float>(params.teacher_temperature);
@@ -139,7 +140,7 @@ std::vector<TaskLoss> tasks_of(const LossSpec& loss, const Params& params, const
     levels.push_back(task);
     levels.back().first_target = k;
     levels.back().n_targets = 1;
-    levels.back().quantile_level = static_cast<float>(loss.quantile_alpha[static_cast<std::size_t>(k)]);
+    levels.back().quantile_level = loss.quantile_alpha[static_cast<std::size_t>(k)];
   }
   return levels;
 }

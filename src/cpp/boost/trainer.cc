@@ -6,9 +6,11 @@
 
 #include "base/error.h"
 #include "boost/base_score.h"
+#include "boost/full_leaves.h"
 #include "boost/host_rows.h"
 #include "boost/labels.h"
 #include "boost/metric.h"
+#include "boost/queries.h"
 #include "boost/task_targets.h"
 #include "math/links.h"
 #include "math/quantise.h"
@@ -24,6 +26,7 @@ LossSpec loss_of(const Params& params) {
   loss.tweedie_power = static_cast<float>(params.tweedie_variance_power);
   loss.scale_pos_weight = static_cast<float>(params.scale_pos_weight);
   loss.quantile_alpha.assign(params.quantile_alpha.begin(), params.quantile_alpha.end());
+  loss.rank = rank_spec(params);
   return loss;
 }
 
@@ -50,6 +53,7 @@ Trainer::Trainer(Params params, std::vector<TaskLoss> tasks, const Sharing& shar
     : params_(std::move(params)), data_(std::move(data)), comm_(std::move(comm)), sharing_(sharing) {
   validate(params_);
   validate_features(params_, data_->n_features());
+  check_queries(params_.objective, *data_);
   require(data_->n_labels + data_->n_teacher > 0 || params_.objective == Objective::kCustom,
           "the training Dataset has no label");
   require_bins_on(*data_, std::string(to_string(params_.device)), params_.device_ordinal);
@@ -87,10 +91,27 @@ Trainer::Trainer(Params params, std::vector<TaskLoss> tasks, const Sharing& shar
   grower_ = std::make_unique<Grower>(params_, *data_->cuts);
   const std::vector<double> levels = quantile_levels(plan_[0]);
   const bool mixed = std::any_of(levels.begin(), levels.end(), [](double level) { return level < 0.0; });
-  queues_ = !mixed && loss_.objective != Objective::kTasks &&
-            grower_->orders(*backend_, plan_[0].width, !levels.empty());
+  queues_ =
+      !mixed && loss_.objective != Objective::kTasks && grower_->orders(*backend_, plan_[0].width, !levels.empty());
   guessed_wide_.assign(plan_.size(), 0);
   if (loss_.objective == Objective::kTasks) prepare_sharing(init);
+  if (params_.leaf_solve == LeafSolve::kFull) prepare_full_leaves();
+}
+
+void Trainer::prepare_full_leaves() {
+  require(loss_.objective == Objective::kSoftmax && params_.multi_strategy == MultiStrategy::kVectorLeaf,
+          "leaf_solve \"full\" needs objective \"softmax\" and multi_strategy \"vector_leaf\"");
+  require(params_.reg_lambda > 0.0, "leaf_solve \"full\" needs reg_lambda above 0: the curvature alone is singular");
+  require(params_.reg_alpha == 0.0 && resolved_max_delta_step(params_) == 0.0 && params_.monotone_constraints.empty(),
+          "leaf_solve \"full\" does not go with reg_alpha, max_delta_step or monotone_constraints");
+  require(comm_->size() == 1, "leaf_solve \"full\" works in one process");
+  const std::vector<TaskLoss> tasks = loss_.tasks.empty() ? tasks_of(loss_, params_, *data_) : loss_.tasks;
+  require(tasks[0].match == TeacherMatch::kLoss || target_columns_.soft.empty(),
+          "leaf_solve \"full\" needs teacher_match \"loss\"");
+  leaf_solver_ = std::make_unique<FullSoftmaxLeaves>(tasks[0], target_columns_.view(*data_), *data_, params_.reg_lambda,
+                                                     params_.n_threads);
+  grower_->set_leaf_solver(leaf_solver_.get());
+  queues_ = false;
 }
 
 // Base score or base margin, then every tree in order, in float32: what n iterations in one run leave behind.
@@ -117,6 +138,7 @@ std::int32_t Trainer::add_valid(DatasetPtr data) {
   require(data->cuts == data_->cuts,
           "an evaluation set must share the edges of the training set: build it with reference=");
   check_labels(loss_, *data);
+  check_queries(params_.objective, *data);
   require_bins_on(*data, std::string(to_string(params_.device)), params_.device_ordinal);
   EvaluationSet valid;
   valid.scores = start_scores(data);
@@ -187,8 +209,7 @@ BinnedTree Trainer::grow(const Order& order) {
   const bool of_all = plan.stem || plan.on_stem;
   request.wide = of_all ? wide_needed(0, loss_.n_targets) : wide_needed(request.first_target, request.width);
   Grower& grower = plan.own && own_grower_ ? *own_grower_ : *grower_;
-  GrownTree grown =
-      grower.grow(*backend_, request, tree_number(order), order.learning_rate, quantile_levels(plan));
+  GrownTree grown = grower.grow(*backend_, request, tree_number(order), order.learning_rate, quantile_levels(plan));
   if (plan.stem)
     stem_ = grower.stem();
   else
@@ -205,7 +226,7 @@ std::vector<BinnedTree> Trainer::grow_queued(const std::vector<Order>& orders, G
   while (trees.size() < orders.size()) {
     for (std::size_t i = trees.size(); i < orders.size(); ++i) {
       const Order& order = orders[i];
-      if (plan_of(order).new_gradients && !(again && i == trees.size())) gradients();
+      if (plan_of(order).new_gradients && !(again && i == trees.size())) gradients(order.iteration);
       TreeRequest request = request_of(order);
       request.wide = guessed ? guessed_wide_[static_cast<std::size_t>(order.number)] != 0
                              : params_.histogram_precision == HistogramPrecision::kWide;
@@ -230,7 +251,7 @@ bool Trainer::add_trees(std::span<const double> learning_rates, Gradients&& grad
     grown = grow_queued(orders, gradients);
   } else {
     for (const Order& order : orders) {
-      if (plan_of(order).new_gradients) gradients();
+      if (plan_of(order).new_gradients) gradients(order.iteration);
       BinnedTree tree = grow(order);
       if (!plan_of(order).stem) grown.push_back(std::move(tree));
     }
@@ -251,7 +272,10 @@ bool Trainer::add_trees(std::span<const double> learning_rates, Gradients&& grad
 }
 
 bool Trainer::steps(std::span<const double> learning_rates) {
-  return add_trees(learning_rates, [&] { backend_->gradients(loss_); });
+  return add_trees(learning_rates, [&](std::uint32_t iteration) {
+    loss_.rank.iteration = iteration;
+    backend_->gradients(loss_);
+  });
 }
 
 bool Trainer::step_custom(double learning_rate, std::span<const float> g, std::span<const float> h) {
@@ -260,11 +284,11 @@ bool Trainer::step_custom(double learning_rate, std::span<const float> g, std::s
           "objective: the callable returned a gradient that is NaN or infinite");
   require(std::all_of(h.begin(), h.end(), [](float x) { return std::isfinite(x) && x >= 0.0f; }),
           "objective: the callable returned a hessian that is negative, NaN or infinite");
-  return add_trees({&learning_rate, 1}, [&] { backend_->set_gradients(g, h); });
+  return add_trees({&learning_rate, 1}, [&](std::uint32_t) { backend_->set_gradients(g, h); });
 }
 
 bool Trainer::step_custom(double learning_rate, const DeviceMatrix& g, const DeviceMatrix& h) {
-  return add_trees({&learning_rate, 1}, [&] {
+  return add_trees({&learning_rate, 1}, [&](std::uint32_t) {
     const GradientFaults faults = backend_->set_device_gradients(g, h);
     require(!faults.gradient_not_finite, "objective: the gradient must be finite");
     require(!faults.hessian_not_finite, "objective: the hessian must be finite");
@@ -296,9 +320,9 @@ double Trainer::metric(const std::string& name, std::int32_t set) {
   EvaluationSet& of = set_at(set);
   if (!of.known_metrics.contains(name)) check_metric_labels(name, loss_, *of.data, *comm_);
   of.known_metrics.insert(name);
-  if (of.device != nullptr) return metric_value(name, loss_, *of.device, *of.data, *comm_);
+  if (of.device != nullptr) return metric_value(name, loss_, *of.device, *of.data, *comm_, params_.n_threads);
   HostRows rows(scores(set), *of.data, *comm_, params_.n_threads);
-  return metric_value(name, loss_, rows, *of.data, *comm_);
+  return metric_value(name, loss_, rows, *of.data, *comm_, params_.n_threads);
 }
 
 Model Trainer::model() const {

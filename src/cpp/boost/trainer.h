@@ -84,6 +84,7 @@ class Trainer {
   std::vector<double> quantile_levels(const TreePlan& plan) const;
   std::vector<Order> orders_of(std::span<const double> learning_rates) const;
   void prepare_sharing(const Model* init);
+  void prepare_full_leaves();
   void prepare_tree(const Order& order, TreeRequest& request);
   void sketch_targets(const Order& order, TreeRequest& request);
   std::vector<CellUnits> balance_factors(const TreePlan& plan);
@@ -113,6 +114,7 @@ class Trainer {
   std::vector<double> live_share_;      // [target] weight of the rows that have a gradient in it
   TransferSums transfer_;
   std::unique_ptr<CutWitness> witness_;  // fills transfer_
+  std::unique_ptr<LeafSolver> leaf_solver_;
   bool queues_ = false;  // the backend grows whole trees
   std::vector<char> guessed_wide_;  // [number in the iteration] precision of the last such tree
   std::vector<EvaluationSet> valids_;

@@ -43,7 +43,8 @@ class TaskWitness final : public CutWitness {
 
 void Trainer::prepare_sharing(const Model* init) {
   const bool symmetric = params_.grow_policy == GrowPolicy::kSymmetric;
-  require(sharing_.share != Share::kStem || !symmetric, "share \"stem\" needs grow_policy \"depthwise\" or \"lossguide\"");
+  require(sharing_.share != Share::kStem || !symmetric,
+          "share \"stem\" needs grow_policy \"depthwise\" or \"lossguide\"");
   require(sharing_.share != Share::kStem || sharing_.stem_depth >= 1, "share \"stem:d\" needs d of at least 1");
   require(sharing_.feature_penalty == 0.0 || !symmetric,
           "feature_penalty needs grow_policy \"depthwise\" or \"lossguide\"");
@@ -59,7 +60,8 @@ void Trainer::prepare_sharing(const Model* init) {
   own_grower_ = std::make_unique<Grower>(own_params_, *data_->cuts);
   if (sharing_.share == Share::kStem) {  // the stem is a shallow tree of its own
     stem_params_ = params_;
-    stem_params_.max_depth = params_.max_depth > 0 ? std::min(params_.max_depth, sharing_.stem_depth) : sharing_.stem_depth;
+    stem_params_.max_depth =
+        params_.max_depth > 0 ? std::min(params_.max_depth, sharing_.stem_depth) : sharing_.stem_depth;
     grower_ = std::make_unique<Grower>(stem_params_, *data_->cuts);
   }
   if (sharing_.feature_penalty > 0.0) {
@@ -77,14 +79,13 @@ void Trainer::prepare_sharing(const Model* init) {
   }
   if (sharing_.balance) {
     const TaskTargets targets = target_columns_.view(*data_);
-    const auto live = exact_sums(data_->n_rows, loss_.n_targets, *comm_, params_.n_threads,
-                                 [&](std::int64_t row, ExactSum* sum) {
-                                   const TaskRow of = task_row(targets, loss_.n_targets, row);
-                                   for (const TaskLoss& task : loss_.tasks)
-                                     for (std::int32_t k = 0; k < task.n_targets; ++k)
-                                       if (blended_target(task, of, k).weight > 0.0f)
-                                         sum[task.first_target + k].add(1.0, data_->weight(row));
-                                 });
+    const auto live =
+        exact_sums(data_->n_rows, loss_.n_targets, *comm_, params_.n_threads, [&](std::int64_t row, ExactSum* sum) {
+          const TaskRow of = task_row(targets, loss_.n_targets, row);
+          for (const TaskLoss& task : loss_.tasks)
+            for (std::int32_t k = 0; k < task.n_targets; ++k)
+              if (blended_target(task, of, k).weight > 0.0f) sum[task.first_target + k].add(1.0, data_->weight(row));
+        });
     auto total = static_cast<std::int64_t>(data_->total_weight);
     comm_->allreduce_sum({&total, 1});
     for (const ExactSum& sum : live) live_share_.push_back(sum.value() / static_cast<double>(total));

@@ -27,8 +27,7 @@ NodeTest test_of(const CodedTable& table, const DecisionTree& tree, NodeId node)
     test.branch_of.resize(static_cast<std::size_t>(column.n_codes - 1), -1);
     return test;
   }
-  const auto above = std::upper_bound(column.value.begin(), column.value.end(), questions.threshold[q]);
-  test.cut = static_cast<Code>(above - column.value.begin());
+  test.cut = static_cast<Code>(column.value.count_up_to(questions.threshold[q]));
   if (test.cut == 0) test.branch_of.assign(static_cast<std::size_t>(column.n_codes), 1);  // all values are high
   return test;
 }

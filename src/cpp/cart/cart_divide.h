@@ -8,6 +8,7 @@
 
 #include "base/pool.h"
 #include "cart/cart_grower.h"
+#include "cart/part_cases.h"
 
 namespace pygbt {
 
@@ -16,19 +17,18 @@ void CartGrower<Criterion>::split(CartTree& tree, OpenNode& node, Worker& worker
                                   OpenNode& right) {
   const std::int32_t child = tree.add();
   tree.add();
-  CartNode& grown = tree.nodes[static_cast<std::size_t>(node.node)];
+  CartNode& grown = tree.node(node.node);
   grown.child = child;
-  grown.questions.reserve(node.found.size());
-  grown.questions.push_back({std::move(node.found[0]), 0.0, 0.0});
+  tree.ask(grown, {std::move(node.found[0]), 0.0, 0.0});
   std::size_t n_left = 0;
   std::size_t n_right = 0;
   if (options_.missing == MissingRows::kDirection) {
-    n_left = divide(grown, node, worker, left, right);
+    n_left = divide(tree, grown, node, worker, left, right);
     n_right = node.end - node.begin - n_left;
   } else {
-    n_left = divide_by_surrogates(grown, node, worker, parallel, n_right);
+    n_left = divide_by_surrogates(tree, grown, node, worker, parallel, n_right);
   }
-  for (std::size_t i = 1; i < node.found.size(); ++i) grown.questions.push_back({std::move(node.found[i]), 0.0, 0.0});
+  for (std::size_t i = 1; i < node.found.size(); ++i) tree.ask(grown, {std::move(node.found[i]), 0.0, 0.0});
   left.begin = node.begin;
   left.end = right.begin = node.begin + n_left;
   right.end = right.begin + n_right;
@@ -44,29 +44,20 @@ void CartGrower<Criterion>::split(CartTree& tree, OpenNode& node, Worker& worker
 }
 
 template <class Criterion>
-std::size_t CartGrower<Criterion>::divide(CartNode& into, OpenNode& node, Worker& worker, OpenNode& left,
-                                          OpenNode& right) {
-  const SplitCandidate& asked = into.questions[0].split;
+std::size_t CartGrower<Criterion>::divide(const CartTree& tree, CartNode& into, const OpenNode& node, Worker& worker,
+                                          OpenNode& left, OpenNode& right) {
+  const SplitCandidate& asked = tree.questions_of(into)[0].split;
   const Criterion& criterion = worker.search.criterion();
   const std::size_t n = node.end - node.begin;
   Case* cases = cases_->data() + node.begin;
   if (worker.spare.size() < n) worker.spare.resize(n);
-  Case* spare = worker.spare.data();
   const auto width = static_cast<std::size_t>(criterion.width);
   left.total.assign(width, 0);
   right.total.assign(width, 0);
   std::int64_t* totals[2] = {left.total.data(), right.total.data()};
-  std::size_t n_left = 0, n_right = 0;
+  std::size_t n_left = 0;
   const auto each = [&](const auto& goes_right) {
-    for (std::size_t i = 0; i < n; ++i) {
-      const Case one = cases[i];
-      const std::size_t side = goes_right(i, one) ? 1 : 0;
-      criterion.count(totals[side], one);
-      cases[n_left] = one;  // its place has been read
-      spare[n_right] = one;
-      n_left += 1 - side;
-      n_right += side;
-    }
+    n_left = part_cases(criterion, cases, n, worker.spare.data(), totals, goes_right);
   };
   const CodedColumn& column = table_.columns[static_cast<std::size_t>(asked.feature)];
   const auto by_code = [&](const auto& code_at) {
@@ -93,19 +84,16 @@ std::size_t CartGrower<Criterion>::divide(CartNode& into, OpenNode& node, Worker
         return Code{*reinterpret_cast<const T*>(first + one.row * rows_.stride)};
       });
     });
-  std::copy_n(spare, n_right, cases + n_left);
-  criterion.finish_cell(totals[0]);
-  criterion.finish_cell(totals[1]);
   // Missing values follow the search, else the heavier side.
   into.fallback = asked.has_missing ? (asked.missing_left ? 0 : 1) : totals[1][0] > totals[0][0] ? 1 : 0;
   return n_left;
 }
 
 template <class Criterion>
-std::size_t CartGrower<Criterion>::divide_by_surrogates(CartNode& into, OpenNode& node, Worker& worker, bool parallel,
-                                                        std::size_t& n_right) {
+std::size_t CartGrower<Criterion>::divide_by_surrogates(CartTree& tree, CartNode& into, const OpenNode& node,
+                                                        Worker& worker, bool parallel, std::size_t& n_right) {
   const std::span<const Case> cases = cases_of(node);
-  const SplitCandidate& asked = into.questions[0].split;
+  const SplitCandidate& asked = tree.questions_of(into)[0].split;
   worker.side.resize(cases.size());
   std::int64_t weight[3] = {0, 0, 0};
   visit_codes(table_.columns[static_cast<std::size_t>(asked.feature)], [&](const auto* codes) {
@@ -117,14 +105,15 @@ std::size_t CartGrower<Criterion>::divide_by_surrogates(CartNode& into, OpenNode
   });
   // The majority of the rows that the question decides; at 50:50 none.
   into.fallback = options_.use_surrogates < 2 || weight[0] == weight[1] ? kStays : weight[1] > weight[0] ? 1 : 0;
-  if (options_.use_surrogates > 0 && options_.max_surrogates > 0) find_surrogates(into, node, worker, parallel);
-  return partition(into, node, worker, n_right);
+  if (options_.use_surrogates > 0 && options_.max_surrogates > 0) find_surrogates(tree, into, node, worker, parallel);
+  return partition(tree, into, node, worker, n_right);
 }
 
 template <class Criterion>
-void CartGrower<Criterion>::find_surrogates(CartNode& into, const OpenNode& node, Worker& worker, bool parallel) {
+void CartGrower<Criterion>::find_surrogates(CartTree& tree, CartNode& into, const OpenNode& node, Worker& worker,
+                                            bool parallel) {
   const std::span<const Case> cases = cases_of(node);
-  const FeatureId asked = into.questions[0].split.feature;
+  const FeatureId asked = tree.questions_of(into)[0].split.feature;
   const std::span<const std::uint8_t> side(worker.side.data(), cases.size());
   std::vector<CartQuestion> found(static_cast<std::size_t>(table_.n_features()));
   const auto one = [&](std::size_t f, Worker& own) {
@@ -144,23 +133,24 @@ void CartGrower<Criterion>::find_surrogates(CartNode& into, const OpenNode& node
   if (found.size() > static_cast<std::size_t>(options_.max_surrogates))
     found.resize(static_cast<std::size_t>(options_.max_surrogates));
   into.n_surrogates = static_cast<std::int32_t>(found.size());
-  for (CartQuestion& surrogate : found) into.questions.push_back(std::move(surrogate));
+  for (CartQuestion& surrogate : found) tree.ask(into, std::move(surrogate));
 }
 
 // Cases of child 0 first, then those of child 1, each in their order; those that stay come last. Returns the number of
 // the first.
 template <class Criterion>
-std::size_t CartGrower<Criterion>::partition(const CartNode& of, const OpenNode& node, Worker& worker,
-                                             std::size_t& n_right) {
+std::size_t CartGrower<Criterion>::partition(const CartTree& tree, const CartNode& of, const OpenNode& node,
+                                             Worker& worker, std::size_t& n_right) {
   const std::size_t n = node.end - node.begin;
   Case* cases = cases_->data() + node.begin;
   worker.spare.resize(std::max(worker.spare.size(), n));
+  const std::span<const CartQuestion> questions = tree.questions_of(of);
   std::size_t n_left = 0, n_stays = 0;
   n_right = 0;
   for (std::size_t i = 0; i < n; ++i) {
     std::int32_t side = worker.side[i];
     for (std::int32_t s = 1; s <= of.n_surrogates && side == kUndecided; ++s) {
-      const SplitCandidate& surrogate = of.questions[static_cast<std::size_t>(s)].split;
+      const SplitCandidate& surrogate = questions[static_cast<std::size_t>(s)].split;
       const std::int32_t child = surrogate.child(code(surrogate.feature, cases[i].row));
       if (child >= 0) side = child;
     }

@@ -17,6 +17,7 @@ namespace {
 constexpr std::size_t kTaskCases = 2048;  // a sub-tree of fewer cases is never split among threads
 constexpr std::size_t kTasksPerThread = 8;
 constexpr std::size_t kBatch = 64;  // features whose codes are read together
+constexpr std::size_t kRowsALine = 8;  // a node with a case in so many rows finds several in a line of a column
 constexpr std::size_t kLocalBytes = 3 << 17;  // of codes by rows that are copied for a sub-tree: they stay in L2
 
 // Whole units of a weight.
@@ -35,23 +36,22 @@ CartGrower<Criterion>::CartGrower(const CodedTable& table, const RowCodes& rows,
   bucket = std::max<std::int64_t>(1, units(options.min_bucket, unit));
   (options.count_rows ? least_split_rows_ : least_split_weight_) = units(options.min_split, unit);
   for (int i = 0; i < std::max(1, n_threads); ++i)
-    workers_.push_back(std::make_unique<Worker>(table, response, options, least_));
+    workers_.push_back(std::make_unique<Worker>(table, rows, response, options, least_));
 }
 
 template <class Criterion>
-CartTree CartGrower<Criterion>::new_tree() const {
-  CartTree tree;
+void CartGrower<Criterion>::clear(CartTree& tree) const {
+  tree.clear();
   tree.n_values = response_.n_classes > 0                              ? response_.n_classes
                   : options_.criterion == CartCriterion::kSquaredError ? response_.n_targets
                                                                        : 1;
-  return tree;
 }
 
 template <class Criterion>
-CartTree CartGrower<Criterion>::grow(std::vector<Case>& cases) {
+void CartGrower<Criterion>::grow(std::vector<Case>& cases, CartTree& tree) {
   cases_ = &cases;
   root_risk_ = root_rate_ = 0.0;
-  CartTree tree = new_tree();
+  clear(tree);
   OpenNode root;
   root.node = tree.add();
   root.end = cases.size();
@@ -63,7 +63,7 @@ CartTree CartGrower<Criterion>::grow(std::vector<Case>& cases) {
     const double time = static_cast<double>(root.total[2]) * time_unit;
     root_rate_ = time > 0.0 ? static_cast<double>(root.total[1]) * response_.target_unit[0] / time : 0.0;
   }
-  if (!open(tree, root, first)) return tree;
+  if (!open(tree, root, first)) return;
   root_risk_ = tree.nodes[0].risk;
   if (options_.max_leaves > 0) {
     grow_best_first(tree, std::move(root));
@@ -89,16 +89,24 @@ CartTree CartGrower<Criterion>::grow(std::vector<Case>& cases) {
     parallel_for(n_threads_, static_cast<std::int64_t>(small.size()), [&](std::int64_t i, int thread) {
       const auto task_id = static_cast<std::size_t>(i);
       Worker& worker = *workers_[static_cast<std::size_t>(thread)];
-      parts[task_id] = new_tree();
+      clear(parts[task_id]);
       OpenNode& start = small[task_id];
       start.node = parts[task_id].add();
       open(parts[task_id], start, worker);  // its statistics
       grow_subtree(parts[task_id], std::move(start), worker);
     });
-    for (std::size_t i = 0; i < parts.size(); ++i) graft(tree, at[i], std::move(parts[i]));
+    std::size_t n_nodes = tree.nodes.size(), n_questions = tree.questions.size();
+    for (const CartTree& part : parts) {
+      n_nodes += part.nodes.size();
+      n_questions += part.questions.size();
+    }
+    tree.reserve(n_nodes, n_questions);
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      graft(tree, at[i], std::move(parts[i]));
+      parts[i] = CartTree();
+    }
   }
   if (options_.cp >= 0.0) undo_weak_splits(tree, options_.cp * root_risk_);
-  return tree;
 }
 
 template <class Criterion>
@@ -110,18 +118,32 @@ void CartGrower<Criterion>::grow_subtree(CartTree& tree, OpenNode root, Worker& 
   OpenNode& node = worker.current;
   while (top > 0) {
     std::swap(node, stack[--top]);
+    if (worker.few.fit() && node.end - node.begin <= FewCases<Criterion>::kMost) {
+      grow_few(tree, node, worker);
+      continue;
+    }
     make_local(node, worker);
     if (!search(node, worker, false)) continue;
     if (stack.size() < top + 2) stack.resize(2 * stack.size());
-    OpenNode& left = stack[top];
-    OpenNode& right = stack[top + 1];
+    OpenNode& right = stack[top];
+    OpenNode& left = stack[top + 1];  // comes next
     split(tree, node, worker, false, left, right);
-    const bool goes_on = open(tree, left, worker);
+    const bool goes_on = open(tree, right, worker);
     if (goes_on) ++top;
-    if (!open(tree, right, worker)) continue;
+    if (!open(tree, left, worker)) continue;
     if (!goes_on) std::swap(left, right);
     ++top;
   }
+}
+
+template <class Criterion>
+void CartGrower<Criterion>::grow_few(CartTree& tree, const OpenNode& root, Worker& worker) {
+  const std::span<Case> cases(cases_->data() + root.begin, root.end - root.begin);
+  const auto open_few = [&](const FewNode& node, std::span<const Case> own, const std::int64_t* total) {
+    return open(tree, node.node, node.depth, own, total, worker.search.criterion());
+  };
+  worker.few.grow(tree, {root.node, root.depth, root.key, 0, cases.size()}, cases, root.total.data(), root.constant,
+                  root.local ? worker.local.data() : rows_.codes.data(), worker.draw, open_few);
 }
 
 // Always the leaf whose question improves most, of equal ones the older.
@@ -155,19 +177,19 @@ void CartGrower<Criterion>::set_total(OpenNode& node, const Criterion& criterion
 }
 
 template <class Criterion>
-bool CartGrower<Criterion>::open(CartTree& tree, OpenNode& node, Worker& worker) {
-  const std::span<const Case> cases = cases_of(node);
-  CartNode& grown = tree.nodes[static_cast<std::size_t>(node.node)];
+bool CartGrower<Criterion>::open(CartTree& tree, std::int32_t at, std::int32_t depth, std::span<const Case> cases,
+                                 const std::int64_t* total, const Criterion& criterion) const {
+  CartNode& grown = tree.node(at);
   grown.count = static_cast<std::int64_t>(cases.size());
-  grown.weight = static_cast<double>(node.total[0]) * response_.weight_unit;
-  const NodeSummary summary = summarise(worker.search.criterion(), {response_, options_, root_rate_, summaries_}, cases,
-                                        node.total.data(), tree.value(node.node));
+  grown.weight = static_cast<double>(total[0]) * response_.weight_unit;
+  const NodeSummary summary =
+      summarise(criterion, {response_, options_, root_rate_, summaries_}, cases, total, tree.value(at));
   grown.label = summary.label;
   grown.risk = summary.risk;
   grown.impurity = summary.impurity;
-  const bool weak = options_.cp >= 0.0 && node.depth > 0 && summary.risk <= options_.cp * root_risk_;
-  return !summary.pure && !weak && node.depth < options_.max_depth && cases.size() >= 2 &&
-         grown.count >= least_split_rows_ && node.total[0] >= least_split_weight_;
+  const bool weak = options_.cp >= 0.0 && depth > 0 && summary.risk <= options_.cp * root_risk_;
+  return !summary.pure && !weak && depth < options_.max_depth && cases.size() >= 2 &&
+         grown.count >= least_split_rows_ && total[0] >= least_split_weight_;
 }
 
 template <class Criterion>
@@ -189,8 +211,16 @@ void CartGrower<Criterion>::search_here(OpenNode& node, Worker& worker, std::vec
   const bool drawn = options_.max_features > 0;
   SplitCandidate best;
   const auto search_batch = [&] {
+    count_batch(node, worker);
     read_batch(node, worker);
     node.asked = nullptr;  // its codes were overwritten
+    worker.cells.each([&](const CellBatch::Column& column, const std::int64_t* cells) {
+      SplitCandidate candidate;
+      if (!worker.search.best_of_cells(of, column.feature, column.n_codes, cells, candidate))
+        node.constant.set(column.feature);
+      else if (candidate.found() && candidate.better_than(best))
+        best = std::move(candidate);
+    });
     for (std::size_t i = 0; i < worker.batch.size(); ++i) {
       if (best.perfect && worker.batch[i] > best.feature && options_.feature_cost.empty()) continue;
       NodeCodes& codes = worker.codes[i];
@@ -223,28 +253,51 @@ template <class Criterion>
 void CartGrower<Criterion>::make_local(OpenNode& node, Worker& worker) {
   const std::size_t n = node.end - node.begin;
   if (node.local || rows_.empty() || n * rows_.stride > kLocalBytes || worker.search.criterion().reads_rows()) return;
-  worker.local.resize(n * rows_.stride);
-  Case* cases = cases_->data() + node.begin;
-  for (std::size_t i = 0; i < n; ++i) {
-    std::copy_n(rows_.row(cases[i].row), rows_.stride, &worker.local[i * rows_.stride]);
-    cases[i].row = static_cast<std::uint32_t>(i);
-  }
+  worker.local.resize(n * rows_.stride + RowCodes::kPadding);
+  gather_rows(std::span<Case>(cases_->data() + node.begin, n), rows_.codes.data(), rows_.stride, worker.local.data(),
+              rows_.stride);
   node.local = true;
 }
 
-// Codes of the features of the batch: row by row, so that a line of a row is read once for all of them.
+template <class Criterion>
+void CartGrower<Criterion>::count_batch(const OpenNode& node, Worker& worker) const {
+  worker.cells.clear();
+  const Criterion& criterion = worker.search.criterion();
+  if (!Criterion::kCells || rows_.empty() || worker.search.counts_rows()) return;
+  const std::uint8_t* by_row = node.local ? worker.local.data() : by_column(node) ? nullptr : rows_.codes.data();
+  std::erase_if(worker.batch, [&](FeatureId feature) {
+    const CodedColumn& column = table_.columns[static_cast<std::size_t>(feature)];
+    const auto n_codes = static_cast<std::size_t>(column.n_codes);
+    const bool counted = !column.nominal && !column.has_missing && column.width <= 2 &&
+                         few_cells(n_codes, criterion.width, node.end - node.begin) &&
+                         worker.cells.has_room(n_codes, criterion.width);
+    if (counted) worker.cells.add(table_, rows_, by_row, feature, criterion.width);
+    return counted;
+  });
+  worker.cells.count(criterion, cases_of(node), by_row == nullptr ? 0 : rows_.stride, node.local ? nullptr : by_row);
+}
+
+// Nodes with most of the rows read columns, whose lines hold many of their rows; the others row by row, so that a line of
+// a row is read once for all features.
+template <class Criterion>
+bool CartGrower<Criterion>::by_column(const OpenNode& node) const {
+  return rows_.empty() ||
+         (!node.local && node.end - node.begin >= static_cast<std::size_t>(table_.n_rows) / kRowsALine);
+}
+
+// Codes of the features of the batch.
 template <class Criterion>
 void CartGrower<Criterion>::read_batch(const OpenNode& node, Worker& worker) const {
   const std::span<const Case> cases = cases_of(node);
   if (worker.codes.size() < worker.batch.size()) worker.codes.resize(worker.batch.size());
   for (std::size_t i = 0; i < worker.batch.size(); ++i) {
     const CodedColumn& column = table_.columns[static_cast<std::size_t>(worker.batch[i])];
-    if (rows_.empty())
+    if (by_column(node))
       worker.codes[i].read(column, cases);
     else
       worker.codes[i].start(column, cases.size());
   }
-  if (rows_.empty()) return;
+  if (by_column(node)) return;
   const std::uint8_t* by_row = node.local ? worker.local.data() : rows_.codes.data();
   constexpr std::size_t kBlock = 64;  // rows whose lines stay in L1; those of the next block are fetched ahead
   for (std::size_t begin = 0; begin < cases.size(); begin += kBlock) {

@@ -12,9 +12,11 @@
 #include "cart/cart_options.h"
 #include "cart/cart_tree.h"
 #include "cart/cases.h"
+#include "cart/cell_batch.h"
 #include "cart/feature_bits.h"
 #include "cart/feature_draw.h"
 #include "cart/feature_search.h"
+#include "cart/few_cases.h"
 #include "cart/node_summary.h"
 #include "cart/surrogate_search.h"
 #include "decision/row_codes.h"
@@ -31,8 +33,8 @@ class CartGrower {
   CartGrower(const CodedTable& table, const RowCodes& rows, const Response& response, const CartOptions& options,
              int n_threads, bool summaries);
 
-  // Grows a tree on these cases; they are reordered. `options` may differ from tree to tree in `tree` alone.
-  CartTree grow(std::vector<Case>& cases);
+  // Grows a tree on these cases, in place of what `tree` was; they are reordered. `options` may differ from tree to tree in `tree` alone.
+  void grow(std::vector<Case>& cases, CartTree& tree);
 
  private:
   struct OpenNode {
@@ -49,16 +51,20 @@ class CartGrower {
 
   // What one thread works with.
   struct Worker {
-    Worker(const CodedTable& table, const Response& response, const CartOptions& options, LeastSide least)
+    Worker(const CodedTable& table, const RowCodes& rows, const Response& response, const CartOptions& options,
+           LeastSide least)
         : search(table, response, options, least),
+          few(table, rows, response, options, least),
           surrogates(table, options, response.weight_unit),
           draw(table.n_features()),
           codes(1) {}
     FeatureSearch<Criterion> search;
+    FewCases<Criterion> few;
     SurrogateSearch surrogates;
     FeatureDraw draw;
     std::vector<FeatureId> batch;  // features that are read together
     std::vector<NodeCodes> codes;  // of each
+    CellBatch cells;  // of those of the batch that are counted
     std::vector<std::uint8_t> local;  // codes by rows of the cases of a sub-tree
     std::vector<Case> spare;
     std::vector<std::uint8_t> side;
@@ -66,28 +72,39 @@ class CartGrower {
     std::vector<OpenNode> stack;  // those below `top` are open, the others keep their memory
   };
 
-  // Fills in the statistics of a node; whether it may be split.
-  bool open(CartTree& tree, OpenNode& node, Worker& worker);
+  // Fills in the statistics of a node of the tree; whether it may be split.
+  bool open(CartTree& tree, std::int32_t at, std::int32_t depth, std::span<const Case> cases, const std::int64_t* total,
+            const Criterion& criterion) const;
+  bool open(CartTree& tree, const OpenNode& node, const Worker& worker) const {
+    return open(tree, node.node, node.depth, cases_of(node), node.total.data(), worker.search.criterion());
+  }
   // Finds questions; false: there is none. parallel: by all threads.
   bool search(OpenNode& node, Worker& worker, bool parallel);
   void search_here(OpenNode& node, Worker& worker, std::vector<SplitCandidate>& found);
+  bool by_column(const OpenNode& node) const;
   void read_batch(const OpenNode& node, Worker& worker) const;
+  // Takes the features out of the batch that cost least as cells, and counts these.
+  void count_batch(const OpenNode& node, Worker& worker) const;
   // Copies the codes by rows of the node's cases, so that its sub-tree finds them in the cache.
   void make_local(OpenNode& node, Worker& worker);
   void search_all(OpenNode& node, Worker& worker, bool parallel, std::vector<SplitCandidate>& found);
   // Asks the best question found: partition, two children with their totals.
   void split(CartTree& tree, OpenNode& node, Worker& worker, bool parallel, OpenNode& left, OpenNode& right);
   // Without surrogates every case goes left or right at once.
-  std::size_t divide(CartNode& into, OpenNode& node, Worker& worker, OpenNode& left, OpenNode& right);
+  std::size_t divide(const CartTree& tree, CartNode& into, const OpenNode& node, Worker& worker, OpenNode& left,
+                     OpenNode& right);
   // With them: sides of the rows, surrogates, partition. n_right: cases of child 1; the rest stays.
-  std::size_t divide_by_surrogates(CartNode& into, OpenNode& node, Worker& worker, bool parallel, std::size_t& n_right);
-  void find_surrogates(CartNode& into, const OpenNode& node, Worker& worker, bool parallel);
-  std::size_t partition(const CartNode& of, const OpenNode& node, Worker& worker, std::size_t& n_right);
+  std::size_t divide_by_surrogates(CartTree& tree, CartNode& into, const OpenNode& node, Worker& worker, bool parallel,
+                                   std::size_t& n_right);
+  void find_surrogates(CartTree& tree, CartNode& into, const OpenNode& node, Worker& worker, bool parallel);
+  std::size_t partition(const CartTree& tree, const CartNode& of, const OpenNode& node, Worker& worker,
+                        std::size_t& n_right);
   void set_total(OpenNode& node, const Criterion& criterion) const;
 
   void grow_best_first(CartTree& tree, OpenNode root);
   void grow_subtree(CartTree& tree, OpenNode root, Worker& worker);
-  CartTree new_tree() const;
+  void grow_few(CartTree& tree, const OpenNode& root, Worker& worker);
+  void clear(CartTree& tree) const;
 
   std::span<const Case> cases_of(const OpenNode& node) const {
     return std::span<const Case>(*cases_).subspan(node.begin, node.end - node.begin);

@@ -55,35 +55,42 @@ double improvement_scale(const CartNode& node, const Response& response, CartCri
   }
 }
 
-// Nodes of `tree` from the root: children side by side after their parent, a sub-tree close together. Calls visit(node,
-// place of its first child in this order, or -1).
-template <class Visit>
-void in_order(const CartTree& tree, const Visit& visit) {
-  std::vector<std::int32_t> node_at{0}, child_at, open{0};
-  node_at.reserve(tree.nodes.size());
-  child_at.resize(tree.nodes.size(), -1);
+// Nodes of a tree from the root: children side by side after their parent, a sub-tree close together.
+struct NodeOrder {
+  std::vector<std::int32_t> node;   // [place] in CartTree::nodes
+  std::vector<std::int32_t> child;  // [place] place of the first child, or -1
+};
+
+NodeOrder in_order(const CartTree& tree) {
+  NodeOrder order;
+  order.node.reserve(tree.nodes.size());
+  order.node.push_back(0);
+  order.child.assign(tree.nodes.size(), -1);
+  std::vector<std::int32_t> open{0};
   while (!open.empty()) {
     const auto place = static_cast<std::size_t>(open.back());
     open.pop_back();
-    const std::int32_t child = tree.nodes[static_cast<std::size_t>(node_at[place])].child;
+    const std::int32_t child = tree.nodes[static_cast<std::size_t>(order.node[place])].child;
     if (child < 0) continue;
-    const auto next = static_cast<std::int32_t>(node_at.size());
-    child_at[place] = next;
-    node_at.insert(node_at.end(), {child, child + 1});
-    open.insert(open.end(), {next + 1, next});
+    const auto next = static_cast<std::int32_t>(order.node.size());
+    order.child[place] = next;
+    order.node.push_back(child);
+    order.node.push_back(child + 1);
+    open.push_back(next + 1);
+    open.push_back(next);
   }
-  for (std::size_t place = 0; place < node_at.size(); ++place) visit(node_at[place], child_at[place]);
+  return order;
 }
 
-void add_categories(const SplitCandidate& split, Tree& tree) {
-  tree.cat_begin.back() = static_cast<std::int32_t>(tree.cat_bits.size());
+void add_categories(const SplitCandidate& split, std::size_t node, Tree& tree) {
+  tree.cat_begin[node] = static_cast<std::int32_t>(tree.cat_bits.size());
   const std::size_t words = (split.branches.size() + 31) / 32;
-  tree.cat_words.back() = static_cast<std::int32_t>(words);
+  tree.cat_words[node] = static_cast<std::int32_t>(words);
   tree.cat_bits.resize(tree.cat_bits.size() + words, 0u);
   std::uint32_t* bits = &tree.cat_bits[tree.cat_bits.size() - words];
   for (std::size_t category = 0; category < split.branches.size(); ++category) {
     // Categories that the node has not seen go where missing values go.
-    const bool left = split.branches[category] < 0 ? tree.default_left.back() != 0 : split.branches[category] == 0;
+    const bool left = split.branches[category] < 0 ? tree.default_left[node] != 0 : split.branches[category] == 0;
     if (left) bits[category / 32] |= 1u << (category % 32);
   }
 }
@@ -93,18 +100,21 @@ void add_categories(const SplitCandidate& split, Tree& tree) {
 void graft(CartTree& tree, std::int32_t at, CartTree&& part) {
   const auto width = static_cast<std::size_t>(tree.n_values);
   const auto shift = static_cast<std::int32_t>(tree.nodes.size()) - 1;  // of the part's nodes but the root
-  for (CartNode& node : part.nodes)
+  const auto questions = static_cast<std::int32_t>(tree.questions.size());
+  for (CartNode& node : part.nodes) {
     if (node.child >= 0) node.child += shift;
+    node.question += questions;
+  }
   std::copy_n(part.values.begin(), width, tree.value(at));
   tree.nodes[static_cast<std::size_t>(at)] = std::move(part.nodes[0]);
   std::move(part.nodes.begin() + 1, part.nodes.end(), std::back_inserter(tree.nodes));
+  std::move(part.questions.begin(), part.questions.end(), std::back_inserter(tree.questions));
   tree.values.insert(tree.values.end(), part.values.begin() + static_cast<std::ptrdiff_t>(width), part.values.end());
 }
 
 void undo_weak_splits(CartTree& tree, double alpha) {
   std::vector<double> cost(tree.nodes.size(), 0.0);  // of the best pruning below a node, alpha for each leaf
-  std::vector<std::int32_t> order;
-  in_order(tree, [&](std::int32_t node, std::int32_t) { order.push_back(node); });
+  const std::vector<std::int32_t> order = in_order(tree).node;
   for (std::size_t i = order.size(); i-- > 0;) {
     const auto at = static_cast<std::size_t>(order[i]);
     CartNode& node = tree.nodes[at];
@@ -113,7 +123,7 @@ void undo_weak_splits(CartTree& tree, double alpha) {
     const double below = cost[static_cast<std::size_t>(node.child)] + cost[static_cast<std::size_t>(node.child) + 1];
     if (cost[at] <= below * (1.0 + 0x1p-45)) {
       node.child = -1;
-      node.questions.clear();
+      node.n_questions = 0;
       node.n_surrogates = 0;
       node.fallback = kStays;
     } else {
@@ -131,7 +141,10 @@ DecisionTree to_decision_tree(const CartTree& tree, const CodedTable& table, con
     out.class_factor = options.class_factor;
     out.class_factor.resize(static_cast<std::size_t>(tree.n_values), 1.0);
   }
-  in_order(tree, [&](std::int32_t from, std::int32_t first_child) {
+  const NodeOrder order = in_order(tree);
+  reserve(out, order.node.size(), tree.questions.size());
+  for (std::size_t place = 0; place < order.node.size(); ++place) {
+    const std::int32_t from = order.node[place], first_child = order.child[place];
     const CartNode& node = tree.nodes[static_cast<std::size_t>(from)];
     const auto to = static_cast<std::size_t>(add_leaf(out));
     out.first_child[to] = first_child;
@@ -142,13 +155,14 @@ DecisionTree to_decision_tree(const CartTree& tree, const CodedTable& table, con
     out.risk[to] = node.risk;
     out.impurity[to] = node.impurity;
     std::copy_n(tree.value(from), tree.n_values, out.value.end() - tree.n_values);
-    if (first_child < 0) return;
+    if (first_child < 0) continue;
     out.fallback[to] = node.fallback;
     out.n_surrogates[to] = node.n_surrogates;
     const double scale = improvement_scale(node, response, options.criterion);
-    for (const CartQuestion& question : node.questions) add_question(question, scale, table, options, out.questions);
+    for (const CartQuestion& question : tree.questions_of(node))
+      add_question(question, scale, table, options, out.questions);
     out.question_begin.back() = static_cast<std::int32_t>(out.questions.size());
-  });
+  }
   return out;
 }
 
@@ -157,49 +171,48 @@ Tree to_model_tree(const CartTree& tree, const CodedTable& table, const Response
   Tree out;
   out.width = tree.n_values;
   const auto width = static_cast<std::size_t>(tree.n_values);
-  std::int32_t n_leaves = 0;
-  const std::size_t n = tree.nodes.size();
-  for (auto* of_node : {&out.left, &out.feature, &out.cat_begin, &out.cat_words}) of_node->reserve(n);
-  out.threshold.reserve(n);
-  out.default_left.reserve(n);
-  out.gain.reserve(n);
-  out.cover.reserve(n);
-  out.count.reserve(n);
-  out.leaf_value.reserve((n + 1) / 2 * width);
-  in_order(tree, [&](std::int32_t from, std::int32_t first_child) {
+  const NodeOrder order = in_order(tree);
+  const std::size_t n = order.node.size(), n_leaves = (n + 1) / 2;
+  out.left.resize(n);
+  out.feature.assign(n, -1);
+  out.threshold.assign(n, 0.0);
+  out.default_left.assign(n, 0);
+  out.cat_begin.assign(n, -1);
+  out.cat_words.assign(n, 0);
+  out.gain.assign(n, 0.0f);
+  out.cover.resize(n);
+  out.count.resize(n);
+  out.leaf_value.resize(n_leaves * width);
+  const bool classes = response.n_classes > 0;
+  std::vector<double> factor(width, 1.0), weighted(width);
+  if (classes) std::copy(options.class_factor.begin(), options.class_factor.end(), factor.begin());
+  std::size_t leaf = 0;
+  for (std::size_t to = 0; to < n; ++to) {
+    const std::int32_t from = order.node[to];
     const CartNode& node = tree.nodes[static_cast<std::size_t>(from)];
-    const bool leaf = first_child < 0;
-    out.left.push_back(leaf ? ~n_leaves : first_child);
-    out.count.push_back(node.count);
-    out.cover.push_back(node.weight);
-    out.feature.push_back(-1);
-    out.threshold.push_back(0.0);
-    out.default_left.push_back(0);
-    out.cat_begin.push_back(-1);
-    out.cat_words.push_back(0);
-    out.gain.push_back(0.0f);
-    if (leaf) {
-      ++n_leaves;
+    out.count[to] = node.count;
+    out.cover[to] = node.weight;
+    if (order.child[to] < 0) {
+      out.left[to] = ~static_cast<std::int32_t>(leaf);
       if (labels != nullptr) labels->push_back(node.label);
       const double* value = tree.value(from);
-      double sum = response.n_classes > 0 ? 0.0 : 1.0;
-      const auto factor = [&](std::size_t k) {
-        return response.n_classes > 0 && k < options.class_factor.size() ? options.class_factor[k] : 1.0;
-      };
-      for (std::size_t k = 0; k < width && response.n_classes > 0; ++k) sum += factor(k) * value[k];
-      for (std::size_t k = 0; k < width; ++k) out.leaf_value.push_back(static_cast<float>(factor(k) * value[k] / sum));
-      return;
+      double sum = 0.0;
+      for (std::size_t k = 0; k < width; ++k) sum += weighted[k] = factor[k] * value[k];
+      if (!classes) sum = 1.0;
+      float* own = &out.leaf_value[leaf++ * width];
+      for (std::size_t k = 0; k < width; ++k) own[k] = static_cast<float>(weighted[k] / sum);
+      continue;
     }
-    const SplitCandidate& split = node.questions[0].split;
-    out.feature.back() = split.feature;
-    out.default_left.back() = node.fallback == 0 ? 1 : 0;
-    const double improvement = split.improvement * improvement_scale(node, response, CartCriterion::kGini);
-    out.gain.back() = static_cast<float>(improvement);
+    const SplitCandidate& split = tree.questions_of(node)[0].split;
+    out.left[to] = order.child[to];
+    out.feature[to] = split.feature;
+    out.default_left[to] = node.fallback == 0 ? 1 : 0;
+    out.gain[to] = static_cast<float>(split.improvement * improvement_scale(node, response, CartCriterion::kGini));
     if (split.nominal)
-      add_categories(split, out);
+      add_categories(split, to, out);
     else
-      out.threshold.back() = cut_of(split, table, options).threshold;
-  });
+      out.threshold[to] = cut_of(split, table, options).threshold;
+  }
   return out;
 }
 

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "cart/cart_options.h"
@@ -24,7 +26,7 @@ struct CartNode {
   std::int32_t child = -1;  // first of two in CartTree::nodes; -1: a leaf
   std::int32_t fallback = kStays;
   std::int32_t n_surrogates = 0;
-  std::vector<CartQuestion> questions;  // the one asked, surrogates, competitors
+  std::int32_t question = 0, n_questions = 0;  // in CartTree::questions: the one asked, surrogates, competitors
   std::int64_t count = 0;
   double weight = 0.0;  // real units
   std::int32_t label = -1;
@@ -35,12 +37,34 @@ struct CartTree {
   std::int32_t n_values = 1;
   std::vector<CartNode> nodes;  // 0 is the root
   std::vector<double> values;  // [node][n_values]
+  std::vector<CartQuestion> questions;  // a node's in a row
 
+  // No nodes; their memory stays.
+  void clear() {
+    nodes.clear();
+    values.clear();
+    questions.clear();
+  }
+  void reserve(std::size_t n_nodes, std::size_t n_questions) {
+    nodes.reserve(n_nodes);
+    values.reserve(n_nodes * static_cast<std::size_t>(n_values));
+    questions.reserve(n_questions);
+  }
   // A new leaf; returns its place.
   std::int32_t add() {
     nodes.emplace_back();
     values.resize(values.size() + static_cast<std::size_t>(n_values), 0.0);
     return static_cast<std::int32_t>(nodes.size()) - 1;
+  }
+  CartNode& node(std::int32_t node) { return nodes[static_cast<std::size_t>(node)]; }
+  // The next question of the node, whose questions are the last ones.
+  void ask(CartNode& node, CartQuestion&& question) {
+    if (node.n_questions++ == 0) node.question = static_cast<std::int32_t>(questions.size());
+    questions.push_back(std::move(question));
+  }
+  std::span<const CartQuestion> questions_of(const CartNode& node) const {
+    return std::span(questions).subspan(static_cast<std::size_t>(node.question),
+                                        static_cast<std::size_t>(node.n_questions));
   }
   double* value(std::int32_t node) {
     return &values[static_cast<std::size_t>(node) * static_cast<std::size_t>(n_values)];

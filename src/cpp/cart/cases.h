@@ -28,22 +28,21 @@ inline void set_response(ValueCase& into, const Response& response) {
   into.y = response.target[static_cast<std::size_t>(into.row) * static_cast<std::size_t>(response.n_targets)];
 }
 
-// The rows that count. `weights` [row] in place of the response's own, for instance the counts of a bootstrap sample
-// times them; empty: the response's.
+// The rows that count, into `cases`. `weights` [row] in place of the response's own, for instance the counts of a
+// bootstrap sample times them; empty: the response's.
 template <class Case>
-std::vector<Case> make_cases(const Response& response, std::span<const std::uint32_t> weights = {}) {
+void make_cases(const Response& response, std::span<const std::uint32_t> weights, std::vector<Case>& cases) {
   const std::span<const std::uint32_t> of_row = weights.empty() ? std::span(response.weight) : weights;
-  std::vector<Case> cases;
-  cases.reserve(static_cast<std::size_t>(response.n_rows));
+  cases.resize(static_cast<std::size_t>(response.n_rows));
+  std::size_t n = 0;
   for (std::uint32_t row = 0; row < static_cast<std::uint32_t>(response.n_rows); ++row) {
-    const std::uint32_t weight = of_row.empty() ? 1u : of_row[row];
-    if (weight == 0) continue;
-    Case& one = cases.emplace_back();
+    Case& one = cases[n];
     one.row = row;
-    one.weight = weight;
+    one.weight = of_row.empty() ? 1u : of_row[row];
     set_response(one, response);
+    n += one.weight > 0 ? 1 : 0;
   }
-  return cases;
+  cases.resize(n);
 }
 
 }  // namespace pygbt

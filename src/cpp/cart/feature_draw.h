@@ -2,11 +2,15 @@
 // Features of a node in a drawn order: the k-th draw of a node is a function of (seed, tree, node, k) alone.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <numeric>
 #include <utility>
 #include <vector>
 
+#include "backend/isa_dispatch.h"
+#include "backend/kernels.h"
 #include "base/rng.h"
 #include "base/types.h"
 #include "cart/cart_options.h"
@@ -39,20 +43,30 @@ class FeatureDraw {
   FeatureId next() {
     const std::size_t drawn = swaps_.size();
     const std::uint64_t left = order_.size() - drawn;
-    const std::uint32_t bits =
-        random_bits(options_->seed, Draw::kTreeFeature, options_->tree, key_, static_cast<std::uint32_t>(drawn));
-    const std::size_t at = drawn + static_cast<std::size_t>((bits * left) >> 32);
+    if (drawn % kAhead == 0) draw_ahead(static_cast<std::uint32_t>(drawn));
+    const std::size_t at = drawn + static_cast<std::size_t>((std::uint64_t{bits_[drawn % kAhead]} * left) >> 32);
     std::swap(order_[drawn], order_[at]);
     swaps_.emplace_back(drawn, at);
     return order_[drawn];
   }
 
  private:
+  static constexpr std::size_t kAhead = kDrawsAhead;
+
+  void draw_ahead(std::uint32_t first) {
+    const std::uint32_t counter[3] = {static_cast<std::uint32_t>(key_), static_cast<std::uint32_t>(key_ >> 32),
+                                      options_->tree};
+    std::uint32_t key[2];
+    random_key(options_->seed, Draw::kTreeFeature, key);
+    draw_ahead_(counter, first, key, bits_.data());
+  }
+
+  decltype(Kernels::draw_ahead) draw_ahead_ = kernels().draw_ahead;
   std::vector<FeatureId> order_;
   std::vector<std::pair<std::size_t, std::size_t>> swaps_;
   const CartOptions* options_ = nullptr;
   std::uint64_t key_ = 0;
-  Philox bits_{};  // of four draws
+  std::array<std::uint32_t, kAhead> bits_{};
 };
 
 }  // namespace pygbt

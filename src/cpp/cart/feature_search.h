@@ -5,19 +5,20 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <span>
 #include <vector>
 
-#include "base/rng.h"
 #include "cart/cart_options.h"
+#include "cart/cell_batch.h"
+#include "cart/cut_judge.h"
+#include "cart/drawn_cut.h"
+#include "cart/low_cells.h"
 #include "cart/node_codes.h"
 #include "cart/nominal_search.h"
 #include "cart/scanner.h"
 #include "cart/split_candidate.h"
 #include "decision/coded_table.h"
-#include "math/round_down.h"
 
 namespace pygbt {
 
@@ -29,19 +30,15 @@ struct SearchNode {
   std::uint64_t key = 0;                // of the node's draws
 };
 
-// Least number of rows, and least weight in units of the response, that a side must have.
-struct LeastSide {
-  std::int64_t rows = 1;
-  std::int64_t weight = 1;
-};
-
 template <class Criterion>
 class FeatureSearch {
  public:
   using Case = typename Criterion::Case;
 
   FeatureSearch(const CodedTable& table, const Response& response, const CartOptions& options, LeastSide least)
-      : table_(table), options_(options), least_(least), criterion_(response, options) {
+      : table_(table), options_(options), criterion_(response, options) {
+    judge_.least = least;
+    judge_.must_gain = options.cp >= 0.0;
     orders_ = criterion_.level_orders();
   }
 
@@ -49,22 +46,52 @@ class FeatureSearch {
   SplitCandidate best(const SearchNode<Case>& node, FeatureId feature, NodeCodes& codes) {
     const CodedColumn& column = table_.columns[static_cast<std::size_t>(feature)];
     codes_ = &codes;
-    best_ = SplitCandidate();
-    if (constant(codes)) return std::move(best_);
-    feature_ = feature;
-    cost_ = options_.feature_cost.empty() ? 1.0 : options_.feature_cost[static_cast<std::size_t>(feature)];
-    best_.nominal = column.nominal;
-    best_.has_missing = codes.n_missing() > 0;
+    begin(feature);
+    if (constant(codes)) return std::move(judge_.best);
+    judge_.best.nominal = column.nominal;
+    judge_.best.has_missing = codes.n_missing() > 0;
     set_totals(node);
+    judge_.lacking = n_missing_ > 0;
     if (column.nominal) {
       search_nominal(node, column);
     } else if (options_.random_thresholds) {
-      search_drawn(node, column);
+      search_drawn(node);
     } else {
       codes.visit([&](const auto* of_place) { search_numeric(node, of_place); });
     }
-    return std::move(best_);
+    return std::move(judge_.best);
   }
+
+  // The same of a numeric column that no row lacks, by its cells [code][width]. False: all cases have one code.
+  bool best_of_cells(const SearchNode<Case>& node, FeatureId feature, std::size_t n_codes, const std::int64_t* cells,
+                     SplitCandidate& best) {
+    if constexpr (Criterion::kCells) {
+      const auto width = static_cast<std::size_t>(criterion_.width);
+      std::size_t first = 1, last = n_codes - 1;
+      while (cells[first * width] == 0) ++first;
+      while (cells[last * width] == 0) --last;
+      if (first == last) return false;
+      begin(feature);
+      n_missing_ = 0;
+      judge_.lacking = false;
+      present_ = node.total;
+      present_cases_ = node.cases;
+      start(node, false);
+      const auto least = static_cast<Code>(first), most = static_cast<Code>(last);
+      if (options_.random_thresholds)
+        judge_drawn(node, least, most, [&](Code low) {
+          for (std::size_t code = first; code <= low; ++code) criterion_.add_cell(cells + code * width);
+          return std::int64_t{0};
+        });
+      else
+        scan_cells(cells + first * width, 0, false, least, last - first + 1);
+    }
+    best = std::move(judge_.best);
+    return true;
+  }
+
+  // Whether sides must be counted by rows, which cells do not tell.
+  bool counts_rows() const { return judge_.least.rows > 1; }
 
   // Whether the column says nothing about the cases of a node, nor of those below it.
   bool constant(const NodeCodes& codes) const {
@@ -80,6 +107,12 @@ class FeatureSearch {
 
  private:
   // --- what every search shares ---
+
+  void begin(FeatureId feature) {
+    judge_.best = SplitCandidate();
+    judge_.feature = feature;
+    judge_.cost = options_.feature_cost.empty() ? 1.0 : options_.feature_cost[static_cast<std::size_t>(feature)];
+  }
 
   // present_: the cell of the cases that have the feature, and of the others where these choose a side.
   void set_totals(const SearchNode<Case>& node) {
@@ -107,39 +140,15 @@ class FeatureSearch {
   // Everything on the right; missing_left: but the cases that lack the feature. Returns the rows on the left.
   std::int64_t start(const SearchNode<Case>& node, bool missing_left) {
     criterion_.start(present_cases_, present_);
-    parent_ = criterion_.parent();
-    n_rows_ = static_cast<std::int64_t>(node.cases.size()) - (direction() ? 0 : n_missing_);
+    judge_.parent = criterion_.parent();
+    judge_.n_rows = static_cast<std::int64_t>(node.cases.size()) - (direction() ? 0 : n_missing_);
     if (!missing_left) return 0;
     for (std::size_t i = 0; i < node.cases.size(); ++i)
       if (codes_->code(i) == kMissingCode) criterion_.add(node.cases[i]);
     return n_missing_;
   }
 
-  // Rows are only counted where a side needs more than one: each weighs something.
-  template <class Sides>
-  bool allowed(const Sides& sides, std::int64_t left_rows) const {
-    return sides.left_weight() >= least_.weight && sides.right_weight() >= least_.weight &&
-           (least_.rows <= 1 || (left_rows >= least_.rows && n_rows_ - left_rows >= least_.rows));
-  }
-
-  // Whether the present sides beat the best so far; then its numbers are taken over.
-  template <class Sides>
-  bool judge(const Sides& sides, std::int64_t left_rows, bool missing_left) {
-    if (!allowed(sides, left_rows)) return false;
-    const CutScore score = sides.score();
-    const double to_beat = (best_.improvement + parent_) * score.below;
-    if (score.above < to_beat - std::abs(to_beat) * 0x1p-40) return false;  // worse for sure
-    const double improvement = score.above / score.below - parent_;
-    if (!(improvement > best_.improvement)) return false;
-    if (options_.cp >= 0.0 && (!(improvement > 0.0) || sides.alike())) return false;
-    best_.improvement = improvement;
-    best_.goodness = improvement / cost_;
-    best_.feature = feature_;
-    best_.missing_left = missing_left;
-    best_.perfect = n_missing_ == 0 && (n_rows_ == 2 || sides.perfect());
-    return true;
-  }
-  bool judge(std::int64_t left_rows, bool missing_left) { return judge(criterion_, left_rows, missing_left); }
+  bool judge(std::int64_t left_rows, bool missing_left) { return judge_.better(criterion_, left_rows, missing_left); }
 
   // --- numeric ---
 
@@ -149,7 +158,7 @@ class FeatureSearch {
     const std::size_t range = codes_->most() - first + 1;
     bool counted = false;
     if constexpr (Criterion::kCells) {
-      counted = range * static_cast<std::size_t>(criterion_.width) <= 2 * codes_->size();
+      counted = few_cells(range, criterion_.width, codes_->size());
       if (counted) count_cells(node, codes, first, range);
     }
     const std::span<const CodedPlace> order = counted ? std::span<const CodedPlace>() : codes_->sorted();
@@ -157,9 +166,9 @@ class FeatureSearch {
       if (missing_left && !direction()) continue;
       const std::int64_t before = start(node, missing_left);
       if (counted)
-        scan_cells(before, missing_left, first, range);
+        scan_cells(cells_.data(), before, missing_left, first, range);
       else
-        scan_cases(node, order, before, missing_left);
+        scan_in_order<32>(criterion_, judge_, node.cases.data(), order, before, missing_left);
       if (direction() && !missing_left) judge_missing_alone(static_cast<std::int64_t>(node.cases.size()) - n_missing_);
     }
   }
@@ -185,48 +194,33 @@ class FeatureSearch {
     }
     for (; i < n; ++i) add(i, cells_.data());
     for (std::size_t c = 0; c < range; ++c) criterion_.finish_cell(&cells_[c * width]);
-    if (least_.rows <= 1) return;
+    if (judge_.least.rows <= 1) return;
     rows_.assign(range, 0);
     for (i = 0; i < n; ++i)
       if (codes[i] != kMissingCode) ++rows_[codes[i] - first];
   }
 
-  void scan_cells(std::int64_t left_rows, bool missing_left, Code first, std::size_t range) {
+  // cells [range][width] of the codes from `first`.
+  void scan_cells(const std::int64_t* cells, std::int64_t left_rows, bool missing_left, Code first, std::size_t range) {
     const auto width = static_cast<std::size_t>(criterion_.width);
     Code last = 0;
     for (std::size_t c = 0; c < range; ++c) {
-      if (cells_[c * width] == 0) continue;
+      if (cells[c * width] == 0) continue;
       const Code code = first + static_cast<Code>(c);
       if (last != 0 && judge(left_rows, missing_left)) {
-        best_.low = last;
-        best_.high = code;
+        judge_.best.low = last;
+        judge_.best.high = code;
       }
-      if constexpr (Criterion::kCells) criterion_.add_cell(&cells_[c * width]);
-      if (least_.rows > 1) left_rows += rows_[c];
+      if constexpr (Criterion::kCells) criterion_.add_cell(cells + c * width);
+      if (judge_.least.rows > 1) left_rows += rows_[c];
       last = code;
     }
-  }
-
-  void scan_cases(const SearchNode<Case>& node, std::span<const CodedPlace> order, std::int64_t left_rows,
-                  bool missing_left) {
-    const std::size_t n = order.size();
-    const Case* cases = node.cases.data();
-    Scanner<Criterion> scan(criterion_);
-    for (std::size_t i = 0; i + 1 < n; ++i) {
-      scan.add(cases[place_of(order[i])]);
-      ++left_rows;
-      const Code code = code_of(order[i]), next = code_of(order[i + 1]);
-      if (next == code || !judge(scan, left_rows, missing_left)) continue;
-      best_.low = code;
-      best_.high = next;
-    }
-    scan.add(cases[place_of(order[n - 1])]);
   }
 
   // All values on the left, the missing cases on the right.
   void judge_missing_alone(std::int64_t left_rows) {
     if (!judge(left_rows, false)) return;
-    best_.low = best_.high = codes_->most();
+    judge_.best.low = judge_.best.high = codes_->most();
   }
 
   // Cases with codes up to `low` to the left, as one cell where cells may stand for cases. Returns their number, if rows
@@ -236,13 +230,10 @@ class FeatureSearch {
     const std::size_t n = node.cases.size();
     std::int64_t rows = 0;
     if constexpr (Criterion::kCells) {
-      const auto width = static_cast<std::size_t>(criterion_.width);
-      cells_.assign(2 * width, 0);
-      for (std::size_t i = 0; i < n; ++i)  // missing codes, 0, wrap to above all others; no branch on a drawn side
-        criterion_.count(&cells_[Code{codes[i]} - 1 < low ? 0 : width], node.cases[i]);
-      criterion_.finish_cell(cells_.data());
+      // Missing codes, 0, wrap to above all others.
+      count_low(criterion_, node.cases, cells_, [&](std::size_t i) { return Code{codes[i]} - 1 < low; });
       criterion_.add_cell(cells_.data());
-      for (std::size_t i = 0; i < n && least_.rows > 1; ++i) rows += Code{codes[i]} - 1 < low ? 1 : 0;
+      for (std::size_t i = 0; i < n && judge_.least.rows > 1; ++i) rows += Code{codes[i]} - 1 < low ? 1 : 0;
     } else {
       for (std::size_t i = 0; i < n; ++i) {
         if (Code{codes[i]} - 1 >= low) continue;
@@ -254,39 +245,31 @@ class FeatureSearch {
   }
 
   // One cut drawn uniformly between the extremes that the node has.
-  void search_drawn(const SearchNode<Case>& node, const CodedColumn& column) {
+  void search_drawn(const SearchNode<Case>& node) {
     const Code first = codes_->least(), last = codes_->most();
-    const auto bits = [&](std::uint32_t which) {
-      return random_bits(options_.seed, Draw::kThreshold, options_.tree,
-                         node.key ^ static_cast<std::uint64_t>(feature_), which);
-    };
     if (first == last)  // values against missing ones
       return codes_->visit([&](const auto* of_place) { search_numeric(node, of_place); });
-    const double share = (bits(0) + 0.5) * 0x1p-32;
-    Code low = first;
-    if (table_.exact) {
-      const double least = column.value[first - 1], most = column.value[last - 1];
-      double drawn = least + share * (most - least);
-      if (!column.wide) drawn = round_down(drawn);
-      const double below =
-          column.wide ? std::nextafter(most, least)
-                      : static_cast<double>(std::nextafter(static_cast<float>(most), static_cast<float>(least)));
-      drawn = std::min(std::max(drawn, least), below);  // the largest value goes high, whatever lies between
-      const auto end = column.value.begin() + (last - 1);
-      low = static_cast<Code>(std::upper_bound(column.value.begin() + (first - 1), end, drawn) - column.value.begin());
-      best_.drawn = drawn;
-      best_.is_drawn = true;
-    } else {
-      low = first + static_cast<Code>(share * static_cast<double>(last - first));
-    }
     for (const bool missing_left : {true, false}) {
       if (missing_left && !direction()) continue;
-      std::int64_t left_rows = start(node, missing_left);
-      codes_->visit([&](const auto* of_place) { left_rows += move_low(node, of_place, low); });
-      if (!judge(left_rows, missing_left)) continue;
-      best_.low = low;
-      best_.high = low + 1;
+      const std::int64_t before = start(node, missing_left);
+      judge_drawn(
+          node, first, last,
+          [&](Code low) {
+            return before + codes_->visit([&](const auto* of_place) { return move_low(node, of_place, low); });
+          },
+          missing_left);
     }
+  }
+
+  // move(low): moves the cases with codes up to `low` to the left; returns the rows there.
+  template <class Move>
+  void judge_drawn(const SearchNode<Case>& node, Code first, Code last, const Move& move, bool missing_left = false) {
+    const DrawnCut cut = draw_cut(table_, judge_.feature, first, last, options_, node.key);
+    if (!judge(move(cut.low), missing_left)) return;
+    judge_.best.low = cut.low;
+    judge_.best.high = cut.low + 1;
+    judge_.best.drawn = cut.drawn;
+    judge_.best.is_drawn = table_.exact;
   }
 
   // --- nominal ---
@@ -300,9 +283,7 @@ class FeatureSearch {
       };
       if (options_.random_thresholds) {
         levels_.drawn(criterion_, start(node, missing_left), judge_subset, [&](std::size_t level) {
-          return (random_bits(options_.seed, Draw::kThreshold, options_.tree,
-                              node.key ^ static_cast<std::uint64_t>(feature_), levels_.level(level)) &
-                  1u) != 0;
+          return (threshold_bits(options_, node.key, judge_.feature, levels_.level(level)) & 1u) != 0;
         });
       } else if (options_.nominal == NominalSearch::kOneVsRest) {
         levels_.one_against_rest(criterion_, start(node, missing_left), judge_subset);
@@ -313,7 +294,7 @@ class FeatureSearch {
       }
       if (direction() && !missing_left) levels_.everything(criterion_, start(node, false), judge_subset);
     }
-    if (best_.found()) orient();
+    if (judge_.best.found()) orient();
   }
 
   bool searches_all_subsets() const {
@@ -323,9 +304,9 @@ class FeatureSearch {
   }
 
   void take_subset(const CodedColumn& column) {
-    best_.branches.assign(static_cast<std::size_t>(column.n_codes - 1), -1);
+    judge_.best.branches.assign(static_cast<std::size_t>(column.n_codes - 1), -1);
     for (std::size_t i = 0; i < levels_.n_levels(); ++i)
-      best_.branches[levels_.level(i) - 1] = levels_.left()[i] != 0 ? 0 : 1;
+      judge_.best.branches[levels_.level(i) - 1] = levels_.left()[i] != 0 ? 0 : 1;
   }
 
   // Child 0 is the side of the smaller mean response, of equal ones that of the first level.
@@ -333,30 +314,27 @@ class FeatureSearch {
     const auto width = static_cast<std::size_t>(criterion_.width);
     std::vector<std::int64_t> side[2] = {std::vector<std::int64_t>(width, 0), std::vector<std::int64_t>(width, 0)};
     for (std::size_t i = 0; i < levels_.n_levels(); ++i) {
-      std::vector<std::int64_t>& own = side[best_.branches[levels_.level(i) - 1]];
+      std::vector<std::int64_t>& own = side[judge_.best.branches[levels_.level(i) - 1]];
       for (std::size_t k = 0; k < width; ++k) own[k] += levels_.cell(i)[k];
     }
     if (side[1][0] == 0) return;  // all levels against the missing cases
     const Ratio means[2] = {criterion_.mean(side[0].data()), criterion_.mean(side[1].data())};
-    const bool first_right = best_.branches[levels_.level(0) - 1] == 1;
+    const bool first_right = judge_.best.branches[levels_.level(0) - 1] == 1;
     const bool equal = !(means[0] < means[1]) && !(means[1] < means[0]);
     if (equal ? !first_right : means[0] < means[1]) return;
-    for (std::int8_t& branch : best_.branches) branch = static_cast<std::int8_t>(branch < 0 ? -1 : 1 - branch);
-    best_.missing_left = !best_.missing_left;
+    for (std::int8_t& branch : judge_.best.branches) branch = static_cast<std::int8_t>(branch < 0 ? -1 : 1 - branch);
+    judge_.best.missing_left = !judge_.best.missing_left;
   }
 
   const CodedTable& table_;
   const CartOptions& options_;
-  LeastSide least_;
   Criterion criterion_;
   std::vector<LevelOrder> orders_;
   NominalSearcher<Criterion> levels_;
 
   NodeCodes* codes_ = nullptr;
-  SplitCandidate best_;
-  FeatureId feature_ = -1;
-  double cost_ = 1.0, parent_ = 0.0;
-  std::int64_t n_missing_ = 0, n_rows_ = 0;
+  CutJudge judge_;
+  std::int64_t n_missing_ = 0;
   const std::int64_t* present_ = nullptr;  // [width]
   std::vector<std::int64_t> missing_;      // [width]
   std::span<const Case> present_cases_;

@@ -2,6 +2,7 @@
 #include "cart/grow_cart.h"
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -57,6 +58,20 @@ void with_criterion(const Response& response, const CartOptions& options, std::u
   }
 }
 
+// What a thread keeps from tree to tree of a forest: their memory above all.
+template <class Criterion>
+struct ForestWorker {
+  ForestWorker(const CodedTable& table, const RowCodes& rows, const Response& response, const CartOptions& of_all,
+               int n_threads)
+      : options(of_all), grower(table, rows, response, options, n_threads, of_all.cp >= 0.0) {}
+
+  CartOptions options;  // of the tree
+  std::vector<std::uint32_t> weights;  // [row]
+  std::vector<typename Criterion::Case> cases;
+  CartTree tree;
+  CartGrower<Criterion> grower;
+};
+
 void check(const CodedTable& table, const Response& response, const CartOptions& options) {
   const auto n_classes = static_cast<std::size_t>(response.n_classes);
   require(table.n_rows == response.n_rows, "X and y must have the same number of rows");
@@ -73,42 +88,46 @@ DecisionTree grow_cart(const CodedTable& table, const Response& response, const 
   check(table, response, options);
   DecisionTree tree;
   with_criterion(response, options, response.total_weight, [&]<class Criterion>(Type<Criterion>) {
-    auto cases = make_cases<typename Criterion::Case>(response);
-    const RowCodes none;
-    CartGrower<Criterion> grower(table, none, response, options, resolve_threads(n_threads), true);
-    tree = to_decision_tree(grower.grow(cases), table, response, options);
+    CartTree grown;
+    {
+      std::vector<typename Criterion::Case> cases;
+      make_cases(response, {}, cases);
+      const RowCodes none;
+      CartGrower<Criterion>(table, none, response, options, resolve_threads(n_threads), true).grow(cases, grown);
+    }
+    tree = to_decision_tree(grown, table, response, options);
   });
   return tree;
 }
 
 void grow_forest(const CodedTable& table, const RowCodes& rows, const Response& response, const CartOptions& options,
-                 std::int32_t first, std::int32_t n, int n_threads,
+                 std::int32_t first, std::int32_t n, std::uint64_t total, int n_threads,
                  const std::function<void(std::int32_t, std::vector<std::uint32_t>&)>& weights,
                  const std::function<void(std::int32_t, const CartTree&, const CartOptions&)>& take) {
   check(table, response, options);
   const int threads = resolve_threads(n_threads);
   const bool by_tree = n >= threads;
-  const auto grow_one = [&](std::int32_t index, int own_threads) {
-    CartOptions own = options;
-    own.tree = static_cast<std::uint32_t>(index);
-    std::vector<std::uint32_t> drawn;
-    weights(index, drawn);
-    std::uint64_t total = response.total_weight;
-    if (!drawn.empty()) {
-      total = 0;
-      for (const std::uint32_t w : drawn) total += w;
+  with_criterion(response, options, total, [&]<class Criterion>(Type<Criterion>) {
+    std::vector<std::unique_ptr<ForestWorker<Criterion>>> workers(static_cast<std::size_t>(by_tree ? threads : 1));
+    const auto grow_one = [&](std::int32_t index, std::size_t thread) {
+      if (workers[thread] == nullptr)
+        workers[thread] =
+            std::make_unique<ForestWorker<Criterion>>(table, rows, response, options, by_tree ? 1 : threads);
+      ForestWorker<Criterion>& own = *workers[thread];
+      own.options.tree = static_cast<std::uint32_t>(index);
+      weights(index, own.weights);
+      make_cases(response, own.weights, own.cases);
+      own.grower.grow(own.cases, own.tree);
+      take(index, own.tree, own.options);
+    };
+    if (by_tree) {
+      parallel_for(threads, n, [&](std::int64_t i, int thread) {
+        grow_one(first + static_cast<std::int32_t>(i), static_cast<std::size_t>(thread));
+      });
+    } else {
+      for (std::int32_t i = 0; i < n; ++i) grow_one(first + i, 0);
     }
-    with_criterion(response, own, total, [&]<class Criterion>(Type<Criterion>) {
-      auto cases = make_cases<typename Criterion::Case>(response, drawn);
-      CartGrower<Criterion> grower(table, rows, response, own, own_threads, own.cp >= 0.0);
-      take(index, grower.grow(cases), own);
-    });
-  };
-  if (by_tree) {
-    parallel_for(threads, n, [&](std::int64_t i, int) { grow_one(first + static_cast<std::int32_t>(i), 1); });
-  } else {
-    for (std::int32_t i = 0; i < n; ++i) grow_one(first + i, threads);
-  }
+  });
 }
 
 }  // namespace pygbt

@@ -20,10 +20,10 @@ namespace pygbt {
 DecisionTree grow_cart(const CodedTable& table, const Response& response, const CartOptions& options, int n_threads);
 
 // Grows trees first .. first + n of a forest and calls take(index, tree) for each, from several threads. weights(index,
-// out): what every row weighs in that tree (0: not drawn), in units of the response. Trees are tasks where there are at
+// out): what every row weighs in that tree (0: not drawn), in units of the response, `total` in all. Trees are tasks where there are at
 // least as many as threads, else the threads share each tree. rows: the table's codes by rows, or empty.
 void grow_forest(const CodedTable& table, const RowCodes& rows, const Response& response, const CartOptions& options,
-                 std::int32_t first, std::int32_t n, int n_threads,
+                 std::int32_t first, std::int32_t n, std::uint64_t total, int n_threads,
                  const std::function<void(std::int32_t index, std::vector<std::uint32_t>& out)>& weights,
                  const std::function<void(std::int32_t index, const CartTree& tree, const CartOptions& options)>& take);
 

@@ -38,7 +38,7 @@ class NodeCodes {
     n_ = n;
     width_ = column.width;
     may_lack_ = column.has_missing;
-    if (bytes_.size() < n * width_ + kPadding) bytes_.resize(2 * (n * width_ + kPadding));
+    grow(bytes_, n * width_ + kPadding);
   }
   void* data() { return bytes_.data(); }
   void finish() {
@@ -68,10 +68,8 @@ class NodeCodes {
 
   // The places of the cases that are not missing, ascending by code and place.
   std::span<const CodedPlace> sorted() {
-    if (items_.size() < n_) {
-      items_.resize(2 * n_);
-      spare_.resize(2 * n_);
-    }
+    grow(items_, n_);
+    grow(spare_, n_);
     std::size_t n = 0;
     if (n_ <= kFew && n_missing_ == 0 && most_ < Code{1} << (31 - kFewBits)) return sort_few();
     visit([&](const auto* codes) {
@@ -91,6 +89,12 @@ class NodeCodes {
   static constexpr std::size_t kFew = 64;
   static constexpr int kFewBits = 6;
   static constexpr int kDigitBits = 8;
+
+  // Exactly as much at first: the root comes first.
+  template <class T>
+  static void grow(std::vector<T>& memory, std::size_t n) {
+    if (memory.size() < n) memory.resize(std::max(n, memory.size() * 3 / 2));
+  }
 
   template <class T>
   void find_range(const T* codes) {

@@ -2,8 +2,11 @@
 // How a scan moves cases from side to side.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
+#include "cart/cut_judge.h"
 #include "math/impurity.h"
 
 namespace pygbt {
@@ -20,5 +23,23 @@ struct Scanner {
   std::int64_t left_weight() const { return of.left_weight(); }
   std::int64_t right_weight() const { return of.right_weight(); }
 };
+
+// Judges every cut of a column. order: the cases ascending by code, each as its code above kPlaceBits bits of its place.
+template <int kPlaceBits, class Criterion, class Item>
+void scan_in_order(Criterion& criterion, CutJudge& judge, const typename Criterion::Case* cases,
+                   std::span<const Item> order, std::int64_t left_rows, bool missing_left) {
+  constexpr Item kPlace = (Item{1} << kPlaceBits) - 1;
+  const std::size_t n = order.size();
+  Scanner<Criterion> scan(criterion);
+  for (std::size_t i = 0; i + 1 < n; ++i) {
+    scan.add(cases[order[i] & kPlace]);
+    ++left_rows;
+    const Item code = order[i] >> kPlaceBits, next = order[i + 1] >> kPlaceBits;
+    if (next == code || !judge.better(scan, left_rows, missing_left)) continue;
+    judge.best.low = static_cast<Code>(code);
+    judge.best.high = static_cast<Code>(next);
+  }
+  scan.add(cases[order[n - 1] & kPlace]);
+}
 
 }  // namespace pygbt

@@ -22,8 +22,12 @@ struct TwoSides {
   std::vector<std::int64_t> left, right;  // [width]
 
   void start_sides(const std::int64_t* total) {
-    left.assign(static_cast<std::size_t>(width), 0);
-    right.assign(total, total + width);
+    left.resize(static_cast<std::size_t>(width));
+    right.resize(left.size());
+    for (std::size_t i = 0; i < left.size(); ++i) {
+      left[i] = 0;
+      right[i] = total[i];
+    }
   }
   void add_cell(const std::int64_t* cell) {
     for (std::size_t i = 0; i < left.size(); ++i) {

@@ -44,11 +44,18 @@ void read_all_keys(const ColumnView& column, std::int64_t n_rows, std::vector<Ke
 template <ValueKey Key>
 void code_numbers(const ColumnView& view, std::int64_t n_rows, std::size_t feature, CodedColumn& column) {
   const auto n = static_cast<std::size_t>(n_rows);
-  std::vector<Key> keys(n);
-  read_all_keys(view, n_rows, keys);
-  std::vector<WeightedKey<Key>> rows(n), spare(n);  // "weight": the row
-  for (std::size_t i = 0; i < n; ++i) rows[i] = {keys[i], static_cast<std::uint32_t>(i)};
+  std::vector<WeightedKey<Key>> rows(n), spare;  // "weight": the row
+  {
+    std::vector<Key> keys(n);
+    read_all_keys(view, n_rows, keys);
+    for (std::size_t i = 0; i < n; ++i) rows[i] = {keys[i], static_cast<std::uint32_t>(i)};
+  }
+  spare.resize(n);
   const WeightedKey<Key>* sorted = sort_keys(rows.data(), spare.data(), n);
+  std::size_t n_values = 0;
+  for (std::size_t i = 0; i < n; ++i)
+    n_values += sorted[i].key != kMissingKey && (i == 0 || sorted[i].key != sorted[i - 1].key) ? 1 : 0;
+  column.value = CodeValues(column.wide, n_values);
   std::vector<Code> codes(n);
   Code code = kMissingCode;
   for (std::size_t i = 0; i < n; ++i) {
@@ -56,10 +63,11 @@ void code_numbers(const ColumnView& view, std::int64_t n_rows, std::size_t featu
     if (key == kMissingKey) {
       column.has_missing = true;
     } else if (i == 0 || key != sorted[i - 1].key) {
+      const double value = value_of(key);
+      require(std::isfinite(value), "X, column " + std::to_string(feature) +
+                                        " holds infinite values; replace them by NaN or a finite number");
+      column.value.push_back(value);
       ++code;
-      column.value.push_back(value_of(key));
-      require(std::isfinite(column.value.back()), "X, column " + std::to_string(feature) +
-                                                      " holds infinite values; replace them by NaN or a finite number");
     }
     codes[sorted[i].weight] = key == kMissingKey ? kMissingCode : code;
   }
@@ -121,7 +129,7 @@ CodedTable coded_bins(std::shared_ptr<const Dataset> data) {
     column.n_codes = cuts.n_bins;
     column.width = bin.two_byte ? 2 : 1;
     column.data = bin.data;
-    column.value = cuts.edges;
+    column.value = CodeValues(cuts.edges);
     for (std::int64_t row = 0; row < table.n_rows && !column.has_missing; ++row)
       column.has_missing = bin.at(row) == kMissingBin;
   }

@@ -12,6 +12,7 @@
 #include "base/types.h"
 #include "data/column.h"
 #include "data/dataset.h"
+#include "decision/code_values.h"
 
 namespace pygbt {
 
@@ -27,7 +28,7 @@ struct CodedColumn {
   const void* data = nullptr;  // [row]
   std::vector<std::uint8_t> owned;  // what `data` points at, unless a Dataset has it
   // Numeric: [code - 1] largest value of a code; with exact codes its only one. A Dataset's last bin has none.
-  std::vector<double> value;
+  CodeValues value;
 
   Code at(std::int64_t row) const {
     const auto i = static_cast<std::size_t>(row);

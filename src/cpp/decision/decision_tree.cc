@@ -150,6 +150,21 @@ NodeId add_leaf(DecisionTree& tree) {
   return node;
 }
 
+void reserve(DecisionTree& tree, std::size_t n_nodes, std::size_t n_questions) {
+  for (auto* of_node : {&tree.first_child, &tree.n_children, &tree.n_surrogates, &tree.fallback, &tree.label})
+    of_node->reserve(n_nodes);
+  tree.question_begin.reserve(n_nodes + 1);
+  tree.count.reserve(n_nodes);
+  for (auto* of_node : {&tree.weight, &tree.risk, &tree.impurity}) of_node->reserve(n_nodes);
+  tree.value.reserve(n_nodes * static_cast<std::size_t>(tree.n_values));
+  Questions& asked = tree.questions;
+  for (auto* of_question : {&asked.feature, &asked.branch_begin, &asked.n_branches}) of_question->reserve(n_questions);
+  for (auto* of_question :
+       {&asked.threshold, &asked.lower, &asked.upper, &asked.improvement, &asked.agreement, &asked.adjusted})
+    of_question->reserve(n_questions);
+  asked.low_child.reserve(n_questions);
+}
+
 DecisionTree cut_below(const DecisionTree& tree, std::span<const std::uint8_t> cut) {
   require(cut.size() == tree.first_child.size(), "cut: one mark for each node");
   const std::int32_t n = tree.n_nodes();

@@ -62,6 +62,9 @@ struct DecisionTree {
 // Appends a leaf without a value: all arrays of nodes grow by one (question_begin by its closing entry). Returns its id.
 NodeId add_leaf(DecisionTree& tree);
 
+// Takes memory for so many nodes and questions.
+void reserve(DecisionTree& tree, std::size_t n_nodes, std::size_t n_questions);
+
 // The tree with every node marked in `cut` turned into a leaf (it keeps its statistics), nodes in their old order.
 DecisionTree cut_below(const DecisionTree& tree, std::span<const std::uint8_t> cut);
 

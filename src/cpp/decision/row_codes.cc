@@ -22,7 +22,7 @@ RowCodes make_row_codes(const CodedTable& table, int n_threads) {
   }
   // Short rows do not straddle lines.
   rows.stride = rows.stride <= kLine ? std::bit_ceil(rows.stride) : (rows.stride + 3) / 4 * 4;
-  rows.codes.resize(static_cast<std::size_t>(table.n_rows) * rows.stride);
+  rows.codes.resize(static_cast<std::size_t>(table.n_rows) * rows.stride + RowCodes::kPadding);
   constexpr std::int64_t kGrain = 1024;
   parallel_ranges(resolve_threads(n_threads), table.n_rows, kGrain, [&](std::int64_t begin, std::int64_t end, int) {
     for (std::int64_t first = begin; first < end; first += kGrain) {

@@ -5,6 +5,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <span>
+#include <type_traits>
 #include <vector>
 
 #include "decision/coded_table.h"
@@ -12,13 +15,35 @@
 namespace pygbt {
 
 struct RowCodes {
+  static constexpr std::size_t kPadding = 3;  // bytes after the last row that may be read
+
   std::size_t stride = 0;             // bytes a row
   std::vector<std::uint32_t> offset;  // [feature] bytes from the start of a row; multiples of the code's width
-  std::vector<std::uint8_t> codes;    // [row][stride]
+  std::vector<std::uint8_t> codes;    // [row][stride], padding
 
   bool empty() const { return codes.empty(); }
   const std::uint8_t* row(std::uint32_t row) const { return &codes[static_cast<std::size_t>(row) * stride]; }
 };
+
+// Copies the rows of cases out of `from`, one after the other, and numbers them so. to: room for them.
+template <class Case>
+void gather_rows(std::span<Case> cases, const std::uint8_t* from, std::size_t stride, std::uint8_t* to,
+                 std::size_t to_stride) {
+  const auto copy = [&]<std::size_t kChunk>(std::integral_constant<std::size_t, kChunk>) {
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+      const std::uint8_t* row = from + cases[i].row * stride;
+      for (std::size_t byte = 0; byte < stride; byte += kChunk) std::memcpy(to + byte, row + byte, kChunk);
+      to += to_stride;
+      cases[i].row = static_cast<std::uint32_t>(i);
+    }
+  };
+  if (stride % 16 == 0)
+    copy(std::integral_constant<std::size_t, 16>());
+  else if (stride % 4 == 0)
+    copy(std::integral_constant<std::size_t, 4>());
+  else
+    copy(std::integral_constant<std::size_t, 1>());
+}
 
 RowCodes make_row_codes(const CodedTable& table, int n_threads);
 

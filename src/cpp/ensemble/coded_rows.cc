@@ -20,8 +20,8 @@ class CodedWalk {
     for (std::size_t q = 0; q < all.size(); ++q) {
       require(all.feature[q] >= 0 && all.feature[q] < table.n_features(), "X has fewer columns than the tree asks for");
       if (all.branch_begin[q] >= 0) continue;
-      const std::vector<double>& value = table.columns[static_cast<std::size_t>(all.feature[q])].value;
-      cut_[q] = static_cast<Code>(std::upper_bound(value.begin(), value.end(), all.threshold[q]) - value.begin());
+      const CodeValues& value = table.columns[static_cast<std::size_t>(all.feature[q])].value;
+      cut_[q] = static_cast<Code>(value.count_up_to(all.threshold[q]));
     }
   }
 

@@ -139,15 +139,18 @@ void ForestTrainer::grow(std::int32_t n_trees) {
   const auto begin = static_cast<std::int32_t>(first);
   if (!options_.balanced && options_.least_share <= 0.0) {
     const auto weights = [&](std::int32_t index, std::vector<std::uint32_t>& out) { counts(index, out); };
-    grow_forest(table_, rows_, response_, options_.tree, begin, n_trees, n_threads_, weights, take);
+    grow_forest(table_, rows_, response_, options_.tree, begin, n_trees, response_.total_weight, n_threads_, weights,
+                take);
   } else {  // every tree has options of its own
     const int threads = resolve_threads(n_threads_);
     const bool by_tree = n_trees >= threads;
     parallel_for(by_tree ? threads : 1, n_trees, [&](std::int64_t i, int) {
       const std::int32_t index = begin + static_cast<std::int32_t>(i);
       Sample own = sample(index);
+      std::uint64_t total = own.weights.empty() ? response_.total_weight : 0;
+      for (const std::uint32_t weight : own.weights) total += weight;
       const auto weights = [&](std::int32_t, std::vector<std::uint32_t>& out) { out = std::move(own.weights); };
-      grow_forest(table_, rows_, response_, own.options, index, 1, by_tree ? 1 : threads, weights, take);
+      grow_forest(table_, rows_, response_, own.options, index, 1, total, by_tree ? 1 : threads, weights, take);
     });
   }
   std::move(grown.begin(), grown.end(), std::back_inserter(trees_));

@@ -45,6 +45,15 @@ class CutWitness {
   virtual void see(std::size_t task, double shared_gain, double own_gain) = 0;
 };
 
+// Leaf values of a tree by another rule than one target at a time.
+class LeafSolver {
+ public:
+  virtual ~LeafSolver() = default;
+  // sums and values [leaf][width]; values come in as those of the rule and leave as the solver's.
+  virtual void solve(Backend& backend, std::span<const NodeId> leaves, std::int32_t first_target,
+                     std::span<const Cell> sums, std::span<const CellUnits> units, std::span<double> values) = 0;
+};
+
 class Grower {
  public:
   Grower(const Params& params, const Cuts& cuts);
@@ -65,6 +74,7 @@ class Grower {
     used_features_ = used;
   }
   void set_witness(CutWitness* witness) { witness_ = witness; }
+  void set_leaf_solver(LeafSolver* solver) { leaf_solver_ = solver; }
   Stem stem() const;  // the cuts of the tree grown last
 
   // The same as an order for a backend that grows whole trees by itself; nothing where it does not.
@@ -122,6 +132,7 @@ class Grower {
   double feature_penalty_ = 0.0;
   std::vector<char>* used_features_ = nullptr;
   CutWitness* witness_ = nullptr;
+  LeafSolver* leaf_solver_ = nullptr;
 
   // The tree being grown.
   std::vector<Node> nodes_;        // in the order of expansion: the backend's ids

@@ -2,7 +2,8 @@
 // Every loss whose gradient looks at one (row, target) cell: one small functor each, host and device, unweighted.
 // gradient() decides splits and is float32 from explog.h (float64 for first-order boosting, from the same formula);
 // loss() is its float64 antiderivative, for tests and docs.
-// Backends loop, visit_loss picks the functor; softmax couples the targets of a row and lives in softmax.h.
+// Backends loop, visit_loss picks the functor; softmax couples the targets of a row and lives in softmax.h, ranking couples
+// the rows of a query and lives in rank_loss.h.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include "base/error.h"
 #include "base/host_device.h"
 #include "math/explog.h"
+#include "math/rank_spec.h"
 #include "math/task.h"
 #include "params/params.gen.h"
 
@@ -21,12 +23,13 @@ struct LossSpec {
   Objective objective = Objective::kSquaredError;
   SoftmaxHessian hessian = SoftmaxHessian::kAuto;
   std::int32_t n_targets = 1;  // K: margins per row
-  bool soft_labels = false;    // softmax given (n, K) probabilities rather than (n, 1) class ids
+  bool soft_labels = false;  // softmax given (n, K) probabilities rather than (n, 1) class ids
   float huber_delta = 1.0f;
-  float tweedie_power = 1.5f;                  // in (1, 2)
-  float scale_pos_weight = 1.0f;               // logistic, one_vs_rest: weight of the positive part of a label
+  float tweedie_power = 1.5f;  // in (1, 2)
+  float scale_pos_weight = 1.0f;  // logistic, one_vs_rest: weight of the positive part of a label
   std::vector<double> quantile_alpha = {0.5};  // [levels]
   std::vector<TaskLoss> tasks;                 // not empty: gradients come from these, row by row (math/task_loss.h)
+  RankSpec rank;  // ranking objectives
 };
 
 template <class Real>
@@ -155,7 +158,7 @@ PYGBT_HD bool one_hot_labels(const LossSpec& spec, std::int32_t n_labels) {
 }
 
 PYGBT_HD bool is_elementwise(const LossSpec& spec) {
-  return spec.objective != Objective::kSoftmax && spec.objective != Objective::kCustom;
+  return spec.objective != Objective::kSoftmax && spec.objective != Objective::kCustom && !is_ranking(spec.objective);
 }
 
 // Level of the residual quantile that sets the leaf values of a target; negative where -G / (H + lambda) does.
@@ -164,7 +167,7 @@ PYGBT_HD double leaf_quantile_level(const LossSpec& spec, std::int32_t target) {
     if (spec.objective != Objective::kTasks) break;
     if (target < task.first_target || target >= task.first_target + task.n_targets) continue;
     if (task.objective == Objective::kAbsoluteError) return 0.5;
-    return task.objective == Objective::kQuantile ? static_cast<double>(task.quantile_level) : -1.0;
+    return task.objective == Objective::kQuantile ? task.quantile_level : -1.0;
   }
   if (spec.objective == Objective::kAbsoluteError) return 0.5;
   if (spec.objective != Objective::kQuantile) return -1.0;

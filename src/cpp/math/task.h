@@ -19,7 +19,7 @@ struct TaskLoss {
   float huber_delta = 1.0f;
   float tweedie_power = 1.5f;
   float scale_pos_weight = 1.0f;
-  float quantile_level = 0.5f;  // of all its targets
+  double quantile_level = 0.5;  // of all its targets
 
   float weight = 1.0f;  // lambda: factor on gradient and hessian
   // The teacher's part.

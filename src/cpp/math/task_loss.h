@@ -237,7 +237,7 @@ PYGBT_HD void task_gradient(const TaskLoss& task, const TaskRow& row, float* g, 
     case Objective::kHuber:
       return elementwise_task(task, Huber{task.huber_delta}, row, g, h, stride);
     case Objective::kQuantile:
-      return elementwise_task(task, Quantile{task.quantile_level}, row, g, h, stride);
+      return elementwise_task(task, Quantile{static_cast<float>(task.quantile_level)}, row, g, h, stride);
     case Objective::kPoisson:
       return elementwise_task(task, Poisson{}, row, g, h, stride);
     case Objective::kGamma:

@@ -16,6 +16,7 @@ TreePtr make_model_tree(Tree given) {
   made->leaf.assign(n, 0);
   std::vector<std::int32_t> depth(n, 0);
   std::vector<std::uint32_t> parent_feature(n, 0);
+  std::vector<std::uint8_t> tests;  // [feature] whether the tree does
   for (std::size_t i = 0; i < n; ++i) {  // parents come before their children
     WalkNode& node = made->nodes[i];
     const std::int32_t left = tree.left[i];
@@ -34,14 +35,15 @@ TreePtr make_model_tree(Tree given) {
       node.threshold = static_cast<double>(made->sets.size());
       made->sets.push_back({tree.cat_begin[i], 32 * tree.cat_words[i]});
     }
-    made->features.push_back(tree.feature[i]);
+    if (tests.size() <= feature) tests.resize(std::size_t{feature} + 1, 0);
+    tests[feature] = 1;
     for (const std::size_t child : {static_cast<std::size_t>(left), static_cast<std::size_t>(left) + 1}) {
       depth[child] = depth[i] + 1;
       parent_feature[child] = feature;
     }
   }
-  std::sort(made->features.begin(), made->features.end());
-  made->features.erase(std::unique(made->features.begin(), made->features.end()), made->features.end());
+  for (std::size_t feature = 0; feature < tests.size(); ++feature)
+    if (tests[feature] != 0) made->features.push_back(static_cast<FeatureId>(feature));
   if (tree.n_leaves() > kShallowLeaves && made->depth > kShallowDepth)
     made->deep = std::make_unique<const DeepTree>(make_deep_tree(tree));
   return made;

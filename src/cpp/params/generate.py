@@ -40,7 +40,7 @@ TEXT_TYPE = {
 }
 KEYS = {
     "name", "group", "type", "enum", "choices", "internal_choices", "default", "auto", "range", "min_size", "accept",
-    "aliases", "values", "refused", "scope", "text", "cpp",
+    "aliases", "values", "refused", "scope", "text", "cpp", "cutoffs",
 }  # fmt: skip
 
 
@@ -216,6 +216,7 @@ class Parameter:
     auto: bool = False
     accept: tuple[tuple[int, int], ...] = ()
     choices: tuple[str, ...] = ()
+    cutoffs: tuple[str, ...] = ()  # choices that take "@k"
     internal_choices: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     values: dict[str, str] = field(default_factory=dict)  # other spelling -> choice
@@ -237,7 +238,7 @@ def python_row(row: Row) -> str:
             fields[key] = row[key]
     if row.get("accept"):
         fields["accept"] = tuple((a, b) for a, b in row["accept"])
-    for key in ("choices", "internal_choices", "aliases"):
+    for key in ("choices", "cutoffs", "internal_choices", "aliases"):
         if row.get(key):
             fields[key] = tuple(row[key])
     if row.get("values"):

@@ -25,11 +25,14 @@ enum class Objective : std::uint8_t {
   kLogistic,
   kSoftmax,
   kOneVsRest,
+  kLambdarank,
+  kRankPairwise,
+  kRankXendcg,
   kCustom,
   kTasks,
   kEntireSpace,
 };
-inline constexpr std::array<std::string_view, 13> kObjectiveNames = {"squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma", "tweedie", "logistic", "softmax", "one_vs_rest", "custom", "tasks", "entire_space"};
+inline constexpr std::array<std::string_view, 16> kObjectiveNames = {"squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma", "tweedie", "logistic", "softmax", "one_vs_rest", "lambdarank", "rank_pairwise", "rank_xendcg", "custom", "tasks", "entire_space"};
 constexpr std::span<const std::string_view> enum_names(Objective) { return kObjectiveNames; }
 
 enum class SoftmaxHessian : std::uint8_t {
@@ -51,6 +54,38 @@ enum class TeacherMatch : std::uint8_t {
 inline constexpr std::array<std::string_view, 4> kTeacherMatchNames = {"loss", "logits", "probabilities", "bounded"};
 constexpr std::span<const std::string_view> enum_names(TeacherMatch) { return kTeacherMatchNames; }
 
+enum class LambdarankMetric : std::uint8_t {
+  kNdcg,
+  kMap,
+};
+inline constexpr std::array<std::string_view, 2> kLambdarankMetricNames = {"ndcg", "map"};
+constexpr std::span<const std::string_view> enum_names(LambdarankMetric) { return kLambdarankMetricNames; }
+
+enum class LambdarankGain : std::uint8_t {
+  kExponential,
+  kLinear,
+};
+inline constexpr std::array<std::string_view, 2> kLambdarankGainNames = {"exponential", "linear"};
+constexpr std::span<const std::string_view> enum_names(LambdarankGain) { return kLambdarankGainNames; }
+
+enum class RankTeacher : std::uint8_t {
+  kListnet,
+  kListmle,
+  kPairwise,
+  kPointwise,
+};
+inline constexpr std::array<std::string_view, 4> kRankTeacherNames = {"listnet", "listmle", "pairwise", "pointwise"};
+constexpr std::span<const std::string_view> enum_names(RankTeacher) { return kRankTeacherNames; }
+
+enum class RankTeacherWeight : std::uint8_t {
+  kUniform,
+  kInverse,
+  kExponential,
+  kNdcg,
+};
+inline constexpr std::array<std::string_view, 4> kRankTeacherWeightNames = {"uniform", "inverse", "exponential", "ndcg"};
+constexpr std::span<const std::string_view> enum_names(RankTeacherWeight) { return kRankTeacherWeightNames; }
+
 enum class GrowPolicy : std::uint8_t {
   kDepthwise,
   kLossguide,
@@ -65,6 +100,13 @@ enum class MultiStrategy : std::uint8_t {
 };
 inline constexpr std::array<std::string_view, 2> kMultiStrategyNames = {"one_tree_per_target", "vector_leaf"};
 constexpr std::span<const std::string_view> enum_names(MultiStrategy) { return kMultiStrategyNames; }
+
+enum class LeafSolve : std::uint8_t {
+  kDiagonal,
+  kFull,
+};
+inline constexpr std::array<std::string_view, 2> kLeafSolveNames = {"diagonal", "full"};
+constexpr std::span<const std::string_view> enum_names(LeafSolve) { return kLeafSolveNames; }
 
 enum class HistogramPrecision : std::uint8_t {
   kAuto,
@@ -99,6 +141,16 @@ struct Params {
   TeacherMatch teacher_match = TeacherMatch::kLoss;
   double teacher_bound = 0.0;
   bool teacher_scale_t2 = true;
+  // Ranking
+  LambdarankMetric lambdarank_metric = LambdarankMetric::kNdcg;
+  std::int32_t lambdarank_truncation = 30;
+  bool lambdarank_normalize = true;
+  LambdarankGain lambdarank_gain = LambdarankGain::kExponential;
+  RankTeacher rank_teacher = RankTeacher::kListnet;
+  std::int32_t rank_teacher_top = 10;
+  RankTeacherWeight rank_teacher_weight = RankTeacherWeight::kUniform;
+  double rank_teacher_decay = 1.0;
+  double rank_teacher_negatives = 1.0;
   // Trees
   double learning_rate = 0.1;
   GrowPolicy grow_policy = GrowPolicy::kDepthwise;
@@ -111,6 +163,7 @@ struct Params {
   double reg_alpha = 0.0;
   std::optional<double> max_delta_step;  // empty = auto
   MultiStrategy multi_strategy = MultiStrategy::kOneTreePerTarget;
+  LeafSolve leaf_solve = LeafSolve::kDiagonal;
   // Sampling
   double subsample = 1.0;
   double colsample_bytree = 1.0;
@@ -164,6 +217,15 @@ void for_each_param(P& params, Visit&& visit) {
   visit(params.teacher_match, ParamSpec{"teacher_match", "", -kInfinity, kInfinity, true, true, 0});
   visit(params.teacher_bound, ParamSpec{"teacher_bound", "[0, inf)", 0.0, kInfinity, false, true, 0});
   visit(params.teacher_scale_t2, ParamSpec{"teacher_scale_t2", "", -kInfinity, kInfinity, true, true, 0});
+  visit(params.lambdarank_metric, ParamSpec{"lambdarank_metric", "", -kInfinity, kInfinity, true, true, 0});
+  visit(params.lambdarank_truncation, ParamSpec{"lambdarank_truncation", "[0, inf)", 0.0, 2147483647.0, false, false, 0});
+  visit(params.lambdarank_normalize, ParamSpec{"lambdarank_normalize", "", -kInfinity, kInfinity, true, true, 0});
+  visit(params.lambdarank_gain, ParamSpec{"lambdarank_gain", "", -kInfinity, kInfinity, true, true, 0});
+  visit(params.rank_teacher, ParamSpec{"rank_teacher", "", -kInfinity, kInfinity, true, true, 0});
+  visit(params.rank_teacher_top, ParamSpec{"rank_teacher_top", "[0, inf)", 0.0, 2147483647.0, false, false, 0});
+  visit(params.rank_teacher_weight, ParamSpec{"rank_teacher_weight", "", -kInfinity, kInfinity, true, true, 0});
+  visit(params.rank_teacher_decay, ParamSpec{"rank_teacher_decay", "(0, 1000000]", 0.0, 1000000.0, true, false, 0});
+  visit(params.rank_teacher_negatives, ParamSpec{"rank_teacher_negatives", "[0, 1]", 0.0, 1.0, false, false, 0});
   visit(params.learning_rate, ParamSpec{"learning_rate", "(0, 1000]", 0.0, 1000.0, true, false, 0});
   visit(params.grow_policy, ParamSpec{"grow_policy", "", -kInfinity, kInfinity, true, true, 0});
   visit(params.max_depth, ParamSpec{"max_depth", "[0, inf)", 0.0, 2147483647.0, false, false, 0});
@@ -175,6 +237,7 @@ void for_each_param(P& params, Visit&& visit) {
   visit(params.reg_alpha, ParamSpec{"reg_alpha", "[0, inf)", 0.0, kInfinity, false, true, 0});
   visit(params.max_delta_step, ParamSpec{"max_delta_step", "[0, inf)", 0.0, kInfinity, false, true, 0});
   visit(params.multi_strategy, ParamSpec{"multi_strategy", "", -kInfinity, kInfinity, true, true, 0});
+  visit(params.leaf_solve, ParamSpec{"leaf_solve", "", -kInfinity, kInfinity, true, true, 0});
   visit(params.subsample, ParamSpec{"subsample", "(0, 1]", 0.0, 1.0, true, false, 0});
   visit(params.colsample_bytree, ParamSpec{"colsample_bytree", "(0, 1]", 0.0, 1.0, true, false, 0});
   visit(params.colsample_bylevel, ParamSpec{"colsample_bylevel", "(0, 1]", 0.0, 1.0, true, false, 0});

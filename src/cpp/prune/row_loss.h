@@ -64,6 +64,7 @@ auto visit_row_loss(const LossSpec& spec, const Dataset& data, const std::string
   if (metric.empty()) {
     require(spec.objective != Objective::kCustom,
             "metric: the model has a custom objective, whose loss the engine does not know; name a metric");
+    require(!is_ranking(spec.objective), "metric: a ranking objective has no loss of a row; name a metric of rows");
     return f(ObjectiveRow{spec, data.n_labels, class_ids});
   }
   Solo solo;

@@ -6,6 +6,7 @@
 
 #include "backend/kernels.h"
 #include "backend/split_kernels.h"
+#include "base/rng.h"
 #include "math/quantise.h"
 #include "math/route.h"
 #include "math/sketch.h"
@@ -20,6 +21,7 @@ namespace pygbt::PYGBT_ISA_NAMESPACE {
 
 namespace {
 
+#include "backend/isa/draws.inc"
 #include "backend/isa/gradients.inc"
 #include "backend/isa/histogram_cells.inc"
 #include "backend/isa/histogram_packed.inc"
@@ -93,6 +95,7 @@ Kernels table() {
   k.split.scan_categories[1] = scan_categories<PackedSums>;
   k.keys = {bins_of_keys, cells_of_keys, keep_keys};
   k.sort_few = sort_few;
+  k.draw_ahead = draw_ahead;
   return k;
 }
 

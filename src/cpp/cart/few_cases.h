@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sub-trees of few cases, which are most nodes of a forest: their codes lie by rows in a tile that stays in L1, nodes on
+// a small stack, and no node takes memory or reads what it does not ask. The same draws, cuts and order as elsewhere.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <vector>
+
+#include "backend/isa_dispatch.h"
+#include "backend/kernels.h"
+#include "cart/cart_options.h"
+#include "cart/cart_tree.h"
+#include "cart/cut_judge.h"
+#include "cart/drawn_cut.h"
+#include "cart/feature_bits.h"
+#include "cart/feature_draw.h"
+#include "cart/low_cells.h"
+#include "cart/part_cases.h"
+#include "cart/scanner.h"
+#include "decision/coded_table.h"
+#include "decision/row_codes.h"
+
+namespace pygbt {
+
+// A node that may be split, with its cases [begin, end) among those of the sub-tree.
+struct FewNode {
+  std::int32_t node = 0;  // in the tree
+  std::int32_t depth = 0;
+  std::uint64_t key = 1;
+  std::size_t begin = 0, end = 0;
+};
+
+template <class Criterion>
+class FewCases {
+ public:
+  using Case = typename Criterion::Case;
+  static constexpr std::size_t kMost = 64;  // cases
+
+  FewCases(const CodedTable& table, const RowCodes& rows, const Response& response, const CartOptions& options,
+           LeastSide least)
+      : table_(table),
+        rows_(rows),
+        options_(options),
+        criterion_(response, options),
+        width_(static_cast<std::size_t>(criterion_.width)),
+        tile_stride_((rows.stride + kChunk - 1) / kChunk * kChunk),
+        totals_(kSlots * width_) {
+    judge_.least = least;
+    judge_.must_gain = options.cp >= 0.0;
+    fits_ = fits();
+  }
+
+  // Whether these trees ask nothing but cuts of numbers that no row lacks.
+  bool fit() const { return fits_; }
+
+  // Grows the node, with what its cases add up to and the features known to have one value there. by_row: codes of the
+  // rows of the cases. open(node, cases, total) fills in the statistics of a FewNode; whether it may be split.
+  template <class Open>
+  void grow(CartTree& tree, const FewNode& root, std::span<Case> cases, const std::int64_t* total,
+            const FeatureBits& constant, const std::uint8_t* by_row, FeatureDraw& draw, const Open& open) {
+    take_rows(cases, by_row);
+    constant_ = &constant;
+    stack_[0] = root;
+    std::copy_n(total, width_, slot_total(0));
+    std::size_t top = 1;
+    while (top > 0) {
+      const std::size_t slot = --top;
+      const FewNode node = stack_[slot];
+      const std::span<Case> own = cases.subspan(node.begin, node.end - node.begin);
+      if (!search(node, own, slot, draw)) continue;
+      const std::int32_t child = tree.add();
+      tree.add();
+      const std::size_t middle = node.begin + split(tree, node, own, child, slot);
+      stack_[slot] = {child + 1, node.depth + 1, child_key(node.key, 1), middle, node.end};
+      stack_[slot + 1] = {child, node.depth + 1, child_key(node.key, 0), node.begin, middle};
+      for (std::size_t side : {slot, slot + 1}) {
+        const FewNode& one = stack_[side];
+        if (open(one, cases.subspan(one.begin, one.end - one.begin), slot_total(side))) keep(side, top++);
+      }
+    }
+  }
+
+ private:
+  static constexpr int kPlaceBits = 6;
+  static constexpr std::size_t kSlots = kMost / 2 + 2;  // open nodes have two cases or more
+  static constexpr std::size_t kTileBytes = 1 << 14;
+  static constexpr std::size_t kChunk = 16;  // bytes; rows of the tile are made of them
+
+  bool fits() const {
+    if (!Criterion::kCells || criterion_.reads_rows() || rows_.empty() || options_.missing != MissingRows::kDirection ||
+        options_.max_competitors > 0 || options_.max_leaves > 0 || !options_.feature_cost.empty())
+      return false;
+    return std::all_of(table_.columns.begin(), table_.columns.end(), [](const CodedColumn& column) {
+      return !column.nominal && !column.has_missing && column.n_codes < 1 << (31 - kPlaceBits);
+    });
+  }
+
+  std::int64_t* slot_total(std::size_t slot) { return &totals_[slot * width_]; }
+
+  // Copies the codes of the cases, unless rows are too long.
+  void take_rows(std::span<Case> cases, const std::uint8_t* by_row) {
+    by_row_ = by_row;
+    stride_ = rows_.stride;
+    tiled_ = kMost * tile_stride_ <= kTileBytes;
+    if (!tiled_) return;
+    tile_.resize(kTileBytes + RowCodes::kPadding);
+    varies_.resize(tile_stride_ + RowCodes::kPadding);
+    gather_rows(cases, by_row, rows_.stride, tile_.data(), tile_stride_);
+    by_row_ = tile_.data();
+    stride_ = tile_stride_;
+  }
+
+  // varies_ [byte of a row]: the bits that the cases do not have in common.
+  void find_varying(std::span<const Case> cases) {
+    std::size_t byte = 0;
+    for (; byte + 4 * kChunk <= stride_; byte += 4 * kChunk) find_varying<4>(cases, byte);
+    for (; byte < stride_; byte += kChunk) find_varying<1>(cases, byte);
+  }
+  template <std::size_t kChunks>
+  void find_varying(std::span<const Case> cases, std::size_t byte) {
+    constexpr std::size_t kWords = kChunks * kChunk / sizeof(std::uint64_t);
+    std::uint64_t first[kWords], own[kWords], varies[kWords] = {};
+    std::memcpy(first, by_row_ + cases[0].row * stride_ + byte, sizeof(first));
+    for (const Case& one : cases.subspan(1)) {
+      std::memcpy(own, by_row_ + one.row * stride_ + byte, sizeof(own));
+      for (std::size_t w = 0; w < kWords; ++w) varies[w] |= own[w] ^ first[w];
+    }
+    std::memcpy(&varies_[byte], varies, sizeof(varies));
+  }
+
+  void keep(std::size_t from, std::size_t to) {
+    if (from == to) return;
+    stack_[to] = stack_[from];
+    std::copy_n(slot_total(from), width_, slot_total(to));
+  }
+
+  bool search(const FewNode& node, std::span<const Case> cases, std::size_t slot, FeatureDraw& draw) {
+    judge_.best = SplitCandidate();
+    judge_.n_rows = static_cast<std::int64_t>(cases.size());
+    criterion_.start(cases, slot_total(slot));
+    judge_.parent = criterion_.parent();
+    if (tiled_) find_varying(cases);
+    const bool drawn = options_.max_features > 0;
+    if (drawn) draw.begin(options_, node.key);
+    std::int32_t wanted = drawn ? options_.max_features : table_.n_features();
+    for (FeatureId next = 0; wanted > 0 || (drawn && !judge_.best.found()); --wanted) {
+      if (drawn ? !draw.more() : next == table_.n_features()) break;
+      const FeatureId feature = drawn ? draw.next() : next++;
+      if (judge_.best.perfect && feature > judge_.best.feature) continue;
+      if (!varies(cases, feature)) continue;
+      read(cases, feature);
+      judge_.feature = feature;
+      criterion_.start(cases, slot_total(slot));
+      judge_cuts(node, cases);
+    }
+    return judge_.best.found();
+  }
+
+  Code code(const std::uint8_t* at, std::uint32_t mask) const {
+    std::uint32_t word;
+    static_assert(std::endian::native == std::endian::little);
+    std::memcpy(&word, at, sizeof(word));
+    return word & mask;
+  }
+  // Codes of a feature: that of a case is code(first + row * stride_, mask).
+  struct Place {
+    const std::uint8_t* first;
+    std::uint32_t mask;
+  };
+  Place place(FeatureId feature) const {
+    const auto f = static_cast<std::size_t>(feature);
+    return {by_row_ + rows_.offset[f], ~std::uint32_t{0} >> (32 - 8 * table_.columns[f].width)};
+  }
+
+  bool varies(std::span<const Case> cases, FeatureId feature) const {
+    const Place of = place(feature);
+    if (tiled_) return code(&varies_[rows_.offset[static_cast<std::size_t>(feature)]], of.mask) != 0;
+    if (constant_->has(feature)) return false;
+    const Code first = code(of.first + cases[0].row * stride_, of.mask);
+    return std::any_of(cases.begin(), cases.end(),
+                       [&](const Case& one) { return code(of.first + one.row * stride_, of.mask) != first; });
+  }
+
+  void read(std::span<const Case> cases, FeatureId feature) {
+    const Place of = place(feature);
+    for (std::size_t i = 0; i < cases.size(); ++i)
+      keys_[i] = code(of.first + cases[i].row * stride_, of.mask) << kPlaceBits | static_cast<std::uint32_t>(i);
+  }
+
+  void judge_cuts(const FewNode& node, std::span<const Case> cases) {
+    std::uint32_t least = keys_[0], most = keys_[0];
+    for (std::size_t i = 1; i < cases.size(); ++i) {
+      least = std::min(least, keys_[i]);
+      most = std::max(most, keys_[i]);
+    }
+    const Code first = least >> kPlaceBits, last = most >> kPlaceBits;
+    if (last - first == 1) {  // one cut, drawn or not
+      if (!judge_one(cases, first) || !options_.random_thresholds || !table_.exact) return;
+      judge_.best.drawn = draw_cut(table_, judge_.feature, first, last, options_, node.key).drawn;
+    } else if (options_.random_thresholds) {
+      const DrawnCut cut = draw_cut(table_, judge_.feature, first, last, options_, node.key);
+      if (judge_one(cases, cut.low)) judge_.best.drawn = cut.drawn;
+    } else {
+      std::uint32_t order[kMost];
+      sort_few_(keys_.data(), static_cast<std::int32_t>(cases.size()), order);
+      scan_in_order<kPlaceBits>(criterion_, judge_, cases.data(), std::span<const std::uint32_t>(order, cases.size()),
+                                0, false);
+    }
+  }
+
+  // The cut above the code `low`.
+  bool judge_one(std::span<const Case> cases, Code low) {
+    const std::uint32_t above = (low + 1) << kPlaceBits;
+    if constexpr (Criterion::kCells) {
+      count_low(criterion_, cases, low_, [&](std::size_t i) { return keys_[i] < above; });
+      criterion_.add_cell(low_.data());
+    }
+    std::int64_t rows = 0;
+    for (std::size_t i = 0; i < cases.size() && judge_.least.rows > 1; ++i) rows += keys_[i] < above ? 1 : 0;
+    if (!judge_.better(criterion_, rows, false)) return false;
+    judge_.best.low = low;
+    judge_.best.high = low + 1;
+    judge_.best.is_drawn = options_.random_thresholds && table_.exact;
+    return true;
+  }
+
+  // Parts the cases; what they add up to goes to the slot, on the right, and the next. Returns the number of the left.
+  std::size_t split(CartTree& tree, const FewNode& node, std::span<Case> cases, std::int32_t child, std::size_t slot) {
+    const SplitCandidate& asked = judge_.best;
+    const Place of = place(asked.feature);
+    std::int64_t* totals[2] = {slot_total(slot + 1), slot_total(slot)};
+    std::fill_n(slot_total(slot), 2 * width_, 0);
+    const std::size_t n_left = part_cases(
+        criterion_, cases.data(), cases.size(), spare_.data(), totals,
+        [&](std::size_t, const Case& one) { return code(of.first + one.row * stride_, of.mask) > asked.low; });
+    CartNode& grown = tree.node(node.node);
+    grown.child = child;
+    grown.fallback = totals[1][0] > totals[0][0] ? 1 : 0;
+    tree.ask(grown, {std::move(judge_.best), 0.0, 0.0});
+    return n_left;
+  }
+
+  const CodedTable& table_;
+  const RowCodes& rows_;
+  const CartOptions& options_;
+  decltype(Kernels::sort_few) sort_few_ = kernels().sort_few;
+  Criterion criterion_;
+  CutJudge judge_;
+  bool fits_ = false;
+  std::size_t width_, tile_stride_, stride_ = 0;
+  bool tiled_ = false;
+  const std::uint8_t* by_row_ = nullptr;
+  std::vector<std::uint8_t> tile_;  // [place at the start][tile_stride_]
+  std::vector<std::uint8_t> varies_;
+  std::array<FewNode, kSlots> stack_;
+  std::vector<std::int64_t> totals_;  // [slot][width]
+  const FeatureBits* constant_ = nullptr;  // at the start
+  std::vector<std::int64_t> low_;  // cells on both sides of one cut
+  std::array<std::uint32_t, kMost> keys_;
+  std::array<Case, kMost> spare_;
+};
+
+}  // namespace pygbt
