@@ -31,6 +31,8 @@ MIXED = ("eu_health",)
 NAMES = (*LABELS, *TARGETS, *MIXED)
 #: Rows of the mixed set that are trained on and scored; its teachers see this many others.
 MIXED_ROWS, OTHER_ROWS = 12_000, 60_000
+#: Rows of a count or an amount that must not be zero for the task to be taken.
+LEAST_POSITIVE = 50
 
 
 @dataclass
@@ -88,9 +90,9 @@ def load(name: str, seed: int) -> Tasks:
 
 
 def usable(loss: str, y: np.ndarray) -> bool:
-    """Labels of one class or of one value teach nothing."""
+    """Labels of one class or of one value teach nothing; nor do counts and amounts that are nearly all zero."""
     known = y[np.isfinite(y)]
-    return len(np.unique(known)) > 1 and (loss not in ("poisson", "tweedie") or known.sum() > 0)
+    return len(np.unique(known)) > 1 and (loss not in ("poisson", "tweedie") or (known > 0).sum() >= LEAST_POSITIVE)
 
 
 def loss_of(loss: str, y: np.ndarray, prediction: np.ndarray) -> float:

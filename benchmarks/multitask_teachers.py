@@ -14,7 +14,16 @@ import numpy as np
 from multitask_sets import Tasks, load, relative_losses, take_rows, values_of
 
 SETS = ("multilabel_yeast", "multilabel_scene", "eu_health")
-STUDENT: dict[str, Any] = {"n_estimators": 60, "max_depth": 4, "learning_rate": 0.1, "n_jobs": 2}
+STUDENT: dict[str, Any] = {
+    "n_estimators": 300,
+    "early_stopping_rounds": 15,
+    "validation_fraction": 0.15,
+    "max_depth": 5,
+    "learning_rate": 0.15,
+    "subsample": 0.8,
+    "max_bin": 64,
+    "n_jobs": 2,
+}
 ALPHA = 0.5
 FOLDS = 5
 
@@ -30,8 +39,8 @@ def teach(loss: str, X: Any, y: np.ndarray, to: list[Any], seed: int, small: boo
 
     import pygbt
 
-    n = 10 if small else 150
-    boosted = {"learning_rate": 0.05, "max_depth": 5, "subsample": 0.7, "colsample_bytree": 0.5, "n_jobs": 2}
+    n = 10 if small else 80
+    boosted = {"learning_rate": 0.1, "max_depth": 5, "subsample": 0.7, "colsample_bytree": 0.5, "n_jobs": 2}
     if loss != "logistic":
         models = [
             pygbt.GBTRegressor(objective=loss, n_estimators=n, random_state=seed + i, **boosted) for i in range(3)
