@@ -43,7 +43,7 @@ def sharing_section(rows: dict[str, Any]) -> list[str]:
         "",
         "Held-out loss of the tasks (root mean squared error, log loss, Poisson and Tweedie deviance), each over that "
         "of a constant, averaged over the tasks; mean and standard deviation over the seeds, 70 % of the rows for "
-        "training. 100 rounds of depth 4 at learning rate 0.1 throughout. Deviations: the difference of `auto` and "
+        "training. 60 rounds of depth 4 at learning rate 0.15 throughout. Deviations: the difference of `auto` and "
         "`none`, paired by seed, in standard deviations of that difference; the bar is no more than 2.",
         "",
         "| set | rows | features | tasks | " + " | ".join(WAYS) + " | chosen | deviations | verdict |",
@@ -127,7 +127,9 @@ def conversion_section(rows: dict[str, Any]) -> list[str]:
         "",
         "AUC in per cent, mean and standard deviation over the seeds. Real rows and labels; who clicks is drawn by a "
         "known rule from real columns (`benchmarks/multitask_conversion.py`), so that CVR can be scored on all "
-        "held-out rows. Models learn conversions of clicked rows alone.",
+        "held-out rows. Models learn conversions of clicked rows alone. Here clicks depend on known columns only, so a "
+        "conversion is as likely after a click as without one, and BASE fits the right function on the rows it has; "
+        "the loss of the entire space learns less from a click without a conversion, and little where clicks are rare.",
         "",
     ]
     for name, row in rows.items():
@@ -160,24 +162,25 @@ def outputs_section(rows: dict[str, Any]) -> list[str]:
         "## Hundreds of targets",
         "",
         "Real features (elevators, 18 columns), synthetic targets; depth 6, 64 bins, learning rate 0.1, two threads, "
-        "median of the fits after the first. Memory: peak above the loaded table in the first fit. Ratio: time over "
-        f"that of pygbt's vector leaves; the bar is {BAR:g}.",
+        "median of the fits after the first. Memory: peak above the loaded table in the first fit. Ratios: a peer's "
+        "time over that of pygbt's vector leaves, and over that of its sketched splits; verdicts, in the same order, "
+        f"by the bar of {BAR:g}.",
         "",
-        "| targets | rows | rounds | engine | fit s | ratio | memory MiB | held-out RMSE | verdict |",
+        "| targets | rows | rounds | engine | fit s | ratios | memory MiB | held-out RMSE | verdicts |",
         "|--:|--:|--:|---|--:|--:|--:|--:|---|",
     ]
     for key, row in rows.items():
-        own = row["engines"].get("pygbt", {}).get("fit_s")
+        own = [row["engines"].get(name, {}).get("fit_s", math.nan) for name in ("pygbt", "pygbt_sketch5")]
         for engine, text in ENGINES.items():
             found = row["engines"].get(engine, {"error": "not measured"})
             if "error" in found:
                 lines.append(f"| {key} | {row['rows']} | {row['rounds']} | {text} | {found['error']} | | | | |")
                 continue
-            ratio = found["fit_s"] / own if own else math.nan
-            peer = engine in ("xgboost", "catboost")
-            verdict = ("met" if ratio >= BAR else "**missed**") if peer else ""
+            ratios = [found["fit_s"] / seconds for seconds in own] if engine in ("xgboost", "catboost") else []
+            verdict = ", ".join("met" if ratio >= BAR else "**missed**" for ratio in ratios)
             lines.append(
-                f"| {key} | {row['rows']} | {row['rounds']} | {text} | {found['fit_s']:.2f} | {ratio:.2f} | "
+                f"| {key} | {row['rows']} | {row['rounds']} | {text} | {found['fit_s']:.2f} | "
+                f"{', '.join(f'{ratio:.1f}' for ratio in ratios)} | "
                 f"{found['memory_mib']:.0f} | {found['rmse']:.4f} | {verdict} |"
             )
     return [*lines, ""]

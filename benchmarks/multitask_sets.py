@@ -31,6 +31,8 @@ MIXED = ("eu_health",)
 NAMES = (*LABELS, *TARGETS, *MIXED)
 #: Rows of the mixed set that are trained on and scored; its teachers see this many others.
 MIXED_ROWS, OTHER_ROWS = 12_000, 60_000
+#: Rows of a count or an amount that must not be zero for the task to be taken.
+LEAST_POSITIVE = 50
 
 
 @dataclass
@@ -38,11 +40,11 @@ class Tasks:
     """A split of a set: features, labels by task, and the loss of each."""
 
     losses: dict[str, str]
-    X: pd.DataFrame
+    X: Any  # a frame where there are categories, else an array
     y: dict[str, np.ndarray]
-    X_test: pd.DataFrame
+    X_test: Any
     y_test: dict[str, np.ndarray]
-    X_other: pd.DataFrame | None = None  # rows of the same kind that only teachers see
+    X_other: Any = None  # rows of the same kind that only teachers see
     y_other: dict[str, np.ndarray] | None = None
 
 
@@ -76,8 +78,11 @@ def load(name: str, seed: int) -> Tasks:
         other, order = order[MIXED_ROWS : MIXED_ROWS + OTHER_ROWS], order[:MIXED_ROWS]
     cut = int(0.7 * len(order))
 
-    def part(rows: Any) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
-        return X.iloc[rows].reset_index(drop=True), {task: values[rows] for task, values in y.items()}
+    categories = any(isinstance(kind, pd.CategoricalDtype) for kind in X.dtypes)
+
+    def part(rows: Any) -> tuple[Any, dict[str, np.ndarray]]:
+        own = X.iloc[rows].reset_index(drop=True)
+        return own if categories else own.to_numpy(), {task: values[rows] for task, values in y.items()}
 
     train, test = part(order[:cut]), part(order[cut:])
     losses = {task: loss for task, loss in losses.items() if usable(loss, train[1][task])}
@@ -85,9 +90,9 @@ def load(name: str, seed: int) -> Tasks:
 
 
 def usable(loss: str, y: np.ndarray) -> bool:
-    """Labels of one class or of one value teach nothing."""
+    """Labels of one class or of one value teach nothing; nor do counts and amounts that are nearly all zero."""
     known = y[np.isfinite(y)]
-    return len(np.unique(known)) > 1 and (loss not in ("poisson", "tweedie") or known.sum() > 0)
+    return len(np.unique(known)) > 1 and (loss not in ("poisson", "tweedie") or (known > 0).sum() >= LEAST_POSITIVE)
 
 
 def loss_of(loss: str, y: np.ndarray, prediction: np.ndarray) -> float:
@@ -117,8 +122,13 @@ def relative_losses(split: Tasks, predictions: dict[str, np.ndarray]) -> dict[st
     return result
 
 
-def values_of(model: Any, X: pd.DataFrame, losses: dict[str, str]) -> dict[str, np.ndarray]:
+def values_of(model: Any, X: Any, losses: dict[str, str]) -> dict[str, np.ndarray]:
     """Probabilities of yes, or values, by task."""
     values = model.predict(X)
     shares = model.predict_proba(X)
     return {task: shares[task][:, 1] if loss == "logistic" else values[task] for task, loss in losses.items()}
+
+
+def take_rows(X: Any, rows: np.ndarray) -> Any:
+    """Some rows of a frame or an array."""
+    return X.iloc[rows].reset_index(drop=True) if isinstance(X, pd.DataFrame) else X[rows]

@@ -8,7 +8,8 @@ from typing import Any
 from multitask_sets import NAMES, load, relative_losses, values_of
 
 WAYS = ("none", "tree", "stem:2", "residual", "auto")
-PARAMS: dict[str, Any] = {"n_estimators": 100, "max_depth": 4, "learning_rate": 0.1, "subsample": 0.8, "n_jobs": 2}
+PARAMS: dict[str, Any] = {"n_estimators": 60, "max_depth": 4, "learning_rate": 0.15, "subsample": 0.8, "max_bin": 64}
+THREADS = 2
 
 
 def keys() -> list[str]:
@@ -29,7 +30,7 @@ def measure(name: str, seeds: int, rounds: int | None) -> dict[str, Any]:
         n_tasks = len(split.losses)
         labels = {task: split.y[task] for task in split.losses}
         for way in WAYS:
-            model = MultiTask(split.losses, share=way, random_state=seed, **params).fit(split.X, labels)
+            model = MultiTask(split.losses, share=way, random_state=seed, n_jobs=THREADS, **params).fit(split.X, labels)
             found = relative_losses(split, values_of(model, split.X_test, split.losses))
             losses[way].append(sum(found.values()) / len(found))
             if way == "auto":

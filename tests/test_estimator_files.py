@@ -152,7 +152,7 @@ def test_what_a_file_cannot_hold(tmp_path: Path) -> None:
     class Own(tree.CARTClassifier):
         pass
 
-    with pytest.raises(ValueError, match=r"pygbt\.tree and pygbt\.ensemble"):
+    with pytest.raises(ValueError, match=r"pygbt\.tree, pygbt\.ensemble, pygbt\.multitask"):
         Own().fit(X, y).save(tmp_path / "n")
     with pytest.raises(OSError):
         forest.save(tmp_path / "absent" / "m")

@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from .group import Group, Rows
 from .metrics import LabelledRows, relative_score
+from .options import ENTIRE_SPACE
 from .sharing import Sharing
 from .task import Task
 
-__all__ = ["Comparison", "Plan", "alone", "choose_plan", "held_out_parts"]
+__all__ = ["Comparison", "Plan", "alone", "choose_plan", "compared_alone", "held_out_parts"]
 
 #: Which tasks are learnt together, and how.
 Plan = list[tuple[tuple[Task, ...], Sharing]]
@@ -31,6 +32,14 @@ BLOCKS = 10
 T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
 
 JOINT = ("tree", "stem:2", "residual")
+
+
+def compared_alone(tasks: Sequence[Task], sharing: Sharing, stops: bool) -> Plan:
+    """The same models as those of `alone`, in one booster where none stops by itself: one pass over the table."""
+    if stops or any(task.loss == ENTIRE_SPACE for task in tasks):
+        return alone(tasks, sharing)
+    own = sharing.having("none").balanced(False)
+    return [(tuple(task for task in tasks if not task.options.auxiliary), own)]
 
 
 def alone(tasks: Sequence[Task], sharing: Sharing) -> Plan:
@@ -60,6 +69,12 @@ class Comparison:
     ----------
     tasks : list of Task
         Those that are predicted.
+    parts : list of (Rows, Rows)
+        To train on, and to score.
+    fit : callable
+        Trains the groups of a plan on a table.
+    stops : bool
+        Whether training stops early.
     scores : dict of str to ndarray of float64, shape (n_blocks, n_tasks)
         By plan. NaN where a block has no label of a task.
     metrics : dict of str to ndarray of float64, shape (n_blocks, n_tasks)
@@ -71,27 +86,29 @@ class Comparison:
     tasks: list[Task]
     parts: list[tuple[Rows, Rows]]
     fit: Fit
+    stops: bool
     scores: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
     metrics: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
     gains: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    _labelled: dict[tuple[int, int, str], LabelledRows] = field(default_factory=dict, repr=False)
 
     def add(self, name: str, plan: Plan) -> None:
         """Train and score a plan on every part."""
         relative, given = [], []
-        for train, test in self.parts:
+        for part, (train, test) in enumerate(self.parts):
             groups = self.fit(plan, train)
             margins: dict[str, Any] = {}
             starts: dict[str, Any] = {}
             for group in groups:
                 margins |= group.margins(test.X)
                 starts |= group.start()
-                if len(group.tasks) == 1:
-                    gain = np.array(list(group.booster.feature_importance("total_gain", groups=False).values()))
-                    task = group.tasks[0].name
-                    self.gains[task] = self.gains.get(task, 0.0) + gain
-            for rows in np.array_split(np.arange(test.n), self._blocks(test.n)):
+                if name == "none":
+                    for task, gain in group.gains().items():
+                        self.gains[task] = self.gains.get(task, 0.0) + gain
+            for block, rows in enumerate(np.array_split(np.arange(test.n), self._blocks(test.n))):
                 pair = [
-                    self._score(task, test, rows, margins.get(task.name), starts.get(task.name)) for task in self.tasks
+                    self._score(task, (part, block), test, rows, margins.get(task.name), starts.get(task.name))
+                    for task in self.tasks
                 ]
                 relative.append([r for r, _ in pair])
                 given.append([m for _, m in pair])
@@ -100,12 +117,17 @@ class Comparison:
     def _blocks(self, n: int) -> int:
         return max(1, min(BLOCKS // len(self.parts), n // 20))
 
-    @staticmethod
-    def _score(task: Task, test: Rows, rows: Any, margins: Any, start: Any) -> tuple[float, float]:
+    def _score(
+        self, task: Task, block: tuple[int, int], test: Rows, rows: Any, margins: Any, start: Any
+    ) -> tuple[float, float]:
+        """Relative score and metric of a block of held-out rows."""
         if margins is None:
             return math.nan, math.nan
-        weight = None if test.weight is None else test.weight[rows]
-        labelled = LabelledRows(task, test.labels[task.name][rows], weight)
+        key = (*block, task.name)
+        if key not in self._labelled:
+            weight = None if test.weight is None else test.weight[rows]
+            self._labelled[key] = LabelledRows(task, test.labels[task.name][rows], weight)
+        labelled = self._labelled[key]
         score = labelled.score(margins[rows])
         constant = labelled.score(np.tile(start, (len(rows), 1)))
         return relative_score(task, score, constant), score
@@ -165,7 +187,7 @@ def choose_plan(comparison: Comparison, tasks: Sequence[Task], sharing: Sharing)
     (name of the best joint way, plan)
         The plan shares nothing where fewer than two tasks stay.
     """
-    comparison.add("none", alone(tasks, sharing))
+    comparison.add("none", compared_alone(tasks, sharing, comparison.stops))
     for share in JOINT:
         comparison.add(share, [(tuple(tasks), sharing.having(share))])
     names = [task.name for task in comparison.tasks]

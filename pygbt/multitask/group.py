@@ -101,6 +101,16 @@ class Group:
         together = self.booster.predict(X, "margin", iteration_range=iteration_range, n_threads=n_threads)
         return split_columns(self.tasks, together)
 
+    def gains(self) -> dict[str, npt.NDArray[np.float64]]:
+        """Total gain of every feature in the trees of each task, shape (n_features,); of shared trees, of the first."""
+        ends = np.cumsum([task.n_targets for task in self.tasks])
+        result = {task.name: np.zeros(self.booster.n_features) for task in self.tasks}
+        for tree in self.booster.trees():
+            split = tree.feature >= 0
+            task = self.tasks[int(np.searchsorted(ends, tree.target, side="right"))]
+            np.add.at(result[task.name], tree.feature[split], tree.gain[split].astype(np.float64))
+        return result
+
     def start(self) -> dict[str, Floats]:
         """Margins of the model without trees, by task, shape (n_targets,)."""
         return {name: own[0] for name, own in split_columns(self.tasks, self.booster.base_score[np.newaxis]).items()}

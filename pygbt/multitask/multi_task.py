@@ -21,7 +21,7 @@ from ..data import Dataset
 from ..estimator_files import FileParts, SavedEstimator
 from ..training import as_rounds
 from .booster_options import BoosterOptions
-from .comparison import Comparison, Plan, alone, choose_plan, held_out_parts
+from .comparison import Comparison, Plan, alone, choose_plan, compared_alone, held_out_parts
 from .group import Group, Rows, train_group
 from .options import TASK_PARAMETERS, TaskOptions, read_options
 from .reading import eval_pairs, read_labels, read_rows
@@ -283,12 +283,13 @@ class MultiTask(BoosterOptions, SavedEstimator, TableEstimator):
         """Which tasks are learnt together, and what was compared to know."""
         predicted = [task for task in tasks if not task.options.auxiliary]
         if self.share == AUTO or self.report:
+            stops = bool(self.early_stopping_rounds)
             parts = held_out_parts(rows.n, seed, self._fraction())
-            comparison = Comparison(predicted, [(rows.take(a), rows.take(b)) for a, b in parts], fit)
+            comparison = Comparison(predicted, [(rows.take(a), rows.take(b)) for a, b in parts], fit, stops)
             if self.share == AUTO and len(tasks) > 1:
                 name, plan = choose_plan(comparison, tasks, sharing)
                 return name, plan, comparison
-            comparison.add("none", alone(tasks, sharing))
+            comparison.add("none", compared_alone(tasks, sharing, stops))
             plan = self._given_plan(tasks, sharing)
             if sharing.share != "none":
                 comparison.add(sharing.text, plan)
