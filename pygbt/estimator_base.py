@@ -82,6 +82,7 @@ class EstimatorBase(TableEstimator):
         reg_alpha: float = 0.0,
         max_delta_step: float | str = "auto",
         multi_strategy: str = "one_tree_per_target",
+        leaf_solve: str = "diagonal",
         subsample: float = 1.0,
         colsample_bytree: float = 1.0,
         colsample_bylevel: float = 1.0,
@@ -126,6 +127,7 @@ class EstimatorBase(TableEstimator):
         self.reg_alpha = reg_alpha
         self.max_delta_step = max_delta_step
         self.multi_strategy = multi_strategy
+        self.leaf_solve = leaf_solve
         self.subsample = subsample
         self.colsample_bytree = colsample_bytree
         self.colsample_bylevel = colsample_bylevel

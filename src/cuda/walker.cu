@@ -242,8 +242,12 @@ class CudaWalker final : public Walker {
       return aligned(of_row * static_cast<std::size_t>(launch.n_threads * launch.rows_of_thread));
     };
     if (n_rows >= policy_.n_blocks * policy_.n_threads) launch.rows_of_thread = WalkLaunch::kRows;
-    if (codes() > policy_.code_bytes) launch.rows_of_thread = 1;
-    while (launch.n_threads > kWarp && codes() > policy_.code_bytes) launch.n_threads /= 2;
+    // A tree must have room beside the codes: where none has, nothing would be staged, and the walk would not advance.
+    const auto too_many = [&] {
+      return codes() > policy_.code_bytes || codes() + aligned(of_tree) > policy_.shared_bytes;
+    };
+    if (too_many()) launch.rows_of_thread = 1;
+    while (launch.n_threads > kWarp && too_many()) launch.n_threads /= 2;
     const std::size_t room = policy_.shared_bytes - codes();
     if (path == WalkPath::kPerfect) {  // packed trees want the rest of the memory as a cache
       const std::size_t thresholds = sizeof(float) * static_cast<std::size_t>(model_.n_thresholds);

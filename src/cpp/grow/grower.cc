@@ -355,22 +355,26 @@ void Grower::set_leaf_values(Backend& backend, GrownTree& grown, double learning
   }
   if (leaf_solver_ != nullptr)
     leaf_solver_->solve(backend, grown.leaf_nodes, tree.target, sums, root_.leaf_units, values);
-  if (!quantile_levels.empty()) {
-    std::vector<float> quantiles(n_leaves);
-    std::vector<double> of_target(n_leaves);
-    for (std::size_t k = 0; k < width; ++k) {
-      if (quantile_levels[k] < 0.0) continue;
-      backend.leaf_quantiles(grown.leaf_nodes, tree.target + static_cast<std::int32_t>(k), quantile_levels[k],
-                             quantiles);
-      std::copy(quantiles.begin(), quantiles.end(), of_target.begin());
-      if (!rules_.monotone.empty()) enforce_monotone(tree, rules_.monotone, of_target);
-      for (std::size_t leaf = 0; leaf < n_leaves; ++leaf) values[leaf * width + k] = of_target[leaf];
-    }
-  }
+  if (!quantile_levels.empty()) take_quantiles(backend, grown, quantile_levels, values);
   tree.leaf_value.resize(values.size());
   for (std::size_t i = 0; i < values.size(); ++i) tree.leaf_value[i] = static_cast<float>(learning_rate * values[i]);
 
   add_covers(tree, sums, root_.leaf_units);
+}
+
+// values [leaf][width] of the targets with a level: quantiles of the leaf's residuals.
+void Grower::take_quantiles(Backend& backend, const GrownTree& grown, std::span<const double> levels,
+                            std::vector<double>& values) {
+  const auto width = static_cast<std::size_t>(grown.tree.width);
+  std::vector<float> quantiles(grown.leaf_nodes.size());
+  for (std::size_t k = 0; k < width; ++k) {
+    if (levels[k] < 0.0) continue;
+    const std::int32_t target = grown.tree.target + static_cast<std::int32_t>(k);
+    backend.leaf_quantiles(grown.leaf_nodes, target, levels[k], quantiles);
+    std::vector<double> of_target(quantiles.begin(), quantiles.end());
+    if (!rules_.monotone.empty()) enforce_monotone(grown.tree, rules_.monotone, of_target);
+    for (std::size_t leaf = 0; leaf < of_target.size(); ++leaf) values[leaf * width + k] = of_target[leaf];
+  }
 }
 
 // Hessian sums of all nodes from those of the leaves [leaf][width].

@@ -114,6 +114,8 @@ class Grower {
   Node& node(NodeId id) { return nodes_[static_cast<std::size_t>(id)]; }
   const Node& node(NodeId id) const { return nodes_[static_cast<std::size_t>(id)]; }
   double weight_of(const Node& node, std::int32_t target) const;
+  void take_quantiles(Backend& backend, const GrownTree& grown, std::span<const double> levels,
+                      std::vector<double>& values);
   void set_leaf_values(Backend& backend, GrownTree& grown, double learning_rate,
                        std::span<const double> quantile_levels);
 
