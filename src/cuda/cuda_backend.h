@@ -132,8 +132,8 @@ class CudaBackend final : public Backend {
   struct Ranking {
     bool loaded = false;
     Buffer<std::int64_t> group_begin;  // [query + 1]
-    Buffer<float> teacher;             // [row], empty = none
-    Buffer<RankMix> mixes;             // [query]
+    Buffer<float> teacher;  // [row], empty = none
+    Buffer<RankMix> mixes;  // [query]
     Buffer<std::uint64_t> memory;  // scratch of all queries at once
   };
   // A tree that adds to scores, on the device.

@@ -28,7 +28,7 @@ struct LossSpec {
   float tweedie_power = 1.5f;  // in (1, 2)
   float scale_pos_weight = 1.0f;  // logistic, one_vs_rest: weight of the positive part of a label
   std::vector<double> quantile_alpha = {0.5};  // [levels]
-  std::vector<TaskLoss> tasks;                 // not empty: gradients come from these, row by row (math/task_loss.h)
+  std::vector<TaskLoss> tasks;  // not empty: gradients come from these, row by row (math/task_loss.h)
   RankSpec rank;  // ranking objectives
 };
 
