@@ -38,7 +38,7 @@ class EntireSpace(BoosterOptions, SavedEstimator, TableEstimator):
     Parameters
     ----------
     share : {"tree", "none"}, default "tree"
-        "tree": one tree for both factors (ESMM). "none": a tree for each (ESMM-NS).
+        "tree": one tree for both factors (ESMM), whose cuts count both alike. "none": a tree for each (ESMM-NS).
     n_estimators, early_stopping_rounds, validation_fraction, categorical_features, feature_groups, random_state, n_jobs
         As those of `MultiTask`; training is stopped by the log loss of click and conversion on all impressions.
     **booster
@@ -125,7 +125,7 @@ class EntireSpace(BoosterOptions, SavedEstimator, TableEstimator):
             triples = [eval_set] if isinstance(eval_set, tuple) else list(eval_set)
             tables = [(Xv, {TASK: _labels(of_click, of_conversion)}) for Xv, of_click, of_conversion in triples]
         params = {name: value for name, value in self.get_params(deep=False).items() if name != "share"}
-        self.model_ = MultiTask({TASK: ENTIRE_SPACE}, share=self.share, balance=False, **params)
+        self.model_ = MultiTask({TASK: ENTIRE_SPACE}, share=self.share, balance=self.share == "tree", **params)
         self.model_.fit(X, {TASK: labels}, sample_weight, eval_set=tables, callbacks=callbacks)
         self._take_over()
         return self

@@ -15,6 +15,8 @@ namespace pygbt {
 
 namespace {
 
+bool rates_of_impressions(const TaskLoss& task) { return task.objective == Objective::kEntireSpace; }
+
 // Adds up the gains of shared trees by task.
 class TaskWitness final : public CutWitness {
  public:
@@ -84,7 +86,9 @@ void Trainer::prepare_sharing(const Model* init) {
           const TaskRow of = task_row(targets, loss_.n_targets, row);
           for (const TaskLoss& task : loss_.tasks)
             for (std::int32_t k = 0; k < task.n_targets; ++k)
-              if (blended_target(task, of, k).weight > 0.0f) sum[task.first_target + k].add(1.0, data_->weight(row));
+              // Both rates of the entire space are learnt on every impression with a click label.
+              if (blended_target(task, of, rates_of_impressions(task) ? 0 : k).weight > 0.0f)
+                sum[task.first_target + k].add(1.0, data_->weight(row));
         });
     auto total = static_cast<std::int64_t>(data_->total_weight);
     comm_->allreduce_sum({&total, 1});
@@ -93,22 +97,26 @@ void Trainer::prepare_sharing(const Model* init) {
 }
 
 // Divides every task by the mean magnitude of its gradients and by its mean hessian over the rows that have one, so that
-// neither the unit of a label nor the size of a loss decides which task a cut serves; weights count as before.
+// neither the unit of a label nor the size of a loss decides which task a cut serves; weights count as before. Click and
+// conversion are balanced against each other: they are two questions in one loss.
 std::vector<CellUnits> Trainer::balance_factors(const TreePlan& plan) {
   std::vector<CellUnits> factors(static_cast<std::size_t>(plan.width));
   for (const TaskLoss& task : loss_.tasks) {
     if (task.first_target < plan.first_target || task.first_target >= plan.first_target + plan.width) continue;
-    double magnitude = 0.0, hessian = 0.0, live = 0.0;
-    for (std::int32_t k = 0; k < task.n_targets; ++k) {
-      const LossTotals totals = backend_->totals(task.first_target + k);
-      magnitude += totals.mean_g;
-      hessian += totals.mean_h;
-      live += live_share_[static_cast<std::size_t>(task.first_target + k)];
+    const std::int32_t together = rates_of_impressions(task) ? 1 : task.n_targets;  // targets that share a factor
+    for (std::int32_t first = 0; first < task.n_targets; first += together) {
+      double magnitude = 0.0, hessian = 0.0, live = 0.0;
+      for (std::int32_t target = task.first_target + first; target < task.first_target + first + together; ++target) {
+        const LossTotals totals = backend_->totals(target);
+        magnitude += totals.mean_g;
+        hessian += totals.mean_h;
+        live += live_share_[static_cast<std::size_t>(target)];
+      }
+      CellUnits factor;
+      if (magnitude > 0.0 && hessian > 0.0 && live > 0.0)
+        factor = {std::sqrt(static_cast<double>(task.weight)) * live / magnitude, live / hessian};
+      std::fill_n(factors.begin() + (task.first_target + first - plan.first_target), together, factor);
     }
-    CellUnits factor;
-    if (magnitude > 0.0 && hessian > 0.0 && live > 0.0)
-      factor = {std::sqrt(static_cast<double>(task.weight)) * live / magnitude, live / hessian};
-    std::fill_n(factors.begin() + (task.first_target - plan.first_target), task.n_targets, factor);
   }
   return factors;
 }
