@@ -77,6 +77,25 @@ def test_every_backend_gives_the_same_bytes(name: str) -> None:
     assert len(digests) == 1
 
 
+@pytest.mark.parametrize("share", ["tree", "none", "residual"])
+def test_click_and_conversion_have_the_same_bytes_everywhere(share: str) -> None:
+    X, Y = table(14)
+    click = Y[:, 0]
+    conversion = np.where(click == 1, X[:, 2] > 0, np.nan)
+    labels = np.c_[click, conversion, Y[:, 2], Y[:, 1]].astype(np.float32)
+    tasks = [
+        {"objective": "entire_space", "n_targets": 2, "n_labels": 2},
+        {"objective": "huber", "huber_delta": 2.0},
+        {"objective": "one_vs_rest", "n_targets": 3},
+    ]
+    digests = {fit(X, labels, tasks=tasks, share=share, balance=True, n_threads=n).booster().digest() for n in (1, 3)}
+    digests.add(fit(X, labels, tasks=tasks, share=share, balance=True, device="naive").booster().digest())
+    if EMULATED is not None:
+        with as_cuda():
+            digests.add(fit(X, labels, tasks=tasks, share=share, balance=True, device="cuda").booster().digest())
+    assert len(digests) == 1
+
+
 @pytest.mark.parametrize("task", range(len(TASKS)))
 @pytest.mark.parametrize("share", ["tree", "none"])
 def test_one_live_task_among_masked_ones_is_the_single_task_model(share: str, task: int) -> None:
