@@ -38,6 +38,10 @@ GPU_SHAPES: dict[str, Shape] = {
     "A01": replace(SHAPES["A"], key="A01", title="100,000 x 28 dense, binary, 100 trees, depth 6",
                    table=dense(100_000, 28, 50_000)),
     "B": SHAPES["B"],
+    "D": SHAPES["D"],
+    "E": SHAPES["E"],
+    "G10": replace(SHAPES["G"], key="G10", title="10,000,000 x 8 dense, binary, 50 trees, depth 10",
+                   recipe=replace(SHAPES["G"].recipe, depth=10)),
 }  # fmt: skip
 
 #: Ways to train, by name: engine, its parameters, whether its table is on the device from the start.

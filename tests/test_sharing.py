@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from emulator import EMULATED, as_cuda
 
 import pygbt
 from pygbt.training import Run
@@ -65,20 +64,18 @@ SHARINGS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", SHARINGS)
-def test_every_backend_gives_the_same_bytes(name: str) -> None:
+def test_every_backend_gives_the_same_bytes(name: str, cuda: str) -> None:
     X, Y = table()
     Y[np.random.default_rng(1).random(Y.shape) < 0.3] = np.nan
     options = SHARINGS[name]
     digests = {fit(X, Y, n_threads=n, **options).booster().digest() for n in (1, 2, 3)}
     digests.add(fit(X, Y, device="naive", **options).booster().digest())
-    if EMULATED is not None:
-        with as_cuda():
-            digests.add(fit(X, Y, device="cuda", **options).booster().digest())
+    digests.add(fit(X, Y, device="cuda", **options).booster().digest())
     assert len(digests) == 1
 
 
 @pytest.mark.parametrize("share", ["tree", "none", "residual"])
-def test_click_and_conversion_have_the_same_bytes_everywhere(share: str) -> None:
+def test_click_and_conversion_have_the_same_bytes_everywhere(share: str, cuda: str) -> None:
     X, Y = table(14)
     click = Y[:, 0]
     conversion = np.where(click == 1, X[:, 2] > 0, np.nan)
@@ -90,9 +87,7 @@ def test_click_and_conversion_have_the_same_bytes_everywhere(share: str) -> None
     ]
     digests = {fit(X, labels, tasks=tasks, share=share, balance=True, n_threads=n).booster().digest() for n in (1, 3)}
     digests.add(fit(X, labels, tasks=tasks, share=share, balance=True, device="naive").booster().digest())
-    if EMULATED is not None:
-        with as_cuda():
-            digests.add(fit(X, labels, tasks=tasks, share=share, balance=True, device="cuda").booster().digest())
+    digests.add(fit(X, labels, tasks=tasks, share=share, balance=True, device="cuda").booster().digest())
     assert len(digests) == 1
 
 
@@ -231,7 +226,7 @@ def newton(scores: np.ndarray, y: np.ndarray, reg_lambda: float) -> np.ndarray:
     return np.linalg.solve(H, -(p - np.eye(p.shape[1])[y]).sum(0))
 
 
-def test_full_leaves_are_newton_steps() -> None:
+def test_full_leaves_are_newton_steps(cuda: str) -> None:
     X, Y = table(12)
     y = Y[:, 1].astype(int)
     params = {
@@ -242,9 +237,7 @@ def test_full_leaves_are_newton_steps() -> None:
     model = pygbt.train(params, data, 2)
     digests = {pygbt.train({**params, "n_threads": n}, data, 2).digest() for n in (1, 2, 3)}
     digests.add(pygbt.train({**params, "device": "naive"}, data, 2).digest())
-    if EMULATED is not None:
-        with as_cuda():
-            digests.add(pygbt.train({**params, "device": "cuda"}, data, 2).digest())
+    digests.add(pygbt.train({**params, "device": "cuda"}, data, 2).digest())
     assert digests == {model.digest()}
     leaves = np.asarray(model.predict(X, output="leaf"))
     before = np.asarray(model[:1].predict(X, output="margin"), dtype=np.float64)
