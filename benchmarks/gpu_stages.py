@@ -92,6 +92,8 @@ def measure(shape: Shape, rounds: int) -> dict[str, Any]:
         torch.cuda.synchronize()
     kernels: dict[str, dict[str, float]] = {}
     for event in record.key_averages():
+        if event.self_device_time_total == 0:  # a call on the host
+            continue
         row = kernels.setdefault(short(event.key), {"launches": 0.0, "seconds": 0.0})
         row["launches"] += event.count / rounds
         row["seconds"] += event.self_device_time_total * 1e-6 / rounds

@@ -1,23 +1,54 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sums and running sums over the threads of a block. All threads of the block call them, whole warps only.
+// Sums and running sums over the threads of a block, and the blocks of a launch. All threads of the block call them,
+// whole warps only.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <type_traits>
 
 #include "device.h"
 
 namespace pygbt::device {
 
+// Any value of whole 64-bit words to another lane, by `shuffle` of a word.
+template <class T, class Shuffle>
+PYGBT_KERNEL T shuffle_words(const T& value, Shuffle&& shuffle) {
+  static_assert(sizeof(T) % sizeof(std::uint64_t) == 0 && std::is_trivially_copyable_v<T>);
+  std::uint64_t words[sizeof(T) / sizeof(std::uint64_t)];
+  std::memcpy(words, &value, sizeof value);
+  PYGBT_UNROLL
+  for (std::size_t i = 0; i < sizeof(T) / sizeof(std::uint64_t); ++i) words[i] = shuffle(words[i]);
+  T other;
+  std::memcpy(&other, words, sizeof other);
+  return other;
+}
+template <class T>
+PYGBT_KERNEL T from_xor(const T& value, int mask) {
+  if constexpr (std::is_arithmetic_v<T>)
+    return shuffle_xor(value, mask);
+  else
+    return shuffle_words(value, [mask](std::uint64_t word) { return shuffle_xor(word, mask); });
+}
+template <class T>
+PYGBT_KERNEL T from_below(const T& value, int by) {
+  if constexpr (std::is_arithmetic_v<T>)
+    return shuffle_up(value, by);
+  else
+    return shuffle_words(value, [by](std::uint64_t word) { return shuffle_up(word, by); });
+}
+
 template <class T>
 PYGBT_KERNEL T warp_sum(T value) {
-  for (int by = kLanes / 2; by > 0; by /= 2) value += shuffle_xor(value, by);
+  for (int by = kLanes / 2; by > 0; by /= 2) value += from_xor(value, by);
   return value;
 }
 
 template <class T>
 PYGBT_KERNEL T warp_max(T value) {
   for (int by = kLanes / 2; by > 0; by /= 2) {
-    const T other = shuffle_xor(value, by);
+    const T other = from_xor(value, by);
     value = other > value ? other : value;
   }
   return value;
@@ -41,7 +72,7 @@ PYGBT_KERNEL T block_scan(T value, T* scratch, T& total) {
   const int lane = thread() % kLanes;
   T inclusive = value;
   for (int by = 1; by < kLanes; by *= 2) {
-    const T other = shuffle_up(inclusive, by);
+    const T other = from_below(inclusive, by);
     if (lane >= by) inclusive += other;
   }
   sync();
@@ -56,17 +87,66 @@ PYGBT_KERNEL T block_scan(T value, T* scratch, T& total) {
   return before + inclusive - value;
 }
 
-// The value that comes before those of all other threads, to all[0]. all: shared [threads of the block].
+// The value that comes before those of all other threads, in every thread. scratch: shared [warps of the block].
 template <class T>
-PYGBT_KERNEL void first_of_block(const T& mine, T* all) {
-  sync();  // whoever read `all` before has done so
-  all[thread()] = mine;
-  sync();
-  for (int by = n_threads() / 2; by > 0; by /= 2) {
-    if (thread() < by && all[thread() + by].before(all[thread()])) all[thread()] = all[thread() + by];
-    sync();
+PYGBT_KERNEL T first_of_block(T mine, T* scratch) {
+  for (int by = kLanes / 2; by > 0; by /= 2) {
+    const T other = from_xor(mine, by);
+    if (other.before(mine)) mine = other;
   }
+  sync();  // whoever read scratch before has done so
+  if (thread() % kLanes == 0) scratch[thread() / kLanes] = mine;
+  sync();
+  T first = scratch[0];
+  for (int warp = 1; warp < n_threads() / kLanes; ++warp)
+    if (scratch[warp].before(first)) first = scratch[warp];
+  return first;
 }
+
+// Blocks that have come to the end of their part of a launch. The last one goes on with what follows from all parts: that
+// saves a launch, which takes longer than small steps do.
+struct Arrivals {
+  std::uint32_t* counter = nullptr;  // 0 before and afterwards
+
+  // Whether this block is the last of so many; it then sees what the others have written. Overwrites shared memory.
+  PYGBT_KERNEL bool last_of(std::int64_t n_blocks) const {
+    auto* const last = shared<std::uint32_t>();
+    sync();
+    if (thread() == 0) {
+      publish();
+      *last = fetch_add(counter, 1u) + 1 == n_blocks;
+      publish();
+      if (*last != 0) *counter = 0;
+    }
+    sync();
+    const bool result = *last != 0;
+    sync();
+    return result;
+  }
+  // The same where the blocks of the launch take tasks block(), block() + n_blocks(), ...: those without one do not come.
+  PYGBT_KERNEL bool last_of_tasks(std::int64_t n_tasks) const {
+    const std::int64_t n_at_work = n_tasks == 0 ? 1 : n_tasks < n_blocks() ? n_tasks : n_blocks();
+    return block() < n_at_work && last_of(n_at_work);
+  }
+};
+
+// What follows where nothing does.
+struct Nothing {
+  PYGBT_KERNEL void operator()() const {}
+};
+
+// One after the other, by the same block.
+template <class First, class Second>
+struct InTurn {
+  First first;
+  Second second;
+
+  PYGBT_KERNEL void operator()() const {
+    first();
+    sync();
+    second();
+  }
+};
 
 // Rows first, first + step, ... of a pass over all rows: for (i = first_row(); i < n; i += row_step()).
 PYGBT_KERNEL std::int64_t first_row() { return block() * n_threads() + thread(); }

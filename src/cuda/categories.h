@@ -113,8 +113,7 @@ struct OrderKernel {
       const Energy here{energy, k};
       if (here.before(most)) most = here;
     }
-    first_of_block(most, shared<Energy>());
-    return shared<Energy>()->target;
+    return first_of_block(most, shared<Energy>()).target;
   }
 
   PYGBT_KERNEL void give_keys(const Cell* cells, const std::uint16_t* order, std::int32_t n, double* of) const {

@@ -40,6 +40,8 @@ CudaBackend::CudaBackend(int ordinal)
       extremes_(device_),
       scales_(device_),
       sums_(device_),
+      magnitudes_(device_),
+      arrivals_(device_),
       tree_(device_),
       n_drawn_(device_),
       drawn_sums_(device_),
@@ -47,7 +49,7 @@ CudaBackend::CudaBackend(int ordinal)
       gradients_{Buffer<std::uint8_t>(device_), Buffer<std::uint8_t>(device_)},
       tiles_(device_),
       pieces_(device_),
-      moves_{Buffer<std::int64_t>(device_), Buffer<std::int64_t>(device_), Buffer<std::uint8_t>(device_)},
+      moves_{Buffer<std::int64_t>(device_), Buffer<std::int64_t>(device_), Buffer<std::uint32_t>(device_)},
       given_(device_),
       search_{Buffer<std::byte>(device_),     Buffer<FeatureId>(device_),    Buffer<Cell>(device_),
               Buffer<Cell>(device_),          Buffer<double>(device_),       Buffer<std::int64_t>(device_),
@@ -66,7 +68,10 @@ CudaBackend::CudaBackend(int ordinal)
   growth_.monotone = Buffer<std::int8_t>(device_);
   growth_.list_features = Buffer<FeatureId>(device_);
   growth_.list_heads = Buffer<FeatureList>(device_);
+  growth_.root = Buffer<HistogramPlace>(device_);
+  growth_.one = Buffer<std::int32_t>(device_);
   stop_.make_zero(1);
+  arrivals_.make_zero(1);
 }
 
 void CudaBackend::load(const Dataset& data, std::int32_t n_targets, Communicator& comm, int /*n_threads*/) {

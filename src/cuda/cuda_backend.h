@@ -19,6 +19,7 @@
 
 #include "backend/backend.h"
 #include "buffer.h"
+#include "clear_histograms.h"
 #include "device_rows.h"
 #include "evaluation_sets.h"
 #include "frontier.h"
@@ -27,6 +28,7 @@
 #include "pieces.h"
 #include "quantised.h"
 #include "runtime.h"
+#include "scale_search.h"
 #include "split_search.h"
 #include "table.h"
 #include "tree_work.h"
@@ -80,9 +82,9 @@ class CudaBackend final : public Backend {
   };
   // Scratch of move_rows.
   struct Moves {
-    Buffer<std::int64_t> tile_lefts;  // [tile] rows that go left, then those of the tiles before it in its item
+    Buffer<std::int64_t> lefts_before;  // [tile + 1] rows that go left of the tiles before it
     Buffer<std::int64_t> left_counts;  // [item]
-    Buffer<std::uint8_t> sides;  // [place in the row buffer]
+    Buffer<std::uint32_t> sides;  // [tile][words of a tile]
   };
   // What a tree's growth may come to, at most.
   struct GrowthBounds {
@@ -109,6 +111,8 @@ class CudaBackend final : public Backend {
     Buffer<FeatureList> list_heads;
     std::vector<std::vector<FeatureId>> lists;  // as sent
     std::int32_t most_features = 1;
+    Buffer<HistogramPlace> root;  // [1]
+    Buffer<std::int32_t> one;  // [1] 1
     std::int64_t capacity = 0;  // records; 0 = no memory yet
     std::int64_t n_queued = 0;
     std::vector<std::int32_t> targets;  // [queued] first target
@@ -159,6 +163,8 @@ class CudaBackend final : public Backend {
   std::int64_t blocks_for(std::int64_t n) const;
   template <class Kernel>
   void launch_rows(std::int64_t n, const Kernel& kernel, std::size_t shared_bytes = 0);
+  // Shared memory of block_sum and block_scan of whatever the frontier counts.
+  std::size_t block_scratch() const { return warps() * sizeof(Cell); }
   std::size_t warps() const { return static_cast<std::size_t>(device_.policy().n_threads) / kWarp; }
   NodeRows& rows_at(NodeId node) { return nodes_[static_cast<std::size_t>(node)]; }
   const NodeRows& rows_at(NodeId node) const { return nodes_[static_cast<std::size_t>(node)]; }
@@ -172,31 +178,43 @@ class CudaBackend final : public Backend {
   void launch_best_first(const TreeOrder& order, TreeRecordings& recordings);
   void launch_step(const TreeOrder& order, std::int64_t n_queries);
   void launch_start(const TreeOrder& order);
-  void launch_expansion(std::int64_t n_items);
+  template <class Then>
+  void launch_expansion(std::int64_t n_items, const Then& then);
   void launch_leaves(const TreeOrder& order);
   void fetch_trees();
   void launch_totals(const TreeArguments* tree, std::int32_t k, DrawnSums* out);
-  void launch_leaf_sums(const Pieces& leaves, std::int64_t most_leaves, Cell* out);
+  template <class Then = Nothing>
+  void launch_leaf_sums(const Pieces& leaves, std::int64_t most_leaves, Cell* out, const Then& then = {});
   void launch_leaf_quantiles(const Pieces& leaves, std::int64_t most_leaves, std::int32_t k, double alpha, float* out);
-  void launch_add_scores(const Pieces& leaves, std::int64_t most_leaves, const ScoredTree& tree);
+  template <class Beside = Nothing>
+  void launch_add_scores(const Pieces& leaves, std::int64_t most_leaves, const ScoredTree& tree,
+                         const Beside& beside = {});
+  ScaleSearch scale_search(std::int32_t n_targets);
   void find_scales();
   QuantisedTargets quantised_targets() const;
   void rank_gradients(const LossSpec& loss);
   std::array<double, 2> extremes(std::int32_t target);  // largest |g| and h
   CellUnits units(std::int32_t target, Precision precision);
-  const std::int64_t* start_tree(const TreeRequest& request);
+  template <class Then, class Beside>
+  void start_tree(const TreeRequest& request, const Then& then, const Beside& beside, std::int64_t blocks_beside);
   const std::int64_t* draw_rows();
-  template <class Gradient>
-  void quantise(const std::int64_t* n_drawn);
+  bool draws_all() const { return request_.subsample >= 1.0 && table_.weights() == nullptr; }
   PieceSize tile_pieces() const {
     const Policy& policy = device_.policy();
     return {policy.n_blocks, policy.least_tile_rows, policy.tile_rows};
   }
-  template <class Side>
-  void move_rows(const Pieces& tiles, std::int64_t most_items, const Side& side, std::int64_t gradient_bytes);
+  void make_moves(std::int64_t most_items);
+  template <class Side, class Then = Nothing, class Beside = Nothing>
+  void move_rows(const Pieces& tiles, std::int64_t most_items, const Side& side, std::int64_t gradient_bytes,
+                 const Then& then = {}, const Beside& beside = {}, std::int64_t blocks_beside = 0);
   Search search_memory(const SplitRules& rules, std::size_t n_queries, std::size_t n_sets, bool shared,
                        std::int32_t most_features);
-  void launch_search(const Search& search, const Found& found, std::int64_t n_queries, std::int64_t n_sets);
+  template <class Then>
+  void launch_search(const Search& search, const Found& found, std::int64_t n_queries, std::int64_t n_sets,
+                     const Then& then);
+  // The same; then the tree's next nodes are expanded.
+  void launch_search(const Search& search, const Found& found, std::int64_t n_queries, std::int64_t n_sets,
+                     const Frontier& tree);
   std::int32_t category_words() const;  // of a set of bins
   void search(const SplitRules& rules, std::span<const SplitQuery> queries, bool shared, std::span<Split> out);
   Split split_of(const Candidate& cut, const Cell* left, const std::uint32_t* left_bins) const;
@@ -210,12 +228,14 @@ class CudaBackend final : public Backend {
   static HistogramPlace place_of(Histogram& histogram) { return {histogram.cells.data(), histogram.counts.data()}; }
   PieceSize histogram_pieces() const;
   void launch_subtract(const HistogramPair* pairs, const std::int32_t* n_pairs, std::int64_t most_pairs);
-  void launch_histograms(const Pieces& pieces, const HistogramPlace* places, std::int64_t most_items);
+  std::int32_t histogram_parts() const;
+  std::int64_t blocks_to_clear(std::int64_t most_items) const;
+  ClearKernel clear_kernel(const HistogramPlace* places, const std::int32_t* n_items) const;
+  void launch_histograms(const Pieces& pieces, const HistogramPlace* places);
   Histogram& histogram_at(NodeId node) const;
 
   static constexpr std::size_t kWarp = 32;
   static constexpr std::int64_t kMostRecords = 64;
-  static constexpr std::int64_t kRecordBlocks = 8;
 
   mutable Device device_;
   Table table_;
@@ -232,6 +252,8 @@ class CudaBackend final : public Backend {
   std::vector<std::uint32_t> host_extremes_;  // the same, empty = not fetched
   Buffer<Quantiser> scales_;  // [target][kPrecisions]
   Buffer<DrawnSums> sums_;  // scratch
+  Buffer<Magnitudes> magnitudes_;  // [target][block] scratch of find_scales
+  Buffer<std::uint32_t> arrivals_;  // [1 + queries searched at once] zero: of all launches, one after the other
 
   // The tree being grown.
   TreeRequest request_;

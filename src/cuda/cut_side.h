@@ -24,13 +24,18 @@ struct CutSide {
   const std::uint32_t* words;
   const Column* columns;
 
-  PYGBT_KERNEL bool operator()(std::int32_t item, RowId row) const {
-    const Cut& cut = cuts[item];
-    const Column& column = columns[cut.feature];
-    const Bin bin = bin_at(column.bins, column.two_byte, row);
-    return cut.first_word < 0 ? goes_left(bin, cut.bin, cut.missing_left)
-                              : goes_left(bin, words + cut.first_word, cut.n_words);
-  }
+  struct OfItem {
+    Cut cut;
+    Column column;
+    const std::uint32_t* words;
+
+    PYGBT_KERNEL bool operator()(RowId row) const {
+      const Bin bin = bin_at(column.bins, column.two_byte, row);
+      return cut.first_word < 0 ? goes_left(bin, cut.bin, cut.missing_left)
+                                : goes_left(bin, words + cut.first_word, cut.n_words);
+    }
+  };
+  PYGBT_KERNEL OfItem of(std::int32_t item) const { return {cuts[item], columns[cuts[item].feature], words}; }
 };
 
 }  // namespace pygbt::device

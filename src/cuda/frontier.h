@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A tree that grows on the device: its nodes, and the lists by which one step's kernels find their work. Between the
-// kernels that move rows, add up and search stand those of frontier.cu, one block each, which do what the grow loop does
-// on the host (src/cpp/grow/grower), by the same rules (math/grow_rules.h). The host queues as many steps as a tree may
-// have; what is not needed finds empty lists.
+// A tree that grows on the device: its nodes, and the lists by which one step's kernels find their work. Between moving
+// rows, adding up and searching, one block does what the grow loop does on the host (src/cpp/grow/grower), by the same
+// rules (math/grow_rules.h): see frontier_kernels.h. The host queues as many steps as a tree may have; what is not needed
+// finds empty lists.
 #pragma once
 
 #include <cstdint>
@@ -81,6 +81,7 @@ struct Frontier {
   std::int32_t width;
   std::int32_t n_words;  // of a set of bins
   bool lists_by_depth;  // of features
+  bool search_subtracts;  // the search makes the larger sibling's histogram, not a launch of its own
   PieceSize tile_size, histogram_size, leaf_size;
 
   PYGBT_KERNEL double* h_units() const { return g_units + width; }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernels that lead the growth of a tree on the device, one block each: where it starts, which nodes a step expands,
-// what becomes of their children. Launched by queue_tree.cu.
+// What leads the growth of a tree on the device, one block each: where it starts, which nodes a step expands, what becomes
+// of their children. All of it follows from what a launch over rows or features has found, and its last block does it
+// (block.h, Arrivals). Launched by queue_tree.cu.
 #pragma once
 
 #include <cstdint>
@@ -13,13 +14,12 @@
 
 namespace pygbt::device {
 
-// A child of the node that is searched for a cut as number `q` of the step.
-PYGBT_KERNEL void write_query(const Frontier& tree, std::int32_t q, NodeId id) {
+// A node that is searched for a cut as number `q` of the step. sibling: of a histogram that still is the parent's.
+PYGBT_KERNEL void write_query(const Frontier& tree, std::int32_t q, NodeId id, const HistogramPlace& sibling) {
   const GrowNode& node = tree.nodes[id];
   const bool shared = tree.limits.order == GrowOrder::kSymmetric;
-  const HistogramPlace place = tree.place(node.slot);
   tree.searched[q] = id;
-  tree.queries[q] = {place.cells, place.counts, node.count, shared ? 0 : q, tree.ranges != nullptr};
+  tree.queries[q] = {tree.place(node.slot), sibling, node.count, shared ? 0 : q, tree.ranges != nullptr};
   if (!shared) tree.sets[q] = {q, 1, tree.lists_by_depth ? node.depth : 0};
   for (std::int32_t k = 0; k < tree.width; ++k) {
     const std::int64_t from = row_major(id, k, tree.width), to = row_major(q, k, tree.width);
@@ -30,15 +30,16 @@ PYGBT_KERNEL void write_query(const Frontier& tree, std::int32_t q, NodeId id) {
   }
 }
 
-// The root, or nothing where an earlier tree has stopped the queue, or this one's precision was guessed wrong.
+// The root, or nothing where an earlier tree has stopped the queue, or this one's precision was guessed wrong. Clears the
+// sums of its rows for the next tree.
 struct StartKernel {
   Frontier tree;
   const TreeArguments* arguments;
-  const DrawnSums* drawn;  // [width]
+  DrawnSums* drawn;  // [width]
   const DrawnSums* totals;  // [width] of narrow integers over all rows
   const std::uint32_t* extremes;  // [target][2]
   const Quantiser* scales;  // [target][kPrecisions]
-  const std::int64_t* n_counted;  // [1] rows that were drawn
+  const std::int64_t* n_counted;  // [1] rows that were drawn; nullptr = all
   std::int64_t* n_drawn;  // [1] the same, kept for the walk of the others
   std::int32_t* stop;  // [1]
   std::int64_t n_rows;
@@ -49,9 +50,10 @@ struct StartKernel {
   PYGBT_KERNEL void operator()() const {
     if (thread() == 0) start();
     sync();
+    for (std::int32_t k = thread(); k < tree.width; k += n_threads()) drawn[k] = DrawnSums{};
     const bool runs = *stop == 0;
     if (thread() == 0 && runs && tree.state->n_queries > 0) {
-      write_query(tree, 0, 0);
+      write_query(tree, 0, 0, {});
       tree.built.items[0] = {0, tree.nodes[0].count, 0, 0};
       tree.places[0] = tree.place(0);
     }
@@ -98,7 +100,7 @@ struct StartKernel {
     const double weight = static_cast<double>(drawn[0].weight) * weight_unit;
     *tree.min_category_hessian = weight > 0.0 ? min_cat_weight * hessian / weight : 0.0;
     GrowNode root;
-    root.count = *n_drawn = *n_counted;
+    root.count = *n_drawn = n_counted == nullptr ? n_rows : *n_counted;
     root.in_tree = 0;
     root.slot = 0;
     tree.nodes[0] = root;
@@ -185,10 +187,7 @@ struct ExpandKernel {
       const Pick pick{tree.cuts[id].gain, node.in_tree, id};
       if ((last.node < 0 || last.before(pick)) && pick.before(best)) best = pick;
     }
-    first_of_block(best, shared<Pick>());
-    best = *shared<Pick>();
-    sync();
-    return best;
+    return first_of_block(best, shared<Pick>());
   }
 
   PYGBT_KERNEL void best_first(FrontierState& state) const {
@@ -278,16 +277,13 @@ struct ChildrenKernel {
         make_children(item);
         if (!before.last) plan = plan_of(tree.expanded[item]);
       }
-      std::int32_t built = 0, pairs = 0, queries = 0;
-      auto* const scratch = shared<std::int32_t>();
-      const std::int32_t built_at = n_built + block_scan<std::int32_t>(plan.any(), scratch, built);
-      const std::int32_t pair_at = after.n_pairs + block_scan<std::int32_t>(plan.larger_splits, scratch, pairs);
-      const std::int32_t query_at =
-          after.n_queries + block_scan<std::int32_t>(plan.smaller_splits + plan.larger_splits, scratch, queries);
-      if (plan.any()) follow(plan, built_at, pair_at, before.n_slots + pair_at, query_at);
-      n_built += built;
-      after.n_pairs += pairs;
-      after.n_queries += queries;
+      Numbers here;
+      const Numbers at = block_scan(plan.numbers(), shared<Numbers>(), here);
+      const std::int32_t pair_at = after.n_pairs + at.pairs;
+      if (plan.any()) follow(plan, n_built + at.built, pair_at, before.n_slots + pair_at, after.n_queries + at.queries);
+      n_built += here.built;
+      after.n_pairs += here.pairs;
+      after.n_queries += here.queries;
     }
     after.n_slots += after.n_pairs;
     const bool shared_cut = tree.limits.order == GrowOrder::kSymmetric;
@@ -300,10 +296,26 @@ struct ChildrenKernel {
     tree.built.cut(n_built, tree.histogram_size);
   }
 
+  // Of histograms and searches.
+  struct Numbers {
+    std::int32_t built = 0, pairs = 0, queries = 0, unused = 0;
+    PYGBT_KERNEL Numbers& operator+=(const Numbers& other) {
+      built += other.built;
+      pairs += other.pairs;
+      queries += other.queries;
+      return *this;
+    }
+    PYGBT_KERNEL Numbers operator+(const Numbers& other) const { return Numbers(*this) += other; }
+    PYGBT_KERNEL Numbers operator-(const Numbers& other) const {
+      return {built - other.built, pairs - other.pairs, queries - other.queries};
+    }
+  };
+
   struct Plan {
     NodeId parent = kNoNode, smaller = kNoNode, larger = kNoNode;
     bool smaller_splits = false, larger_splits = false;
     PYGBT_KERNEL bool any() const { return smaller_splits || larger_splits; }
+    PYGBT_KERNEL Numbers numbers() const { return {any(), larger_splits, smaller_splits + larger_splits}; }
   };
 
   PYGBT_KERNEL void make_children(std::int32_t item) const {
@@ -360,14 +372,18 @@ struct ChildrenKernel {
     larger.slot = plan.larger_splits ? slot : -1;
     tree.built.items[built_at] = {smaller.begin, smaller.count, built_at, smaller.buffer};
     tree.places[built_at] = tree.place(smaller.slot);
-    if (plan.larger_splits) tree.pairs[pair_at] = {tree.place(larger.slot), tree.place(smaller.slot)};
+    const HistogramPlace built = tree.place(smaller.slot);
+    if (plan.larger_splits) tree.pairs[pair_at] = {tree.place(larger.slot), built};
     const NodeId left = plan.smaller < plan.larger ? plan.smaller : plan.larger;
-    for (const NodeId child : {left, left + 1})
-      if (child == plan.smaller ? plan.smaller_splits : plan.larger_splits) write_query(tree, query_at++, child);
+    for (const NodeId child : {left, left + 1}) {
+      if (child == plan.smaller ? !plan.smaller_splits : !plan.larger_splits) continue;
+      const bool derived = tree.search_subtracts && child == plan.larger;
+      write_query(tree, query_at++, child, derived ? built : HistogramPlace{});
+    }
   }
 };
 
-// Nodes in the order of the tree, as it is walked and stored, and its leaves.
+// Nodes in the order of the tree, as it is walked and stored, and its leaves. One block.
 struct LeavesKernel {
   Frontier tree;
   GrownOnDevice grown;
@@ -417,14 +433,14 @@ struct LeavesKernel {
   }
 };
 
-// Leaf values by gradient sums. A thread a leaf and target.
+// Leaf values by gradient sums. A thread a leaf and target; one block.
 struct LeafValueKernel {
   Frontier tree;
   GrownOnDevice grown;
   const TreeArguments* arguments;
 
   PYGBT_KERNEL void operator()() const {
-    for (std::int64_t i = first_row(); i < std::int64_t{*tree.leaves.n_items} * tree.width; i += row_step()) {
+    for (std::int64_t i = thread(); i < std::int64_t{*tree.leaves.n_items} * tree.width; i += n_threads()) {
       const auto k = static_cast<std::int32_t>(i % tree.width);
       const Cell& sum = grown.leaf_sums[i];
       double w = leaf_weight(static_cast<double>(sum.g) * tree.leaf_g_units()[k],
@@ -438,7 +454,7 @@ struct LeafValueKernel {
   }
 };
 
-// The finished tree to the others that the host fetches later.
+// The finished tree to the others that the host fetches later. Beside the update of scores.
 struct RecordKernel {
   Frontier tree;
   GrownOnDevice grown;

@@ -26,20 +26,25 @@ struct LossKernel {
   const std::int32_t* stop;
   const float* scores;  // [row][n_targets]
   const float* labels;  // [row][n_labels]
-  float* g;             // [row] of the target
+  const std::uint32_t* weights;
+  float* g;  // [row] of the target
   float* h;
   std::int64_t n_rows;
   std::int32_t target, n_targets, n_labels;
   bool one_hot;
+  ScaleSearch scales;
 
   PYGBT_KERNEL void operator()() const {
     if (*stop != 0) return;
+    Magnitudes seen;
     for (std::int64_t row = first_row(); row < n_rows; row += row_step()) {
       const float label = elementwise_label(labels + row * n_labels, n_labels, target, one_hot);
       const GradHess pair = loss.gradient(scores[row_major(row, target, n_targets)], label);
       g[row] = pair.g;
       h[row] = pair.h;
+      if (weights == nullptr || weights[row] != 0) seen.take(pair.g, pair.h);
     }
+    scales.tell(seen, target, block(), n_blocks(), target, 1);
   }
 };
 
@@ -128,64 +133,25 @@ struct TransposeKernel {
   }
 };
 
-// Largest |g| and h of the rows with weight, as bits: floats that are not negative are ordered as their bits are.
-struct ExtremesKernel {
+// The scales of gradients that are there.
+struct ScalesKernel {
   const std::int32_t* stop;
   const float* g;  // [target][row]
   const float* h;
   const std::uint32_t* weights;
   std::int64_t n_rows;
   std::int32_t n_targets;
-  std::uint32_t* out;  // [target][2], zero before
+  ScaleSearch scales;
 
   PYGBT_KERNEL void operator()() const {
     if (*stop != 0) return;
-    const std::int64_t of_target = n_blocks() / n_targets;
+    const std::int64_t of_target = n_blocks() / n_targets, number = block() % of_target;
     const auto target = static_cast<std::int32_t>(block() / of_target);
-    if (target >= n_targets) return;
     const std::int64_t first = target_major(target, 0, n_rows);
-    std::uint32_t most_g = 0, most_h = 0;
-    for (std::int64_t row = block() % of_target * n_threads() + thread(); row < n_rows;
-         row += of_target * n_threads()) {
-      if (weights != nullptr && weights[row] == 0) continue;
-      const std::uint32_t magnitude = magnitude_bits(g[first + row]), bits = magnitude_bits(h[first + row]);
-      most_g = magnitude > most_g ? magnitude : most_g;
-      most_h = bits > most_h ? bits : most_h;
-    }
-    most_g = warp_max(most_g);
-    most_h = warp_max(most_h);
-    if (thread() % kLanes != 0) return;
-    raise_to(out + 2 * target, most_g);
-    raise_to(out + 2 * target + 1, most_h);
-  }
-};
-
-struct ClearExtremesKernel {
-  const std::int32_t* stop;
-  std::uint32_t* extremes;  // [target][2]
-  std::int32_t n_targets;
-
-  PYGBT_KERNEL void operator()() const {
-    if (*stop != 0) return;
-    for (std::int64_t i = first_row(); i < 2 * n_targets; i += row_step()) extremes[i] = 0;
-  }
-};
-
-struct ScalesKernel {
-  const std::int32_t* stop;
-  const std::uint32_t* extremes;  // [target][2]
-  Quantiser* out;                 // [target][kPrecisions]
-  std::int32_t n_targets;
-  std::uint64_t total_weight;
-
-  PYGBT_KERNEL void operator()() const {
-    if (*stop != 0) return;
-    for (std::int64_t i = first_row(); i < std::int64_t{n_targets} * kPrecisions; i += row_step()) {
-      const std::uint32_t* const most = extremes + i / kPrecisions * 2;
-      out[i] = quantiser_of(static_cast<double>(std::bit_cast<float>(most[0])),
-                            static_cast<double>(std::bit_cast<float>(most[1])), static_cast<Precision>(i % kPrecisions),
-                            total_weight);
-    }
+    Magnitudes seen;
+    for (std::int64_t row = number * n_threads() + thread(); row < n_rows; row += of_target * n_threads())
+      if (weights == nullptr || weights[row] != 0) seen.take(g[first + row], h[first + row]);
+    scales.tell(seen, target, number, of_target, 0, n_targets);
   }
 };
 
@@ -251,10 +217,13 @@ void CudaBackend::gradients(const LossSpec& loss) {
     for (std::int32_t target = 0; target < n_targets_; ++target)
       visit_loss(loss, target, [&]<class Loss>(const Loss& functor) {
         const std::int64_t at = target_major(target, 0, n_rows_);
-        launch_rows(n_rows_, LossKernel<Loss>{functor, stop_.data(), scores_.data(), table_.labels(), g_.data() + at,
-                                              h_.data() + at, n_rows_, target, n_targets_, n_labels,
-                                              one_hot_labels(loss, n_labels)});
+        launch_rows(n_rows_,
+                    LossKernel<Loss>{functor, stop_.data(), scores_.data(), table_.labels(), table_.weights(),
+                                     g_.data() + at, h_.data() + at, n_rows_, target, n_targets_, n_labels,
+                                     one_hot_labels(loss, n_labels), scale_search(n_targets_)},
+                    warps() * sizeof(Magnitudes));
       });
+    return;
   } else {
     launch_rows(n_rows_, SoftmaxKernel{stop_.data(), scores_.data(), table_.labels(), g_.data(), h_.data(), n_rows_,
                                        n_targets_, n_labels, loss.soft_labels, resolve_hessian(loss.hessian)});
@@ -272,17 +241,24 @@ void CudaBackend::set_gradients(std::span<const float> g, std::span<const float>
   find_scales();
 }
 
-// Of the integers of all targets, from the gradients' largest magnitudes.
+ScaleSearch CudaBackend::scale_search(std::int32_t n_targets) {
+  host_extremes_.clear();
+  const std::int64_t most_blocks = std::max<std::int64_t>(1, blocks_for(n_rows_));
+  return {magnitudes_.make(n_targets * most_blocks),
+          most_blocks,
+          extremes_.make(std::int64_t{2} * n_targets),
+          scales_.make(std::int64_t{n_targets} * kPrecisions),
+          data_->total_weight,
+          {arrivals_.data()}};
+}
+
+// Of the integers of all targets, from their gradients.
 void CudaBackend::find_scales() {
   const std::int32_t n = n_targets_ + n_sketches_;
-  host_extremes_.clear();
-  extremes_.make(static_cast<std::size_t>(n) * 2);
-  device_.launch(1, device_.policy().n_threads, ClearExtremesKernel{stop_.data(), extremes_.data(), n});
-  device_.launch(std::max<std::int64_t>(blocks_for(n_rows_), 1) * n, device_.policy().n_threads,
-                 ExtremesKernel{stop_.data(), g_.data(), h_.data(), table_.weights(), n_rows_, n, extremes_.data()});
-  device_.launch(1, device_.policy().n_threads,
-                 ScalesKernel{stop_.data(), extremes_.data(), scales_.make(std::int64_t{n} * kPrecisions), n,
-                              data_->total_weight});
+  const ScaleSearch search = scale_search(n);
+  device_.launch(search.most_blocks * n, device_.policy().n_threads,
+                 ScalesKernel{stop_.data(), g_.data(), h_.data(), table_.weights(), n_rows_, n, search},
+                 warps() * sizeof(Magnitudes));
 }
 
 QuantisedTargets CudaBackend::quantised_targets() const {

@@ -11,6 +11,7 @@
 
 #include "backend/kernels.h"
 #include "block.h"
+#include "clear_histograms.h"
 #include "cuda_backend.h"
 #include "device.h"
 #include "math/layout.h"
@@ -26,14 +27,14 @@ struct SharedLayout {
   std::size_t shared_bytes = 0;  // there are at most
   bool counted = false;
 
-  PYGBT_HD std::size_t bytes(const Group& group, std::int32_t n_targets) const {
-    return static_cast<std::size_t>(group.n_bins) *
+  PYGBT_HD std::size_t bytes(std::int64_t n_bins, std::int32_t n_targets) const {
+    return static_cast<std::size_t>(n_bins) *
            (2 * word_bytes * static_cast<std::size_t>(n_targets) + (counted ? sizeof(std::uint32_t) : 0));
   }
   // Targets of `width` that a block adds up together; 0 where there is no room for one.
-  PYGBT_HD std::int32_t together(const Group& group, std::int32_t width) const {
+  PYGBT_HD std::int32_t together(std::int64_t n_bins, std::int32_t width) const {
     std::int32_t n = width;
-    while (n > 0 && bytes(group, n) > shared_bytes) --n;
+    while (n > 0 && bytes(n_bins, n) > shared_bytes) --n;
     return n;
   }
 };
@@ -64,13 +65,36 @@ struct SharedCells {
   }
 };
 
-// Word: of shared cells; void = straight to the nodes' cells in device memory, for groups that have no room.
-template <class Gradient, class Word>
+// Words of a group that a block adds up together: all of them, or fewer where the rows or the shared memory are few.
+struct Part {
+  const std::uint32_t* words = nullptr;  // [row][stride], of a row the part's first
+  std::int32_t stride = 0;
+  std::int32_t n_words = 0;
+  std::int32_t first = 0;  // feature
+  std::int32_t n = 0;  // features, 0 = none
+  std::int64_t first_bin = 0;
+  std::int64_t n_bins = 0;
+
+  PYGBT_KERNEL static Part of(const Group& group, const Feature* features, std::int32_t number, std::int32_t n_parts) {
+    const std::int32_t n_words = group.n_words / n_parts > 0 ? group.n_words / n_parts : 1;
+    const std::int32_t first = number * n_words * group.in_word(), left = group.n - first;
+    if (left <= 0) return {};
+    const std::int32_t n = left < n_words * group.in_word() ? left : n_words * group.in_word();
+    const Feature& last = features[group.first + first + n - 1];
+    const std::int64_t first_bin = features[group.first + first].offset;
+    return {group.words + number * n_words,       group.n_words, n_words, group.first + first, n, first_bin,
+            last.offset + last.n_bins - first_bin};
+  }
+};
+
+// Word: of shared cells; void = straight to the nodes' cells in device memory, for groups that have no room. kOne: trees of
+// one target, whose gradients lie beside the rows.
+template <class Gradient, class Word, bool kOne>
 struct HistogramKernel {
   static constexpr int kMostThreads = 1024;
   static constexpr bool kShared = !std::is_void_v<Word>;
   static constexpr bool kPacked = std::is_same_v<Word, std::uint32_t>;  // of rows without weights
-  static constexpr int kAtOnce = 4;  // rows whose bins a thread has on their way
+  static constexpr int kAtOnce = kOne ? 4 : 2;  // rows whose bins a thread has on their way
 
   Pieces pieces;
   const HistogramPlace* places;  // [item]
@@ -80,31 +104,38 @@ struct HistogramKernel {
   const Gradient* gradients[2];  // beside the rows, or [row][width] in [0]
   const std::uint32_t* weights;  // [row]; nullptr = all 1
   SharedLayout layout;
-  std::int32_t n_groups, n_parts;  // parts: of the targets, at most
+  std::int32_t n_groups;
+  std::int32_t word_parts, target_parts;  // of a group, of the targets: at most
   std::int32_t width;
-  bool in_order;
 
   PYGBT_KERNEL void operator()() const {
-    const std::int64_t of_piece = std::int64_t{n_groups} * n_parts, n_tasks = pieces.n() * of_piece;
-    for (std::int64_t task = block(); task < n_tasks; task += n_blocks()) {
-      const Group& group = groups[task / n_parts % n_groups];
-      const std::int32_t together = layout.together(group, width);
-      if ((together > 0) != kShared) continue;
-      const std::int32_t of_part = kShared ? together : width;
-      const auto first_target = static_cast<std::int32_t>(task % n_parts) * of_part;
-      if (first_target >= width) continue;
-      const std::int32_t rest = width - first_target;
-      add_up(pieces[task / of_piece], group, first_target, rest < of_part ? rest : of_part);
+    const std::int32_t of_group = word_parts * target_parts, of_piece = n_groups * of_group;
+    for (std::int64_t task = block(), n_tasks = pieces.n() * of_piece; task < n_tasks; task += n_blocks()) {
+      const auto in_piece = static_cast<std::int32_t>(task % of_piece);
+      const Group& group = groups[in_piece / of_group];
+      if ((layout.together(group.n_bins, width) > 0) != kShared) continue;
+      const Part part = Part::of(group, features, in_piece / target_parts % word_parts, word_parts);
+      if (part.n == 0) continue;
+      const std::int32_t together = kShared ? layout.together(part.n_bins, width) : width;
+      const std::int32_t first_target = in_piece % target_parts * together, rest = width - first_target;
+      if (rest <= 0) continue;
+      const RowRun run = pieces[task / of_piece];
+      const std::int32_t n_targets = rest < together ? rest : together;
+      if (group.two_byte)
+        add_up<2>(run, part, first_target, n_targets);
+      else
+        add_up<4>(run, part, first_target, n_targets);
     }
   }
 
-  PYGBT_KERNEL void add_up(const RowRun& run, const Group& group, std::int32_t first_target,
+  template <int kInWord>
+  PYGBT_KERNEL void add_up(const RowRun& run, const Part& part, std::int32_t first_target,
                            std::int32_t n_targets) const {
     const HistogramPlace& place = places[run.item];
-    Cell* const node = place.cells + row_major(group.first_bin, first_target, width);
-    std::int64_t* const counts = first_target == 0 && layout.counted ? place.counts + group.first_bin : nullptr;
+    Cell* const node = place.cells + row_major(part.first_bin, first_target, width);
+    std::int64_t* const counts = first_target == 0 && layout.counted ? place.counts + part.first_bin : nullptr;
     if constexpr (!kShared) {
-      visit_rows(run, group, first_target, [&](std::int32_t bin, std::int64_t weight, auto&& gradient_of) {
+      visit_rows<kInWord>(run, part, first_target, [&](std::int32_t bin, std::int64_t weight, auto&& gradient_of) {
         for (std::int32_t k = 0; k < n_targets; ++k) {
           const Gradient gradient = gradient_of(k);
           add_cell(node + row_major(bin, k, width), {weight * gradient.g, weight * gradient.h});
@@ -112,88 +143,63 @@ struct HistogramKernel {
         if (counts != nullptr) add(counts + bin, std::int64_t{1});
       });
     } else {
-      const std::int64_t n_cells = group.n_bins * n_targets;
+      const auto n_bins = static_cast<std::int32_t>(part.n_bins), n_cells = n_bins * n_targets;
       const SharedCells<Word> cells(n_cells);
-      for (std::int64_t i = thread(); i < 2 * n_cells; i += n_threads()) cells.g[i] = 0;
-      for (std::int64_t bin = thread(); counts != nullptr && bin < group.n_bins; bin += n_threads())
-        cells.counts[bin] = 0;
+      for (std::int32_t i = thread(); i < 2 * n_cells; i += n_threads()) cells.g[i] = 0;
+      for (std::int32_t bin = thread(); counts != nullptr && bin < n_bins; bin += n_threads()) cells.counts[bin] = 0;
       sync();
-      visit_rows(run, group, first_target, [&](std::int32_t bin, std::int64_t weight, auto&& gradient_of) {
-        for (std::int32_t k = 0; k < n_targets; ++k) {
+      visit_rows<kInWord>(run, part, first_target, [&](std::int32_t bin, std::int64_t weight, auto&& gradient_of) {
+        for (std::int32_t k = 0; k < (kOne ? 1 : n_targets); ++k) {
           const Gradient gradient = gradient_of(k);
-          cells.add_to(bin * n_targets + k, weight * gradient.g, weight * gradient.h);
+          cells.add_to(kOne ? bin : bin * n_targets + k, weight * gradient.g, weight * gradient.h);
         }
         if (counts != nullptr) add(cells.counts + bin, std::uint32_t{1});
       });
       sync();
-      for (std::int64_t i = thread(); i < n_cells; i += n_threads())
-        add_cell(node + row_major(i / n_targets, static_cast<std::int32_t>(i % n_targets), width), cells.sum(i));
-      for (std::int64_t bin = thread(); counts != nullptr && bin < group.n_bins; bin += n_threads())
+      for (std::int32_t i = thread(); i < n_cells; i += n_threads())
+        add_cell(node + row_major(i / n_targets, i % n_targets, width), cells.sum(i));
+      for (std::int32_t bin = thread(); counts != nullptr && bin < n_bins; bin += n_threads())
         if (cells.counts[bin] != 0) add(counts + bin, std::int64_t{cells.counts[bin]});
       sync();  // before the next piece clears the cells
     }
   }
 
-  // Calls body(bin of the group, weight, gradient of a target of the task, of its number there). The threads of a row take a word of
-  // its bins each.
-  template <class Body>
-  PYGBT_KERNEL void visit_rows(const RowRun& run, const Group& group, std::int32_t first_target, Body&& body) const {
-    if (group.two_byte)
-      visit_words<2>(run, group, first_target, body);
-    else
-      visit_words<4>(run, group, first_target, body);
-  }
-
+  // Calls body(bin of the part, weight, gradient of a target of the task, of its number there). The threads of a row take
+  // a word of its bins each.
   template <int kInWord, class Body>
-  PYGBT_KERNEL void visit_words(const RowRun& run, const Group& group, std::int32_t first_target, Body&& body) const {
+  PYGBT_KERNEL void visit_rows(const RowRun& run, const Part& part, std::int32_t first_target, Body&& body) const {
     constexpr int kBits = 32 / kInWord;
     constexpr std::uint32_t kMask = kInWord == 4 ? 0xffu : 0xffffu;
-    const std::int32_t word = thread() % group.n_words, step = n_threads() / group.n_words;
-    const std::int32_t n_mine = group.n - word * kInWord;  // features from this word on
+    const std::int32_t word = thread() % part.n_words, step = n_threads() / part.n_words;
+    const std::int32_t n_mine = part.n - word * kInWord;  // features from this word on
     if (n_mine <= 0) return;
     std::int32_t bin_0[kInWord];
     for (int i = 0; i < kInWord; ++i)
-      bin_0[i] = i < n_mine
-                     ? static_cast<std::int32_t>(features[group.first + word * kInWord + i].offset - group.first_bin)
-                     : 0;
+      bin_0[i] =
+          i < n_mine ? static_cast<std::int32_t>(features[part.first + word * kInWord + i].offset - part.first_bin) : 0;
     const RowId* const ids = rows[run.buffer] + run.begin;
     const auto n = static_cast<std::int32_t>(run.n);
-    for (std::int32_t i = thread() / group.n_words; i < n; i += kAtOnce * step) {
+    const Gradient* const of_rows = gradients[kOne ? run.buffer : 0] + (kOne ? run.begin : std::int64_t{first_target});
+    for (std::int32_t i = thread() / part.n_words; i < n; i += kAtOnce * step) {
       RowId row[kAtOnce];
       std::uint32_t bins[kAtOnce];
-      const Gradient* of_row[kAtOnce];
       Gradient first[kAtOnce];
       for (int u = 0; u < kAtOnce; ++u) row[u] = ids[i + u * step < n ? i + u * step : i];
       for (int u = 0; u < kAtOnce; ++u) {
-        of_row[u] = in_order ? gradients[run.buffer] + run.begin + (i + u * step < n ? i + u * step : i)
-                             : gradients[0] + row_major(row[u], first_target, width);
-        first[u] = *of_row[u];
-        bins[u] = group.words[row_major(row[u], word, group.n_words)];
+        first[u] = kOne ? of_rows[i + u * step < n ? i + u * step : i] : of_rows[row_major(row[u], 0, width)];
+        bins[u] = part.words[row_major(row[u], word, part.stride)];
       }
+      PYGBT_UNROLL  // or the arrays would lie in memory
       for (int u = 0; u < kAtOnce; ++u) {
         if (i + u * step >= n) continue;
         const std::int64_t weight = kPacked || weights == nullptr ? 1 : weights[row[u]];
+        PYGBT_UNROLL
         for (int j = 0; j < kInWord; ++j)
           if (j < n_mine)
             body(bin_0[j] + static_cast<std::int32_t>((bins[u] >> (j * kBits)) & kMask), weight,
-                 [&](std::int32_t k) { return k == 0 ? first[u] : of_row[u][k]; });
+                 [&](std::int32_t k) { return k == 0 ? first[u] : of_rows[row_major(row[u], k, width)]; });
       }
     }
-  }
-};
-
-// Cells of the nodes to zero.
-struct ClearKernel {
-  const HistogramPlace* places;
-  const std::int32_t* n_items;
-  std::int64_t n_words;  // of a node's cells
-  std::int64_t n_counts;  // 0 = not counted
-
-  PYGBT_KERNEL void operator()() const {
-    for (std::int64_t i = first_row(); i < *n_items * n_words; i += row_step())
-      reinterpret_cast<std::int64_t*>(places[i / n_words].cells)[i % n_words] = 0;
-    for (std::int64_t i = first_row(); i < *n_items * n_counts; i += row_step())
-      places[i / n_counts].counts[i % n_counts] = 0;
   }
 };
 
@@ -238,34 +244,63 @@ CudaBackend::Histogram& CudaBackend::histogram_at(NodeId node) const {
   return *histograms_[at];
 }
 
-// Rows of a piece: even work for all blocks, which take the groups and targets of a piece in turn.
-PieceSize CudaBackend::histogram_pieces() const {
+// Parts of a group's words. One where every block has rows enough: parts read a row's bins again. More where clearing the
+// cells and handing them over would take longer than the rows do, or where all targets fit into shared memory only so.
+std::int32_t CudaBackend::histogram_parts() const {
   const Policy& policy = device_.policy();
-  const auto n_groups = static_cast<std::int64_t>(table_.host_groups().size());
-  return {std::max<std::int64_t>(1, policy.histogram_blocks / n_groups), policy.histogram_rows, kPackedRows};
-}
-
-void CudaBackend::launch_histograms(const Pieces& pieces, const HistogramPlace* places, std::int64_t most_items) {
-  const Policy& policy = device_.policy();
-  const std::int64_t n_words = 2 * table_.n_bins() * request_.width;
-  const std::int64_t n_counts = request_.count_rows ? table_.n_bins() : 0;
-  launch_rows(most_items * n_words, ClearKernel{places, pieces.n_items, n_words, n_counts});
   const bool packed = !request_.wide && table_.weights() == nullptr;
   const SharedLayout layout{packed ? sizeof(std::uint32_t) : sizeof(std::uint64_t), policy.shared_bytes,
                             request_.count_rows};
+  const auto n_groups = static_cast<std::int64_t>(table_.host_groups().size());
+  const std::int64_t of_block = std::max<std::int64_t>(1, n_rows_ * n_groups / policy.histogram_blocks);
+  std::int32_t n = 1;
+  while (n < Group::kMostWords && n * of_block < policy.histogram_rows_enough) n *= 2;
+  for (const Group& group : table_.host_groups())
+    while (n < group.n_words && layout.together(group.n_bins, request_.width) > 0 &&
+           layout.bytes(table_.most_bins(group, n), request_.width) > policy.shared_bytes)
+      n *= 2;
+  std::int32_t most = 1;
+  for (const Group& group : table_.host_groups()) most = std::max(most, group.n_words);
+  return std::min(n, most);
+}
+
+// Rows of a piece: even work for all blocks, which take the groups, their parts and the targets of a piece in turn.
+PieceSize CudaBackend::histogram_pieces() const {
+  const Policy& policy = device_.policy();
+  const auto n_tasks = static_cast<std::int64_t>(table_.host_groups().size()) * histogram_parts();
+  return {std::max<std::int64_t>(1, policy.histogram_blocks / n_tasks), policy.histogram_rows, kPackedRows};
+}
+
+std::int64_t CudaBackend::blocks_to_clear(std::int64_t most_items) const {
+  const std::int64_t n_words = 2 * table_.n_bins() * request_.width;
+  return std::min(device_.policy().n_blocks, device::blocks_to_clear(most_items, n_words, device_.policy().n_threads));
+}
+
+ClearKernel CudaBackend::clear_kernel(const HistogramPlace* places, const std::int32_t* n_items) const {
+  return {places, n_items, 2 * table_.n_bins() * request_.width, request_.count_rows ? table_.n_bins() : 0};
+}
+
+// Into cells that are zero.
+void CudaBackend::launch_histograms(const Pieces& pieces, const HistogramPlace* places) {
+  const Policy& policy = device_.policy();
+  const bool packed = !request_.wide && table_.weights() == nullptr;
+  const SharedLayout layout{packed ? sizeof(std::uint32_t) : sizeof(std::uint64_t), policy.shared_bytes,
+                            request_.count_rows};
+  const std::int32_t word_parts = histogram_parts();
   std::size_t shared_bytes = 0;
-  std::int32_t n_parts = 1;
+  std::int32_t target_parts = 1;
   bool in_shared = false, in_memory = false;
   for (const Group& group : table_.host_groups()) {
-    const std::int32_t together = layout.together(group, request_.width);
+    const std::int32_t together = layout.together(group.n_bins, request_.width);
     (together > 0 ? in_shared : in_memory) = true;
     if (together == 0) continue;
-    shared_bytes = std::max(shared_bytes, layout.bytes(group, together));
-    n_parts = std::max(n_parts, (request_.width + together - 1) / together);
+    const std::int64_t n_bins = table_.most_bins(group, word_parts);
+    const std::int32_t of_part = layout.together(n_bins, request_.width);
+    shared_bytes = std::max(shared_bytes, layout.bytes(n_bins, of_part));
+    target_parts = std::max(target_parts, (request_.width + of_part - 1) / of_part);
   }
   const auto n_groups = static_cast<std::int32_t>(table_.host_groups().size());
-  const auto add_up = [&]<class Gradient, class Word>(Gradient, Word*, std::int32_t parts, std::size_t bytes) {
-    HistogramKernel<Gradient, Word> kernel;
+  const auto add_up = [&]<class Gradient, class Word, bool kOne>(HistogramKernel<Gradient, Word, kOne> kernel) {
     kernel.pieces = pieces;
     kernel.places = places;
     kernel.groups = table_.groups();
@@ -277,15 +312,21 @@ void CudaBackend::launch_histograms(const Pieces& pieces, const HistogramPlace* 
     kernel.weights = table_.weights();
     kernel.layout = layout;
     kernel.n_groups = n_groups;
-    kernel.n_parts = parts;
+    kernel.word_parts = kernel.kShared ? word_parts : 1;
+    kernel.target_parts = kernel.kShared ? target_parts : 1;
     kernel.width = request_.width;
-    kernel.in_order = in_order_;
-    device_.launch(policy.histogram_blocks, policy.histogram_threads, kernel, bytes);
+    device_.launch(policy.histogram_blocks, policy.histogram_threads, kernel, kernel.kShared ? shared_bytes : 0);
   };
-  const auto of_gradient = [&]<class Gradient>(Gradient gradient) {
-    if (in_shared && packed) add_up(gradient, static_cast<std::uint32_t*>(nullptr), n_parts, shared_bytes);
-    if (in_shared && !packed) add_up(gradient, static_cast<std::uint64_t*>(nullptr), n_parts, shared_bytes);
-    if (in_memory) add_up(gradient, static_cast<void*>(nullptr), 1, 0);
+  const auto of_word = [&]<class Gradient, class Word>(Gradient, Word*) {
+    if (in_order_)
+      add_up(HistogramKernel<Gradient, Word, true>{});
+    else
+      add_up(HistogramKernel<Gradient, Word, false>{});
+  };
+  const auto of_gradient = [&](auto gradient) {
+    if (in_shared && packed) of_word(gradient, static_cast<std::uint32_t*>(nullptr));
+    if (in_shared && !packed) of_word(gradient, static_cast<std::uint64_t*>(nullptr));
+    if (in_memory) of_word(gradient, static_cast<void*>(nullptr));
   };
   if (request_.wide)
     of_gradient(WideGradient{});
@@ -304,9 +345,12 @@ void CudaBackend::histograms(std::span<const NodeId> nodes) {
     places.push_back(place_of(*histograms_[at]));
     runs.push_back(run_of(node));
   }
-  Buffer<HistogramPlace> places_there(device_);
-  launch_histograms(pieces_.put(runs, histogram_pieces()), places_there.put(places),
-                    static_cast<std::int64_t>(nodes.size()));
+  Buffer<HistogramPlace> places_buffer(device_);
+  const HistogramPlace* const places_there = places_buffer.put(places);
+  const Pieces pieces = pieces_.put(runs, histogram_pieces());
+  device_.launch(blocks_to_clear(static_cast<std::int64_t>(nodes.size())), device_.policy().n_threads,
+                 clear_kernel(places_there, pieces.n_items));
+  launch_histograms(pieces, places_there);
 }
 
 void CudaBackend::launch_subtract(const HistogramPair* pairs, const std::int32_t* n_pairs, std::int64_t most_pairs) {

@@ -5,43 +5,16 @@
 #include "block.h"
 #include "cuda_backend.h"
 #include "device.h"
+#include "leaf_rows.h"
 #include "math/layout.h"
 #include "math/order_key.h"
 #include "math/weighted_quantile.h"
-#include "walk_rows.h"
 
 namespace pygbt::device {
 
 namespace {
 
 constexpr int kBytes = 256;  // values of a byte of a key
-
-struct LeafSumKernel {
-  QuantisedTargets targets;
-  const TreeArguments* tree;
-  Pieces leaves;
-  const RowId* rows[2];
-  Cell* out;  // [leaf][width], zero before
-  std::int32_t width;
-
-  PYGBT_KERNEL void operator()() const {
-    for (std::int64_t piece = block(), n = leaves.n(); piece < n; piece += n_blocks()) {
-      const RowRun run = leaves[piece];
-      for (std::int32_t k = 0; k < width; ++k) {
-        const QuantisedRows target = targets.rows(tree->first_target + k, Precision::kLeaf);
-        Cell sum{0, 0};
-        for (std::int64_t i = run.begin + thread(); i < run.begin + run.n; i += n_threads())
-          sum += target.weighted(rows[run.buffer][i]);
-        sum.g = block_sum(sum.g, shared<std::int64_t>());
-        sum.h = block_sum(sum.h, shared<std::int64_t>());
-        if (thread() != 0) continue;
-        Cell& cell = out[row_major(run.item, k, width)];
-        add(&cell.g, sum.g);
-        add(&cell.h, sum.h);
-      }
-    }
-  }
-};
 
 // Weights of a run's residuals by the byte of their keys at `shift`, if they follow what is found so far.
 struct ResidualKernel {
@@ -123,25 +96,6 @@ struct RankKernel {
   }
 };
 
-struct AddLeafKernel {
-  Pieces leaves;
-  const RowId* rows[2];
-  const float* values;  // [leaf][width]
-  float* scores;        // [row][n_targets]
-  const TreeArguments* tree;
-  std::int32_t width, n_targets;
-
-  PYGBT_KERNEL void operator()() const {
-    const std::int32_t target = tree->first_target;
-    for (std::int64_t piece = block(), n = leaves.n(); piece < n; piece += n_blocks()) {
-      const RowRun run = leaves[piece];
-      for (std::int64_t i = run.begin + thread(); i < run.begin + run.n; i += n_threads())
-        for (std::int32_t k = 0; k < width; ++k)
-          scores[row_major(rows[run.buffer][i], target + k, n_targets)] += values[row_major(run.item, k, width)];
-    }
-  }
-};
-
 }  // namespace
 
 PieceSize CudaBackend::leaf_piece_size() const {
@@ -151,14 +105,6 @@ PieceSize CudaBackend::leaf_piece_size() const {
 
 Pieces CudaBackend::leaf_pieces(std::span<const NodeId> leaves) {
   return pieces_.put(runs_of(leaves), leaf_piece_size());
-}
-
-void CudaBackend::launch_leaf_sums(const Pieces& leaves, std::int64_t most_leaves, Cell* out) {
-  device_.launch(
-      blocks_for(leaf_piece_size(), most_leaves), device_.policy().n_threads,
-      LeafSumKernel{
-          quantised_targets(), tree_.data(), leaves, {rows_[0].data(), rows_[1].data()}, out, leaf_width(request_)},
-      warps() * sizeof(std::int64_t));
 }
 
 void CudaBackend::leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out) {
@@ -215,20 +161,6 @@ void CudaBackend::leaf_quantiles(std::span<const NodeId> leaves, std::int32_t ta
   const std::vector<float> found = values.get();
   for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf)
     out[leaf] = found[leaf * width + static_cast<std::size_t>(k)];
-}
-
-void CudaBackend::launch_add_scores(const Pieces& leaves, std::int64_t most_leaves, const ScoredTree& tree) {
-  device_.launch(blocks_for(leaf_piece_size(), most_leaves), device_.policy().n_threads,
-                 AddLeafKernel{leaves,
-                               {rows_[0].data(), rows_[1].data()},
-                               tree.leaf_values,
-                               scores_.data(),
-                               tree_.data(),
-                               tree.width,
-                               n_targets_});
-  if (request_.subsample >= 1.0 && table_.weights() == nullptr) return;
-  launch_rows(n_rows_, WalkKernel{rows_[0].data(), n_drawn_.data(), n_rows_, tree.nodes, tree.bins, table_.columns(),
-                                  tree.leaf_values, scores_.data(), tree_.data(), tree.width, n_targets_});
 }
 
 void CudaBackend::add_scores(const BinnedTree& tree, std::span<const NodeId> leaf_nodes) {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows to their children, order kept, in three launches over tiles of rows: which side each goes to and how many of a
-// tile go left; how many lie before each tile; the move. Called by the partition, by the growth of whole trees and by the
-// draw of a tree's rows, which differ in what decides the side:
+// Rows to their children, order kept, in two launches over tiles of rows: which side each goes to, how many of a tile go
+// left and how many lie before each tile; the move. Called by the partition, by the growth of whole trees and by the draw
+// of a tree's rows, which differ in what decides the side:
 //
 //   buffer a  [ tile 0 ][ tile 1 ][ tile 2 ]          rows of one item
 //   buffer b  [ left of 0, 1, 2  ][ right of 0, 1, 2 ]
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "base/types.h"
@@ -22,112 +23,198 @@ struct RowBuffers {
   RowId* rows[2];
   std::uint8_t* beside[2];
   std::int64_t bytes;
+
+  // Chosen without an index: that would put the pointers into memory.
+  PYGBT_KERNEL RowId* rows_of(std::int32_t buffer) const { return buffer == 0 ? rows[0] : rows[1]; }
+  template <class T>
+  PYGBT_KERNEL T* beside_of(std::int32_t buffer) const {
+    return reinterpret_cast<T*>(buffer == 0 ? beside[0] : beside[1]);
+  }
 };
 
-template <class Side>
+inline constexpr int kWordsAtOnce = 4;  // of 32 rows each, that a warp has on their way
+
+// Sides of the rows of a tile, a bit each: words [tile][words_of_tile].
+struct Sides {
+  std::uint32_t* words;
+  const std::int64_t* tile_rows;  // [1] at most
+
+  PYGBT_KERNEL std::uint32_t* of_tile(std::int64_t tile) const { return words + tile * ((*tile_rows + 31) / 32); }
+};
+
+// The last block adds up how many lie before each tile, then does what follows.
+template <class Side, class Then>
 struct SideKernel {
+  static constexpr int kLeastBlocks = 6;
+
   Side side;
   Pieces tiles;
   RowBuffers buffers;
-  std::uint8_t* sides;  // [place]
-  std::int64_t* tile_lefts;  // [tile]
+  Sides sides;
+  std::int64_t* lefts_before;  // [tile + 1] rows of all tiles before it that go left
+  std::int64_t* left_counts;  // [item]
+  Arrivals arrivals;
+  Then then;
+
+  PYGBT_KERNEL void operator()() const {
+    const std::int64_t n = tiles.n();
+    for (std::int64_t t = block(); t < n; t += n_blocks()) {
+      const RowRun tile = tiles[t];
+      const std::int32_t n_left = block_sum(find_sides(tile, sides.of_tile(t)), shared<std::int32_t>());
+      if (thread() == 0) lefts_before[t] = n_left;
+    }
+    if (!arrivals.last_of_tasks(n)) return;
+    add_up(n);
+    sync();
+    then();
+  }
+
+  // How many rows go left, as the first lane of each warp has counted them.
+  PYGBT_KERNEL std::int32_t find_sides(const RowRun& tile, std::uint32_t* words) const {
+    const auto left = side.of(tile.item);
+    const RowId* const rows = buffers.rows_of(tile.buffer) + tile.begin;
+    const auto n = static_cast<std::int32_t>(tile.n);
+    const std::int32_t lane = thread() % kLanes;
+    std::int32_t n_left = 0;
+    for (std::int32_t first = (thread() - lane) * kWordsAtOnce; first < n; first += n_threads() * kWordsAtOnce) {
+      RowId row[kWordsAtOnce];
+      bool goes_left[kWordsAtOnce];
+      PYGBT_UNROLL
+      for (int u = 0; u < kWordsAtOnce; ++u) {
+        const std::int32_t i = first + u * kLanes + lane;
+        row[u] = rows[i < n ? i : n - 1];
+      }
+      PYGBT_UNROLL
+      for (int u = 0; u < kWordsAtOnce; ++u) goes_left[u] = left(row[u]) && first + u * kLanes + lane < n;
+      PYGBT_UNROLL
+      for (int u = 0; u < kWordsAtOnce; ++u) {
+        const std::uint32_t word = ballot(goes_left[u]);
+        if (lane != 0 || first + u * kLanes >= n) continue;
+        words[first / kLanes + u] = word;
+        n_left += count_bits(word);
+      }
+    }
+    return n_left;
+  }
+
+  // A thread some tiles side by side.
+  PYGBT_KERNEL void add_up(std::int64_t n) const {
+    const std::int64_t n_mine = (n + n_threads() - 1) / n_threads(), first = thread() * n_mine;
+    const std::int64_t end = first + n_mine < n ? first + n_mine : n;
+    std::int64_t mine = 0, total = 0;
+    for (std::int64_t t = first; t < end; ++t) mine += lefts_before[t];
+    std::int64_t before = block_scan(mine, shared<std::int64_t>(), total);
+    for (std::int64_t t = first; t < end; ++t) {
+      const std::int64_t n_left = lefts_before[t];
+      lefts_before[t] = before;
+      before += n_left;
+    }
+    if (thread() == 0) lefts_before[n] = total;
+    sync();
+    for (std::int32_t item = thread(); item < *tiles.n_items; item += n_threads())
+      left_counts[item] = lefts_before[tiles.first[item + 1]] - lefts_before[tiles.first[item]];
+  }
+};
+
+template <class Beside>
+struct MoveKernel {
+  Pieces tiles;
+  const std::int64_t* lefts_before;
+  const std::int64_t* left_counts;
+  Sides sides;
+  RowBuffers buffers;
+  Beside beside;
 
   PYGBT_KERNEL void operator()() const {
     for (std::int64_t t = block(), n = tiles.n(); t < n; t += n_blocks()) {
       const RowRun tile = tiles[t];
-      std::int64_t n_left = 0;
-      for (std::int64_t i = tile.begin + thread(); i < tile.begin + tile.n; i += n_threads()) {
-        const bool left = side(tile.item, buffers.rows[tile.buffer][i]);
-        sides[i] = left;
-        n_left += left;
-      }
-      n_left = block_sum(n_left, shared<std::int64_t>());
-      if (thread() == 0) tile_lefts[t] = n_left;
+      move_tile(tile, sides.of_tile(t), lefts_before[t] - lefts_before[tiles.first[tile.item]]);
     }
-  }
-};
-
-// A block an item.
-struct TileOffsetKernel {
-  Pieces tiles;
-  std::int64_t* tile_lefts;  // [tile] of the tile; becomes those of the tiles before it
-  std::int64_t* left_counts;  // [item]
-
-  PYGBT_KERNEL void operator()() const {
-    if (block() >= *tiles.n_items) return;
-    const std::int64_t end = tiles.first[block() + 1];
-    std::int64_t before = 0;
-    for (std::int64_t first = tiles.first[block()]; first < end; first += n_threads()) {
-      const std::int64_t tile = first + thread();
-      std::int64_t total = 0;
-      const std::int64_t here = block_scan(tile < end ? tile_lefts[tile] : 0, shared<std::int64_t>(), total);
-      if (tile < end) tile_lefts[tile] = before + here;
-      before += total;
-    }
-    if (thread() == 0) left_counts[block()] = before;
-  }
-};
-
-struct MoveKernel {
-  Pieces tiles;
-  const std::int64_t* tile_lefts;
-  const std::int64_t* left_counts;
-  const std::uint8_t* sides;
-  RowBuffers buffers;
-
-  PYGBT_KERNEL void operator()() const {
-    for (std::int64_t t = block(), n = tiles.n(); t < n; t += n_blocks()) move_tile(tiles[t], tile_lefts[t]);
+    beside();
   }
 
-  PYGBT_KERNEL void move_tile(const RowRun& tile, std::int64_t lefts_before) const {
+  // A warp some words side by side.
+  PYGBT_KERNEL void move_tile(const RowRun& tile, const std::uint32_t* words, std::int64_t n_before) const {
+    const auto n = static_cast<std::int32_t>(tile.n);
+    const std::int32_t n_words = (n + kLanes - 1) / kLanes, n_warps = n_threads() / kLanes;
+    const std::int32_t of_warp = (n_words + n_warps - 1) / n_warps, lane = thread() % kLanes;
+    const std::int32_t first = thread() / kLanes * of_warp, end = first + of_warp < n_words ? first + of_warp : n_words;
+    const std::int32_t lefts = lefts_before_warp(words, first, end);
     const std::int64_t begin = tiles.items[tile.item].begin;
-    std::int64_t left_at = begin + lefts_before;
-    std::int64_t right_at = begin + left_counts[tile.item] + (tile.begin - begin) - lefts_before;
-    for (std::int64_t first = 0; first < tile.n; first += n_threads()) {
-      const std::int64_t n_here = tile.n - first < n_threads() ? tile.n - first : n_threads();
-      const std::int64_t from = tile.begin + first + thread();
-      const bool here = thread() < n_here;
-      const bool left = here && sides[from] != 0;
-      std::int32_t n_left = 0;
-      const std::int32_t before = block_scan<std::int32_t>(left, shared<std::int32_t>(), n_left);
-      if (here) move(tile.buffer, from, left ? left_at + before : right_at + thread() - before);
-      left_at += n_left;
-      right_at += n_here - n_left;
+    std::int64_t left_at = begin + n_before + lefts;
+    std::int64_t right_at = begin + left_counts[tile.item] + (tile.begin - begin) - n_before + first * kLanes - lefts;
+    const std::uint32_t lanes_below = (std::uint32_t{1} << lane) - 1u;
+    for (std::int32_t word = first; word < end; word += kWordsAtOnce) {
+      std::uint32_t left[kWordsAtOnce];
+      std::int64_t to[kWordsAtOnce];
+      PYGBT_UNROLL
+      for (int u = 0; u < kWordsAtOnce; ++u) left[u] = word + u < end ? words[word + u] : 0u;
+      PYGBT_UNROLL
+      for (int u = 0; u < kWordsAtOnce; ++u) {
+        const std::int32_t at = (word + u) * kLanes, n_left = count_bits(left[u]),
+                           before = count_bits(left[u] & lanes_below);
+        const bool here = word + u < end && at + lane < n;
+        to[u] = !here ? -1 : (left[u] >> lane & 1u) != 0 ? left_at + before : right_at + lane - before;
+        left_at += n_left;
+        right_at += (n - at < kLanes ? n - at : kLanes) - n_left;
+      }
+      const std::int64_t from = tile.begin + std::int64_t{word} * kLanes + lane;
+      const std::int32_t other = 1 - tile.buffer;
+      move(buffers.rows_of(tile.buffer) + from, buffers.rows_of(other), to);
+      if (buffers.bytes == 4)
+        move(buffers.beside_of<std::uint32_t>(tile.buffer) + from, buffers.beside_of<std::uint32_t>(other), to);
+      if (buffers.bytes == 8)
+        move(buffers.beside_of<std::uint64_t>(tile.buffer) + from, buffers.beside_of<std::uint64_t>(other), to);
     }
   }
 
-  PYGBT_KERNEL void move(std::int32_t buffer, std::int64_t from, std::int64_t to) const {
-    buffers.rows[1 - buffer][to] = buffers.rows[buffer][from];
-    if (buffers.bytes == 4)
-      reinterpret_cast<std::uint32_t*>(buffers.beside[1 - buffer])[to] =
-          reinterpret_cast<const std::uint32_t*>(buffers.beside[buffer])[from];
-    if (buffers.bytes == 8)
-      reinterpret_cast<std::uint64_t*>(buffers.beside[1 - buffer])[to] =
-          reinterpret_cast<const std::uint64_t*>(buffers.beside[buffer])[from];
+  // Rows of the tile that go left before the words of this warp.
+  PYGBT_KERNEL std::int32_t lefts_before_warp(const std::uint32_t* words, std::int32_t first, std::int32_t end) const {
+    auto* const of_warp = shared<std::int32_t>();
+    std::int32_t n_left = 0;
+    for (std::int32_t word = first + thread() % kLanes; word < end; word += kLanes) n_left += count_bits(words[word]);
+    n_left = warp_sum(n_left);
+    sync();  // whoever read of_warp before has done so
+    if (thread() % kLanes == 0) of_warp[thread() / kLanes] = n_left;
+    sync();
+    std::int32_t before = 0;
+    for (std::int32_t warp = 0; warp < thread() / kLanes; ++warp) before += of_warp[warp];
+    return before;
+  }
+
+  template <class T>
+  PYGBT_KERNEL static void move(const T* from, T* out, const std::int64_t (&to)[kWordsAtOnce]) {
+    T here[kWordsAtOnce] = {};
+    PYGBT_UNROLL
+    for (int u = 0; u < kWordsAtOnce; ++u)
+      if (to[u] >= 0) here[u] = from[u * kLanes];
+    PYGBT_UNROLL
+    for (int u = 0; u < kWordsAtOnce; ++u)
+      if (to[u] >= 0) out[to[u]] = here[u];
   }
 };
 
 // Moves the rows of the items of `tiles` to the other buffer; how many of each go left is in moves_.left_counts. The
-// gradients move with them if they have bytes.
-template <class Side>
-void CudaBackend::move_rows(const Pieces& tiles, std::int64_t most_items, const Side& side,
-                            std::int64_t gradient_bytes) {
+// gradients move with them if they have bytes. Once the numbers are known one block does `then`; the blocks that move do
+// `beside`, too, which may want more of them.
+template <class Side, class Then, class Beside>
+void CudaBackend::move_rows(const Pieces& tiles, std::int64_t most_items, const Side& side, std::int64_t gradient_bytes,
+                            const Then& then, const Beside& beside, std::int64_t blocks_beside) {
   const Policy& policy = device_.policy();
-  const std::int64_t n_tiles = most_pieces(n_rows_, most_items, tile_pieces());
-  moves_.tile_lefts.make(n_tiles);
-  moves_.left_counts.make(most_items);
-  moves_.sides.make(n_rows_);
+  make_moves(most_items);
   const RowBuffers buffers{
       {rows_[0].data(), rows_[1].data()}, {gradients_[0].data(), gradients_[1].data()}, gradient_bytes};
-  const std::size_t scratch = warps() * sizeof(std::int64_t);
+  const Sides sides{moves_.sides.data(), tiles.rows};
   const std::int64_t blocks = blocks_for(tile_pieces(), most_items);
-  device_.launch(blocks, policy.n_threads,
-                 SideKernel<Side>{side, tiles, buffers, moves_.sides.data(), moves_.tile_lefts.data()}, scratch);
-  device_.launch(most_items, policy.n_threads,
-                 TileOffsetKernel{tiles, moves_.tile_lefts.data(), moves_.left_counts.data()}, scratch);
-  device_.launch(blocks, policy.n_threads,
-                 MoveKernel{tiles, moves_.tile_lefts.data(), moves_.left_counts.data(), moves_.sides.data(), buffers},
-                 scratch);
+  device_.launch(
+      blocks, policy.n_threads,
+      SideKernel<Side, Then>{
+          side, tiles, buffers, sides, moves_.lefts_before.data(), moves_.left_counts.data(), {arrivals_.data()}, then},
+      block_scratch());
+  device_.launch(
+      std::max(blocks, blocks_beside), policy.n_threads,
+      MoveKernel<Beside>{tiles, moves_.lefts_before.data(), moves_.left_counts.data(), sides, buffers, beside},
+      block_scratch());
 }
 
 }  // namespace pygbt::device

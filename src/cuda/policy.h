@@ -9,6 +9,7 @@ namespace pygbt::device {
 
 struct Policy {
   int n_threads = 256;                  // of a block
+  bool early_launches = false;          // a launch takes its place before the one before it is done (gpu/runtime.h)
   std::int64_t n_blocks = 1024;         // of a pass over the rows at most: each block takes many rows
   std::int64_t tile_rows = 2048;        // rows of a node that a block moves to its children at a time, at most
   std::int64_t least_tile_rows = 256;   // at least, where there are fewer rows than work for all blocks
@@ -17,6 +18,7 @@ struct Policy {
   std::int64_t histogram_blocks =
       132;  // as many as run at once: each clears its cells and hands them over, piece by piece
   std::int64_t histogram_rows = 1024;   // of a piece at least
+  std::int64_t histogram_rows_enough = 2048;  // that a block adds up while it clears its cells and hands them over
   std::size_t group_bytes = 64 << 10;   // packed cells of the features that a block adds up together
   std::size_t shared_bytes = 48 << 10;  // of a block at most
   std::size_t scratch_bytes = std::size_t{1} << 28;  // running sums of a search at a time
@@ -56,6 +58,16 @@ constexpr int most_threads() {
     return 256;
 }
 
+// Blocks that a multiprocessor should run at once, at least: a kernel whose last block does something long would have few
+// for the registers that it takes.
+template <class Kernel>
+constexpr int least_blocks() {
+  if constexpr (requires { Kernel::kLeastBlocks; })
+    return Kernel::kLeastBlocks;
+  else
+    return 1;
+}
+
 // Small numbers, for tests: a table of a few hundred rows has several blocks, tiles, chunks and groups of features, and
 // features that have no room in shared memory.
 inline void make_small(Policy& policy) {
@@ -67,6 +79,7 @@ inline void make_small(Policy& policy) {
   policy.histogram_threads = 64;
   policy.histogram_blocks = 5;
   policy.histogram_rows = 96;
+  policy.histogram_rows_enough = 400;
   policy.group_bytes = 2 << 10;
   policy.shared_bytes = 6 << 10;
   policy.scratch_bytes = 1 << 18;

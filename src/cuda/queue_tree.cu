@@ -10,7 +10,9 @@
 #include "cuda_backend.h"
 #include "device.h"
 #include "frontier_kernels.h"
+#include "leaf_rows.h"
 #include "move_rows.h"
+#include "quantise_rows.h"
 
 namespace pygbt::device {
 
@@ -123,6 +125,9 @@ void CudaBackend::make_growth(const TreeOrder& order) {
   tree.n_bins = table_.n_bins();
   tree.width = width;
   tree.lists_by_depth = order.features.size() > 1;
+  // Features that a search leaves out may be searched further down where each level has a list of its own.
+  tree.search_subtracts =
+      !tree.lists_by_depth && !table_.any_categorical() && order.limits.order != GrowOrder::kSymmetric;
   tree.tile_size = tile_pieces();
   tree.histogram_size = histogram_pieces();
   tree.leaf_size = leaf_piece_size();
@@ -152,6 +157,12 @@ void CudaBackend::make_growth(const TreeOrder& order) {
   records.first = growth.record_memory.make_zero(static_cast<std::size_t>(growth.capacity * records.stride));
   growth.lists.clear();
   growth.recordings.clear();
+  drawn_sums_.make_zero(static_cast<std::size_t>(width));
+  arrivals_.make_zero(static_cast<std::size_t>(n_queries) + 1);
+  const HistogramPlace root{tree.arena, tree.count_arena};
+  growth.root.put(std::span(&root, 1));
+  constexpr std::int32_t kOne = 1;
+  growth.one.put(std::span(&kOne, 1));
 }
 
 void CudaBackend::send_lists(const std::vector<std::vector<FeatureId>>& lists) {
@@ -193,13 +204,18 @@ void CudaBackend::queue_tree(const TreeOrder& order) {
 
 // Steps with twice the nodes each.
 void CudaBackend::launch_levels(const TreeOrder& order) {
+  const LeavesKernel list_leaves{growth_.tree, growth_.grown, table_.features()};
   launch_start(order);
-  launch_step(order, 1);
-  std::int64_t n_items = 1;  // nodes that the step expands, at most
+  if (growth_.bounds.steps == 0) device_.launch(1, device_.policy().n_threads, list_leaves, block_scratch());
+  std::int64_t n_queries = 1, n_items = 1;  // nodes that the step searches and expands, at most
   for (std::int64_t step = 1; step <= growth_.bounds.steps; ++step) {
-    launch_expansion(n_items);
-    if (step < growth_.bounds.steps) launch_step(order, 2 * n_items);
-    n_items = std::min(growth_.bounds.items, 2 * n_items);
+    launch_step(order, n_queries);
+    if (step < growth_.bounds.steps)
+      launch_expansion(n_items, Nothing{});
+    else
+      launch_expansion(n_items, list_leaves);
+    n_queries = 2 * n_items;
+    n_items = std::min(growth_.bounds.items, n_queries);
   }
   launch_leaves(order);
 }
@@ -210,29 +226,34 @@ void CudaBackend::launch_best_first(const TreeOrder& order, TreeRecordings& reco
   const std::int64_t n_items = growth_.bounds.items, at_once = device_.policy().steps_at_once;
   device_.replay(recordings.start, [&] {
     launch_start(order);
-    launch_step(order, 1);
+    if (growth_.bounds.steps > 0) launch_step(order, 1);
   });
   bool growing = true;
   for (std::int64_t done = 0; growing && done < growth_.bounds.steps; done += at_once) {
     device_.replay(recordings.steps, [&] {
       for (std::int64_t step = 0; step < at_once; ++step) {
-        launch_expansion(n_items);
+        launch_expansion(n_items, Nothing{});
         launch_step(order, 2 * n_items);
       }
     });
     growing = device_.report(growth_.reports, &growth_.tree.state->n_expanded) != 0;
   }
   device_.forget(growth_.reports);
-  device_.replay(recordings.leaves, [&] { launch_leaves(order); });
+  device_.replay(recordings.leaves, [&] {
+    device_.launch(1, device_.policy().n_threads, LeavesKernel{growth_.tree, growth_.grown, table_.features()},
+                   block_scratch());
+    launch_leaves(order);
+  });
 }
 
-// Histograms and cuts of the nodes that the step before has listed.
+// Histograms and cuts of the nodes that the step before has listed; then which nodes are expanded next.
 void CudaBackend::launch_step(const TreeOrder& order, std::int64_t n_queries) {
   const Growth& growth = growth_;
   const bool shared = order.limits.order == GrowOrder::kSymmetric;
   const std::int64_t n_built = (n_queries + 1) / 2, n_sets = shared ? 1 : n_queries;
-  launch_histograms(growth.tree.built, growth.tree.places, n_built);
-  if (n_queries > 1) launch_subtract(growth.tree.pairs, &growth.tree.state->n_pairs, n_built);
+  launch_histograms(growth.tree.built, growth.tree.places);
+  if (n_queries > 1 && !growth.tree.search_subtracts)
+    launch_subtract(growth.tree.pairs, &growth.tree.state->n_pairs, n_built);
   Search search = search_memory(order.rules, static_cast<std::size_t>(n_queries), static_cast<std::size_t>(n_sets),
                                 shared, growth.most_features);
   search.queries = growth.tree.queries;
@@ -249,55 +270,64 @@ void CudaBackend::launch_step(const TreeOrder& order, std::int64_t n_queries) {
   search.monotone = growth.tree.monotone;
   launch_search(search,
                 {growth.tree.searched, growth.tree.cuts, growth.tree.left, growth.tree.left_bins, growth.tree.n_words},
-                n_queries, n_sets);
+                n_queries, n_sets, growth.tree);
 }
 
-// Rows, integers and the root.
+// Rows, integers and the root, whose histogram is cleared meanwhile.
 void CudaBackend::launch_start(const TreeOrder& order) {
-  const Growth& growth = growth_;
-  const std::int64_t* const n_drawn = start_tree(order.request);
+  Growth& growth = growth_;
   const bool own_totals = order.guessed && (order.request.wide || order.request.subsample < 1.0);
+  request_ = order.request;
   if (own_totals) {
     device_.fill(growth.totals, 0, static_cast<std::size_t>(order.request.width) * sizeof(DrawnSums));
     for (std::int32_t k = 0; k < order.request.width; ++k) launch_totals(tree_.data(), k, growth.totals + k);
   }
-  device_.launch(
-      1, device_.policy().n_threads,
-      StartKernel{growth.tree, tree_.data(), drawn_sums_.data(), own_totals ? growth.totals : drawn_sums_.data(),
-                  extremes_.data(), scales_.data(), n_drawn, n_drawn_.data(), stop_.data(), n_rows_,
-                  data_->total_weight, data_->weight_unit, order.min_cat_weight, order.request.wide, order.guessed},
-      warps() * sizeof(std::int64_t));
+  if (!draws_all()) make_moves(1);
+  const StartKernel start{growth.tree,
+                          tree_.data(),
+                          drawn_sums_.data(),
+                          own_totals ? growth.totals : drawn_sums_.data(),
+                          extremes_.data(),
+                          scales_.data(),
+                          draws_all() ? nullptr : moves_.left_counts.data(),
+                          n_drawn_.make(std::size_t{1}),
+                          stop_.data(),
+                          n_rows_,
+                          data_->total_weight,
+                          data_->weight_unit,
+                          order.min_cat_weight,
+                          order.request.wide,
+                          order.guessed};
+  start_tree(order.request, start, clear_kernel(growth.root.data(), growth.one.data()), blocks_to_clear(1));
 }
 
-// Children of the nodes that are cut next, and their rows.
-void CudaBackend::launch_expansion(std::int64_t n_items) {
-  const Growth& growth = growth_;
-  const int n_threads = device_.policy().n_threads;
-  const std::size_t scratch = warps() * sizeof(std::int64_t);
-  device_.launch(1, n_threads, ExpandKernel{growth.tree, table_.features()},
-                 std::max(scratch, static_cast<std::size_t>(n_threads) * sizeof(ExpandKernel::Pick)));
-  const CutSide side{growth.tree.moved, growth.tree.left_bins, table_.columns()};
-  move_rows(growth.tree.tiles, n_items, side, in_order_ ? gradient_bytes() : 0);
-  device_.launch(1, n_threads, ChildrenKernel{growth.tree, moves_.left_counts.data()}, scratch);
+// Children of the nodes that are cut next, their rows and room for their histograms. Once the children are known one
+// block does `then`.
+template <class Then>
+void CudaBackend::launch_expansion(std::int64_t n_items, const Then& then) {
+  const Frontier& tree = growth_.tree;
+  make_moves(n_items);
+  const CutSide side{tree.moved, tree.left_bins, table_.columns()};
+  move_rows(tree.tiles, n_items, side, in_order_ ? gradient_bytes() : 0,
+            InTurn{ChildrenKernel{tree, moves_.left_counts.data()}, then},
+            clear_kernel(tree.places, tree.built.n_items), blocks_to_clear(n_items));
 }
 
 // Leaf values and scores.
 void CudaBackend::launch_leaves(const TreeOrder& order) {
   const Growth& growth = growth_;
   const GrownOnDevice& grown = growth.grown;
-  const int n_threads = device_.policy().n_threads;
   const std::int64_t n_leaves = (growth.bounds.nodes + 1) / 2;
-  device_.launch(1, n_threads, LeavesKernel{growth.tree, grown, table_.features()}, warps() * sizeof(std::int64_t));
-  launch_leaf_sums(growth.tree.leaves, n_leaves, grown.leaf_sums);
   if (order.quantile_levels.empty()) {
-    launch_rows(n_leaves * order.request.width, LeafValueKernel{growth.tree, grown, tree_.data()});
+    launch_leaf_sums(growth.tree.leaves, n_leaves, grown.leaf_sums, LeafValueKernel{growth.tree, grown, tree_.data()});
   } else {
+    launch_leaf_sums(growth.tree.leaves, n_leaves, grown.leaf_sums);
     for (std::int32_t k = 0; k < order.request.width; ++k)
       launch_leaf_quantiles(growth.tree.leaves, n_leaves, k, order.quantile_levels[static_cast<std::size_t>(k)],
                             grown.leaf_values);
   }
-  launch_add_scores(growth.tree.leaves, n_leaves, {grown.nodes, grown.bins, grown.leaf_values, order.request.width});
-  device_.launch(kRecordBlocks, n_threads, RecordKernel{growth.tree, grown, growth.records, tree_.data()});
+  launch_add_scores(growth.tree.leaves, n_leaves, {grown.nodes, grown.bins, grown.leaf_values, order.request.width},
+                    RecordKernel{growth.tree, grown, growth.records, tree_.data()});
 }
 
 // The trees of the records, up to the first that was not grown.

@@ -7,6 +7,7 @@
 #include "categories.h"
 #include "cuda_backend.h"
 #include "device.h"
+#include "frontier_kernels.h"
 #include "math/layout.h"
 #include "parcel.h"
 #include "split_search.h"
@@ -21,11 +22,15 @@ struct RunningKernel {
 
   PYGBT_KERNEL void operator()() const {
     const auto q = static_cast<std::int32_t>(block() / search.most_features);
-    if (q >= *search.n_queries) return;
+    if (q < *search.n_queries) add_up(q);
+  }
+
+  PYGBT_KERNEL void add_up(std::int32_t q) const {
     const Query& query = search.queries[q];
     const FeatureId f = search.feature_of(query.set);
     if (f < 0) return;
     const Feature feature = search.features[f];
+    if (query.sibling.cells != nullptr) subtract(query, feature);
     const std::int32_t n = search.n_steps(query.set, f);
     const std::uint16_t* const order = search.order + (feature.categorical ? search.bin_of(query.set, feature) : 0);
     const std::uint8_t* const category =
@@ -35,28 +40,21 @@ struct RunningKernel {
     for (std::int32_t k = 0; k < search.width; ++k) {
       Cell* const out = search.running + search.bin_of(q, feature) * search.width + k;
       const auto of_bin = [&](std::int32_t bin) { return search.cell(query, feature, bin)[k]; };
-      Cell rare{0, 0};
-      if (pooled) {
-        rare.g = pool(feature, category, [&](std::int32_t bin) { return of_bin(bin).g; });
-        rare.h = pool(feature, category, [&](std::int32_t bin) { return of_bin(bin).h; });
-      }
-      const auto of_step = [&](std::int32_t step) {
-        if (!feature.categorical) return of_bin(step);
-        const std::uint16_t entry = order[step - 1];
-        return entry == kRarePool ? rare : of_bin(entry);
-      };
-      run(
-          n, sum, [&](std::int32_t step) { return of_step(step).g; },
-          [&](std::int32_t step, std::int64_t g) { out[std::int64_t{step - 1} * search.width].g = g; });
-      run(
-          n, sum, [&](std::int32_t step) { return of_step(step).h; },
-          [&](std::int32_t step, std::int64_t h) { out[std::int64_t{step - 1} * search.width].h = h; });
+      const Cell rare = pooled ? pool<Cell>(feature, category, of_bin) : Cell{};
+      run<Cell>(
+          n, sum,
+          [&](std::int32_t step) {
+            if (!feature.categorical) return of_bin(step);
+            const std::uint16_t entry = order[step - 1];
+            return entry == kRarePool ? rare : of_bin(entry);
+          },
+          [&](std::int32_t step, const Cell& cell) { out[std::int64_t{step - 1} * search.width] = cell; });
     }
     if (search.running_counts == nullptr) return;
     std::int64_t* const out = search.running_counts + search.bin_of(q, feature);
     const auto of_bin = [&](std::int32_t bin) { return search.count(query, feature, bin); };
-    const std::int64_t rare = pooled ? pool(feature, category, of_bin) : 0;
-    run(
+    const std::int64_t rare = pooled ? pool<std::int64_t>(feature, category, of_bin) : 0;
+    run<std::int64_t>(
         n, sum,
         [&](std::int32_t step) {
           if (!feature.categorical) return of_bin(step);
@@ -65,29 +63,40 @@ struct RunningKernel {
         [&](std::int32_t step, std::int64_t count) { out[step - 1] = count; });
   }
 
+  // Makes what is the parent's the node's own.
+  PYGBT_KERNEL void subtract(const Query& query, const Feature& feature) const {
+    const std::int64_t first = feature.offset * search.width, n = std::int64_t{feature.n_bins} * search.width;
+    for (std::int64_t i = first + thread(); i < first + n; i += n_threads())
+      query.of_node.cells[i] -= query.sibling.cells[i];
+    if (query.of_node.counts != nullptr)
+      for (std::int64_t bin = feature.offset + thread(); bin < feature.offset + feature.n_bins; bin += n_threads())
+        query.of_node.counts[bin] -= query.sibling.counts[bin];
+    sync();
+  }
+
   PYGBT_KERNEL bool has_pool(const std::uint16_t* order, std::int32_t n) const {
     std::int64_t here = 0;
     for (std::int32_t i = thread(); i < n; i += n_threads()) here += order[i] == kRarePool;
     return block_sum(here, shared<std::int64_t>()) > 0;
   }
 
-  template <class Value>
-  PYGBT_KERNEL std::int64_t pool(const Feature& feature, const std::uint8_t* category, Value&& value) const {
-    std::int64_t sum = 0;
+  template <class T, class Value>
+  PYGBT_KERNEL T pool(const Feature& feature, const std::uint8_t* category, Value&& value) const {
+    T sum{};
     for (std::int32_t bin = 1 + thread(); bin < feature.n_bins; bin += n_threads())
       if (category[bin] == kRare) sum += value(bin);
-    return block_sum(sum, shared<std::int64_t>());
+    return block_sum(sum, shared<T>());
   }
 
   // Writes the values of steps 1 .. n, summed up to each step or as they are.
-  template <class Value, class Write>
+  template <class T, class Value, class Write>
   PYGBT_KERNEL void run(std::int32_t n, bool sum, Value&& value, Write&& write) const {
-    std::int64_t before = 0;
+    T before{};
     for (std::int32_t first = 1; first <= n; first += n_threads()) {
       const std::int32_t step = first + thread();
-      const std::int64_t here = step <= n ? value(step) : 0;
-      std::int64_t total = 0;
-      const std::int64_t lower = block_scan(here, shared<std::int64_t>(), total);
+      const T here = step <= n ? value(step) : T{};
+      T total{};
+      const T lower = block_scan(here, shared<T>(), total);
       if (step <= n) write(step, sum ? before + lower + here : here);
       before += total;
     }
@@ -101,7 +110,10 @@ struct JudgeKernel {
 
   PYGBT_KERNEL void operator()() const {
     const auto set = static_cast<std::int32_t>(block() / search.most_features);
-    if (set >= *search.n_sets) return;
+    if (set < *search.n_sets) judge_all(set);
+  }
+
+  PYGBT_KERNEL void judge_all(std::int32_t set) const {
     const FeatureId f = search.feature_of(set);
     if (f < 0) return;
     const Feature feature = search.features[f];
@@ -120,8 +132,8 @@ struct JudgeKernel {
         judge(nodes, first, f, step, false, best);
       }
     }
-    first_of_block(best, shared<Candidate>());
-    if (thread() == 0) search.judged[block()] = *shared<Candidate>();
+    best = first_of_block(best, shared<Candidate>());
+    if (thread() == 0) search.judged[block()] = best;
   }
 
   // A node whose cuts are judged, and what it is worth whole.
@@ -168,14 +180,21 @@ struct JudgeKernel {
 };
 
 // The best cut of a node's set over its features, as the node sees it, and the side of missing rows where training saw
-// none. A block a node.
+// none. A block a node; the last one does what follows.
+template <class Then>
 struct ChooseKernel {
   Search search;
   Found found;
+  Then then;
 
   PYGBT_KERNEL void operator()() const {
+    const std::int32_t n = *search.n_queries;
     const auto q = static_cast<std::int32_t>(block());
-    if (q >= *search.n_queries) return;
+    if (q < n) choose(q);
+    if (n == 0 ? q == 0 : q < n && search.all_queries().last_of(n)) then();
+  }
+
+  PYGBT_KERNEL void choose(std::int32_t q) const {
     const std::int32_t set = search.queries[q].set;
     const std::int64_t place = found.places == nullptr ? q : found.places[q];
     const Candidate cut = best_of(set);
@@ -206,8 +225,7 @@ struct ChooseKernel {
     const Candidate* const judged = search.judged + std::int64_t{set} * search.most_features;
     for (std::int32_t i = thread(); i < n; i += n_threads())
       if (judged[i].before(best)) best = judged[i];
-    first_of_block(best, shared<Candidate>());
-    best = *shared<Candidate>();
+    best = first_of_block(best, shared<Candidate>());
     if (best.feature >= 0 && !best.missing) best.missing_left = heavier_left(set, best);
     return best;
   }
@@ -250,6 +268,29 @@ struct ChooseKernel {
   }
 };
 
+// All three at once, where every node has a cut of its own: the last block of a node chooses among its features, the
+// last node's does what follows.
+template <int kWidth, class Then>
+struct SearchKernel {
+  Search search;
+  Found found;
+  Then then;
+
+  PYGBT_KERNEL void operator()() const {
+    const std::int32_t n = *search.n_queries;
+    const auto q = static_cast<std::int32_t>(block() / search.most_features);
+    if (n == 0 && block() == 0) then();
+    if (q >= n) return;
+    RunningKernel{search}.add_up(q);
+    sync();
+    JudgeKernel<kWidth>{search}.judge_all(q);
+    if (!search.features_of(q).last_of(search.most_features)) return;
+    const ChooseKernel<Nothing> choose{search, found, {}};
+    choose.choose(q);
+    if (search.all_queries().last_of(n)) then();
+  }
+};
+
 Rules rules_of(const SplitRules& rules) {
   return {{rules.reg_lambda, rules.reg_alpha, rules.max_delta_step},
           rules.min_child_weight,
@@ -279,6 +320,8 @@ Search CudaBackend::search_memory(const SplitRules& rules, std::size_t n_queries
   search.running = memory.running.make(n_queries * n_bins * width);
   search.running_counts = request_.count_rows ? memory.counts.make(n_queries * n_bins) : nullptr;
   search.judged = memory.judged.make(n_sets * static_cast<std::size_t>(most_features));
+  if (arrivals_.size() < n_queries + 1) arrivals_.make_zero(n_queries + 1);
+  search.arrivals = arrivals_.data();
   if (!table_.any_categorical()) return search;
   search.order = memory.order.make(n_sets * n_bins);
   search.category = memory.category.make(n_sets * n_bins);
@@ -288,19 +331,31 @@ Search CudaBackend::search_memory(const SplitRules& rules, std::size_t n_queries
   return search;
 }
 
-void CudaBackend::launch_search(const Search& search, const Found& found, std::int64_t n_queries, std::int64_t n_sets) {
+template <class Then>
+void CudaBackend::launch_search(const Search& search, const Found& found, std::int64_t n_queries, std::int64_t n_sets,
+                                const Then& then) {
   const int n_threads = device_.policy().n_threads;
-  const std::size_t scratch = warps() * sizeof(std::int64_t);
-  const std::size_t candidates = std::max(static_cast<std::size_t>(n_threads) * sizeof(Candidate), scratch);
-  const std::int64_t of_sets = n_sets * search.most_features;
-  if (table_.any_categorical())  // candidates: as much as an Energy a thread
-    device_.launch(of_sets, n_threads, OrderKernel{search, search_.keys.data(), search_.pool.data()}, candidates);
-  device_.launch(n_queries * search.most_features, n_threads, RunningKernel{search}, scratch);
-  if (search.width == 1)
-    device_.launch(of_sets, n_threads, JudgeKernel<1>{search}, candidates);
-  else
-    device_.launch(of_sets, n_threads, JudgeKernel<0>{search}, candidates);
-  device_.launch(n_queries, n_threads, ChooseKernel{search, found}, candidates);
+  const std::size_t scratch = warps() * sizeof(Candidate);  // the largest of what a block sums up or compares
+  const std::int64_t of_sets = n_sets * search.most_features, of_queries = n_queries * search.most_features;
+  if (table_.any_categorical())
+    device_.launch(of_sets, n_threads, OrderKernel{search, search_.keys.data(), search_.pool.data()}, scratch);
+  if (search.shared) {
+    device_.launch(of_queries, n_threads, RunningKernel{search}, scratch);
+    if (search.width == 1)
+      device_.launch(of_sets, n_threads, JudgeKernel<1>{search}, scratch);
+    else
+      device_.launch(of_sets, n_threads, JudgeKernel<0>{search}, scratch);
+    device_.launch(n_queries, n_threads, ChooseKernel<Then>{search, found, then}, scratch);
+  } else if (search.width == 1) {
+    device_.launch(of_queries, n_threads, SearchKernel<1, Then>{search, found, then}, scratch);
+  } else {
+    device_.launch(of_queries, n_threads, SearchKernel<0, Then>{search, found, then}, scratch);
+  }
+}
+
+void CudaBackend::launch_search(const Search& search, const Found& found, std::int64_t n_queries, std::int64_t n_sets,
+                                const Frontier& tree) {
+  launch_search(search, found, n_queries, n_sets, ExpandKernel{tree, table_.features()});
 }
 
 std::int32_t CudaBackend::category_words() const {
@@ -331,10 +386,9 @@ void CudaBackend::search(const SplitRules& rules, std::span<const SplitQuery> qu
       sets.push_back({static_cast<std::int32_t>(i), 0, static_cast<std::int32_t>(list_sizes.size()) - 1});
     }
     ++sets.back().n;
-    const Histogram& histogram = histogram_at(query.node);
+    Histogram& histogram = histogram_at(query.node);
     const bool bounded = !query.lower.empty();
-    given.push_back({histogram.cells.data(), request_.count_rows ? histogram.counts.data() : nullptr, query.count,
-                     static_cast<std::int32_t>(sets.size()) - 1, bounded});
+    given.push_back({place_of(histogram), {}, query.count, static_cast<std::int32_t>(sets.size()) - 1, bounded});
     sums.insert(sums.end(), query.sums.begin(), query.sums.end());
     for (std::size_t k = 0; k < width; ++k) {
       lower.push_back(bounded ? query.lower[k] : 0.0);
@@ -392,7 +446,7 @@ void CudaBackend::search(const SplitRules& rules, std::span<const SplitQuery> qu
   launch_search(search,
                 {nullptr, results.at(cuts_part), results.at(left_part), results.at(bins_part),
                  static_cast<std::int32_t>(n_words)},
-                static_cast<std::int64_t>(queries.size()), static_cast<std::int64_t>(sets.size()));
+                static_cast<std::int64_t>(queries.size()), static_cast<std::int64_t>(sets.size()), Nothing{});
   results.fetch();
   const std::vector<Candidate> cuts = results.host(cuts_part);
   const std::vector<Cell> left = results.host(left_part);

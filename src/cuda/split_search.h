@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the kernels of the search for cuts share. The cuts of a feature are numbered by steps; a step's left sums are a
 // running sum over bins in their order (numeric), over categories in the order of their gradients, or one category's own
-// (one against the rest). So a search is four launches: the order of categories, the running sums, the worth of every
-// step, the best of every set of nodes as each of its nodes sees it.
+// (one against the rest). So a search has four parts: the order of categories, the running sums, the worth of every
+// step, the best of every set of nodes as each of its nodes sees it. Where every node is a set the last three are one
+// launch.
 //
 // A set of nodes has one cut: a node, or all nodes of a symmetric level.
 #pragma once
@@ -10,16 +11,18 @@
 #include <cstdint>
 
 #include "base/types.h"
+#include "block.h"
 #include "device.h"
 #include "math/cut_search.h"
 #include "table.h"
 #include "tree/split.h"
+#include "tree_work.h"
 
 namespace pygbt::device {
 
 struct Query {
-  const Cell* cells = nullptr;  // histogram [bin][width]
-  const std::int64_t* counts = nullptr;  // [bin] or nullptr
+  HistogramPlace of_node;
+  HistogramPlace sibling;  // if there is one of_node still is the parent's: the search takes it away first
   std::int64_t count = 0;
   std::int32_t set = 0;
   bool bounded = false;
@@ -93,6 +96,10 @@ struct Search {
   std::int32_t* n_order;  // [set][feature]
   std::int32_t n_features;
   Candidate* judged;  // [set][most_features] the best cut of each feature of the list
+  std::uint32_t* arrivals;  // [most queries + 1], zero
+
+  PYGBT_KERNEL Arrivals features_of(std::int32_t query) const { return {arrivals + 1 + query}; }
+  PYGBT_KERNEL Arrivals all_queries() const { return {arrivals}; }
 
   // The feature of a block's task, one of `most_features` a set or query; -1 = none.
   PYGBT_KERNEL FeatureId feature_of(std::int32_t set) const {
@@ -112,10 +119,10 @@ struct Search {
     return features[f].categorical ? n_order[set * n_features + f] : features[f].n_bins - 1;
   }
   PYGBT_KERNEL const Cell* cell(const Query& query, const Feature& feature, std::int64_t bin) const {
-    return query.cells + (feature.offset + bin) * width;
+    return query.of_node.cells + (feature.offset + bin) * width;
   }
   PYGBT_KERNEL std::int64_t count(const Query& query, const Feature& feature, std::int64_t bin) const {
-    return query.counts == nullptr ? 0 : query.counts[feature.offset + bin];
+    return query.of_node.counts == nullptr ? 0 : query.of_node.counts[feature.offset + bin];
   }
   PYGBT_KERNEL bool occurs(const Query& query, const Feature& feature, std::int64_t bin) const {
     return !is_zero(cell(query, feature, bin), width) || count(query, feature, bin) != 0;

@@ -70,6 +70,17 @@ void Table::load(const Dataset& data, bool groups) {
   if (groups) make_groups();
 }
 
+std::int64_t Table::most_bins(const Group& group, std::int32_t n_parts) const {
+  const std::int32_t of_part = std::max(1, group.n_words / n_parts) * group.in_word();
+  std::int64_t most = 0;
+  for (std::int32_t begin = 0; begin < group.n; begin += of_part) {
+    const std::int32_t end = std::min(group.n, begin + of_part);
+    most = std::max(most, bin_offset_[static_cast<std::size_t>(group.first + end)] -
+                              bin_offset_[static_cast<std::size_t>(group.first + begin)]);
+  }
+  return most;
+}
+
 void Table::load_columns(const Dataset& data) {
   if (data.device_bins != nullptr) {  // found here: they stay where they are
     columns_.put(static_cast<const CudaBins&>(*data.device_bins).columns());

@@ -61,6 +61,8 @@ class Table {
   const Feature* features() const { return features_.data(); }  // on the device, [feature]
   const Group* groups() const { return groups_.data(); }  // on the device, [group]
   const std::vector<Group>& host_groups() const { return host_groups_; }
+  // Bins of a part of a group's words, of so many, at most.
+  std::int64_t most_bins(const Group& group, std::int32_t n_parts) const;
   const float* labels() const { return labels_.data(); }  // [row][n_labels]
   const std::uint32_t* weights() const { return weighted_ ? weights_.data() : nullptr; }  // [row]; nullptr = all 1
 

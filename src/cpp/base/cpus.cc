@@ -3,10 +3,10 @@
 // OMP_NUM_THREADS, which schedulers and joblib set.
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <limits>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -37,20 +37,29 @@ int whole_cpus(double quota, double period) {
   return static_cast<int>(std::min(std::ceil(quota / period), 1e6));
 }
 
+// A small file, "" where it cannot be read. Without streams: see number() in base/error.h.
+std::string content(const std::string& path) {
+  std::FILE* const file = std::fopen(path.c_str(), "r");
+  if (file == nullptr) return {};
+  char buffer[4096];
+  std::string text;
+  for (std::size_t n = 0; (n = std::fread(buffer, 1, sizeof buffer, file)) > 0;) text.append(buffer, n);
+  std::fclose(file);
+  return text;
+}
+
 // cpu.max of version 2: "max 100000" or "150000 100000".
 int quota_v2(const std::string& folder) {
-  std::ifstream file(folder + "/cpu.max");
-  std::string quota;
-  double period = 0;
-  if (!(file >> quota >> period) || quota == "max") return kNoLimit;
-  return whole_cpus(std::atof(quota.c_str()), period);
+  const std::string text = content(folder + "/cpu.max");
+  char* rest = nullptr;
+  const double quota = std::strtod(text.c_str(), &rest);
+  if (rest == text.c_str()) return kNoLimit;
+  return whole_cpus(quota, std::strtod(rest, nullptr));
 }
 
 int quota_v1(const std::string& folder) {
-  std::ifstream quota_file(folder + "/cpu.cfs_quota_us"), period_file(folder + "/cpu.cfs_period_us");
-  double quota = 0, period = 0;
-  if (!(quota_file >> quota) || !(period_file >> period)) return kNoLimit;
-  return whole_cpus(quota, period);
+  const std::string quota = content(folder + "/cpu.cfs_quota_us"), period = content(folder + "/cpu.cfs_period_us");
+  return whole_cpus(std::strtod(quota.c_str(), nullptr), std::strtod(period.c_str(), nullptr));
 }
 
 // The smallest quota from the process's group up to the root.
@@ -66,11 +75,13 @@ int smallest_quota(const std::string& mount, std::string group, Quota quota) {
 
 int cgroup_cpus() {
   int least = kNoLimit;
-  std::ifstream groups("/proc/self/cgroup");  // lines "0::/path" (v2) and "4:cpu,cpuacct:/path" (v1)
-  for (std::string line; std::getline(groups, line);) {
-    std::istringstream parts(line);
-    std::string id, controllers, path;
-    if (!std::getline(parts, id, ':') || !std::getline(parts, controllers, ':') || !std::getline(parts, path)) continue;
+  const std::string groups = content("/proc/self/cgroup");  // lines "0::/path" (v2) and "4:cpu,cpuacct:/path" (v1)
+  for (std::size_t begin = 0, end = 0; begin < groups.size(); begin = end + 1) {
+    end = std::min(groups.find('\n', begin), groups.size());
+    const std::size_t first = groups.find(':', begin), second = groups.find(':', first + 1);
+    if (first >= end || second >= end) continue;
+    const std::string controllers = groups.substr(first + 1, second - first - 1);
+    const std::string path = groups.substr(second + 1, end - second - 1);
     if (path.empty() || path[0] != '/') continue;
     if (controllers.empty()) {
       least = std::min(least, smallest_quota("/sys/fs/cgroup", path, quota_v2));

@@ -3,6 +3,7 @@
 // ValueError, RuntimeError, NotImplementedError and MemoryError (std::bad_alloc).
 #pragma once
 
+#include <charconv>
 #include <stdexcept>
 #include <string>
 
@@ -25,6 +26,13 @@ struct Unsupported : std::runtime_error {
 
 inline void require(bool condition, const std::string& message) {
   if (!condition) throw InvalidArgument(message);
+}
+
+// A number in a message, six digits. Not by a stream: those look up the locale, which fails in a process with a second
+// C++ runtime (a core that a compiler linked statically, in a Python whose packages brought another).
+inline std::string number(double value) {
+  char buffer[32];
+  return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::general, 6).ptr};
 }
 
 }  // namespace pygbt

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <span>
-#include <sstream>
 #include <stdexcept>
 #include <vector>
 
@@ -14,12 +13,6 @@
 
 namespace pygbt {
 namespace {
-
-std::string number(double value) {
-  std::ostringstream text;
-  text << value;
-  return text.str();
-}
 
 [[noreturn]] void bad_label(const LossSpec& spec, std::int64_t row, double value, const std::string& rule) {
   throw InvalidArgument("label: " + objective_name(spec.objective) + " needs " + rule + "; row " + std::to_string(row) +

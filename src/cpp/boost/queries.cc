@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <sstream>
 #include <string>
 
 #include "base/error.h"
@@ -77,14 +76,10 @@ void check_relevance(const LossSpec& spec, const Dataset& data) {
   for (std::int64_t row = 0; row < data.n_rows && data.n_labels == 1; ++row) {
     const float y = data.labels[static_cast<std::size_t>(row)];
     if (!(y < least || y > most)) continue;  // NaN: no label
-    std::ostringstream text;
-    text << "label: " << name << " needs ";
-    if (exponential)
-      text << "relevance from 0 to 31, for gains of 2^y - 1 (or lambdarank_gain='linear')";
-    else
-      text << (graded ? "relevance of at least 0" : "labels of magnitude at most 1e30 (rescale them)");
-    text << "; row " << row << " holds " << y;
-    throw InvalidArgument(text.str());
+    const std::string rule = exponential ? "relevance from 0 to 31, for gains of 2^y - 1 (or lambdarank_gain='linear')"
+                             : graded    ? "relevance of at least 0"
+                                         : "labels of magnitude at most 1e30 (rescale them)";
+    throw InvalidArgument("label: " + name + " needs " + rule + "; row " + std::to_string(row) + " holds " + number(y));
   }
 }
 

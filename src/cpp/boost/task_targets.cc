@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <sstream>
 #include <string>
 
 #include "base/error.h"
@@ -35,12 +34,6 @@ TeacherForm form_of(const TaskLoss& task, TeacherForm given) {
   throw InvalidArgument("teacher: row " + std::to_string(row) + " " + rule);
 }
 
-std::string text(double value) {
-  std::ostringstream out;
-  out << value;
-  return out.str();
-}
-
 void check_row(const TaskLoss& task, TeacherForm form, const float* teacher, std::int64_t row) {
   const auto n = static_cast<std::ptrdiff_t>(task.n_targets);
   const auto missing = std::count_if(teacher, teacher + n, [](float v) { return is_missing(v); });
@@ -53,16 +46,16 @@ void check_row(const TaskLoss& task, TeacherForm form, const float* teacher, std
     const float value = teacher[k];
     if (is_missing(value)) continue;
     if (form == TeacherForm::kProbabilities && !(value >= -kProbabilitySlack && value <= 1.0f + kProbabilitySlack))
-      bad_teacher(row, "holds " + text(static_cast<double>(value)) +
+      bad_teacher(row, "holds " + number(static_cast<double>(value)) +
                            ", which is no probability; pass teacher_form=\"logits\" for scores before the softmax");
     if (form == TeacherForm::kValues && link_of(task.objective) == Link::kExp &&
         !(value > 0.0f || (value == 0.0f && task.objective != Objective::kGamma)))
-      bad_teacher(row, "holds " + text(static_cast<double>(value)) + "; " + objective_name(task.objective) +
+      bad_teacher(row, "holds " + number(static_cast<double>(value)) + "; " + objective_name(task.objective) +
                            " needs means above 0");
     sum += static_cast<double>(value);
   }
   if (softmax && form == TeacherForm::kProbabilities && !(std::fabs(sum - 1.0) <= kProbabilitySumTolerance))
-    bad_teacher(row, "sums to " + text(sum) + " instead of 1; divide each row by its sum");
+    bad_teacher(row, "sums to " + number(sum) + " instead of 1; divide each row by its sum");
 }
 
 float clipped_log(float p) { return static_cast<float>(log_f64(static_cast<double>(std::max(p, kLeastProbability)))); }

@@ -4,6 +4,7 @@
 // gpu/device.h is the same for the GPU; CMake chooses the folder.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
@@ -45,6 +46,9 @@ T* shared() {
 // All threads of the block must come here.
 inline void sync() { emulator::wait_for_block(); }
 
+// What this thread has written, or seen written, is there for whoever sees what it writes next.
+inline void publish() {}
+
 // The value of lane (own lane ^ mask) or, `up`, of lane (own lane - by), its own where there is none. All lanes of the
 // warp must come here.
 template <class T>
@@ -66,6 +70,18 @@ T shuffle_up(T value, int by) {
   const int lane = thread() % kLanes;
   return shuffle_from(value, lane < by ? lane : lane - by);
 }
+
+// A bit a lane, that of lane 0 the lowest. All lanes of the warp must come here.
+inline std::uint32_t ballot(bool condition) {
+  std::uint64_t* const words = emulator::exchange();
+  words[thread() % kLanes] = condition;
+  emulator::wait_for_warp();
+  std::uint32_t bits = 0;
+  for (int lane = 0; lane < kLanes; ++lane) bits |= static_cast<std::uint32_t>(words[lane]) << lane;
+  emulator::wait_for_warp();
+  return bits;
+}
+inline std::int32_t count_bits(std::uint32_t word) { return std::popcount(word); }
 
 // Atomic, whatever order: integers commute.
 template <class T>

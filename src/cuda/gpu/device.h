@@ -24,6 +24,7 @@ PYGBT_KERNEL T* shared() {
 }
 
 PYGBT_KERNEL void sync() { __syncthreads(); }
+PYGBT_KERNEL void publish() { __threadfence(); }
 
 template <class T>
 PYGBT_KERNEL T shuffle_xor(T value, int mask) {
@@ -33,6 +34,9 @@ template <class T>
 PYGBT_KERNEL T shuffle_up(T value, int by) {
   return __shfl_up_sync(0xffffffffu, value, static_cast<unsigned>(by));
 }
+
+PYGBT_KERNEL std::uint32_t ballot(bool condition) { return __ballot_sync(0xffffffffu, condition); }
+PYGBT_KERNEL std::int32_t count_bits(std::uint32_t word) { return __popc(word); }
 
 PYGBT_KERNEL void add(std::uint32_t* at, std::uint32_t value) { atomicAdd(at, value); }
 PYGBT_KERNEL void add(std::uint64_t* at, std::uint64_t value) {

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// The start of a tree: its rows, and their gradients as integers. Called by the grow loop on the host and by the growth of
+// whole trees, which differ in what follows.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "backend/kernels.h"
+#include "block.h"
+#include "cuda_backend.h"
+#include "device.h"
+#include "math/layout.h"
+#include "quantised.h"
+
+namespace pygbt::device {
+
+// Integers of the drawn rows, and their sums weighted. Once those are known one block does `then`; all of them do
+// `beside`.
+template <class Gradient, class Then, class Beside>
+struct QuantiseKernel {
+  static constexpr int kLeastBlocks = 6;
+
+  QuantisedTargets targets;
+  const TreeArguments* tree;
+  RowId* rows;  // [*n_drawn], or all rows in their order, which are written here
+  const std::int64_t* n_drawn;  // nullptr = all
+  Gradient* out;  // [place of the row] or, of several targets, [row][width]
+  std::int32_t width;
+  DrawnSums* sums;  // [width] zero before
+  Arrivals arrivals;
+  Then then;
+  Beside beside;
+
+  PYGBT_KERNEL void operator()() const {
+    const std::int64_t n = n_drawn == nullptr ? targets.n_rows : *n_drawn;
+    for (std::int32_t k = 0; k < width; ++k) add_up_target(k, n);
+    beside();
+    if (arrivals.last_of(n_blocks())) then();
+  }
+
+  PYGBT_KERNEL void add_up_target(std::int32_t k, std::int64_t n) const {
+    constexpr Precision kPrecision = sizeof(Gradient) == sizeof(NarrowGradient) ? Precision::kNarrow : Precision::kWide;
+    const QuantisedRows target = targets.rows(tree->first_target + k, kPrecision);
+    DrawnSums mine;
+    for (std::int64_t i = first_row(); i < n; i += row_step()) {
+      if (n_drawn == nullptr && k == 0) rows[i] = static_cast<RowId>(i);
+      const RowId row = n_drawn == nullptr ? static_cast<RowId>(i) : rows[i];
+      const Cell cell = target.plain(row);
+      Gradient& gradient = out[width == 1 ? i : row_major(row, k, width)];
+      gradient.g = static_cast<decltype(gradient.g)>(cell.g);
+      gradient.h = static_cast<decltype(gradient.h)>(cell.h);
+      const std::int64_t w = target.weight(row);
+      mine.g += w * cell.g;
+      mine.magnitude += w * (cell.g < 0 ? -cell.g : cell.g);
+      mine.h += w * cell.h;
+      mine.weight += w;
+    }
+    add_up(mine, shared<std::int64_t>(), sums + k);
+  }
+};
+
+// Queues the draw and the integers of the tree that was asked for. Where rows are drawn their number is in
+// moves_.left_counts.
+template <class Then, class Beside>
+void CudaBackend::start_tree(const TreeRequest& request, const Then& then, const Beside& beside,
+                             std::int64_t blocks_beside) {
+  request_ = request;
+  in_order_ = request.width == 1;
+  for (auto& rows : rows_) rows.make(n_rows_);
+  const std::int64_t* const n_drawn = draws_all() ? nullptr : draw_rows();
+  gradients_[0].make(n_rows_ * request.width * gradient_bytes());
+  gradients_[1].make(in_order_ ? gradients_[0].size() : 0);
+  const auto quantise = [&]<class Gradient>(Gradient*) {
+    device_.launch(std::max(blocks_for(n_rows_), blocks_beside), device_.policy().n_threads,
+                   QuantiseKernel<Gradient, Then, Beside>{quantised_targets(),
+                                                          tree_.data(),
+                                                          rows_[0].data(),
+                                                          n_drawn,
+                                                          reinterpret_cast<Gradient*>(gradients_[0].data()),
+                                                          request.width,
+                                                          drawn_sums_.data(),
+                                                          {arrivals_.data()},
+                                                          then,
+                                                          beside},
+                   block_scratch());
+  };
+  if (request.wide)
+    quantise(static_cast<WideGradient*>(nullptr));
+  else
+    quantise(static_cast<NarrowGradient*>(nullptr));
+}
+
+}  // namespace pygbt::device
