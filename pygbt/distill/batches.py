@@ -22,7 +22,6 @@ Floats = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 
 
-
 class TeacherError(RuntimeError):
     """A teacher raised an exception; it is the ``__cause__``.
 

@@ -37,7 +37,7 @@ std::vector<Family> families(const HistogramStep& step, std::span<const SplitQue
 bool CpuBackend::goes_by_blocks(const HistogramStep& step) const {
   const auto n_blocks = static_cast<std::int64_t>(layouts_.size());
   const bool ready = step.built.size() == 1 && step.built[0] == 0 && !round_roots_.empty();
-  return n_rows_ <= kBlockStepRows && n_blocks >= n_threads_ && !block_features_.empty() &&
+  return n_threads_ > 1 && n_rows_ <= kBlockStepRows && n_blocks >= n_threads_ && !block_features_.empty() &&
          request_.width == 1 && comm_->size() == 1 && !ready;
 }
 
