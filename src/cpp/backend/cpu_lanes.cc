@@ -54,7 +54,8 @@ class CpuBackend::LaneCall {
     for (const NodeId node : nodes) rows.push_back(backend.rows_at(node).count);
     std::vector<BlockWork> blocks;
     for (const BlockLayout& layout : backend.layouts_) blocks.push_back(work_of(layout));
-    for (const SparseBlock& block : backend.data_->bins->sparse_blocks) blocks.push_back(work_of(block, backend.n_rows_));
+    for (const SparseBlock& block : backend.data_->bins->sparse_blocks)
+      blocks.push_back(work_of(block, backend.n_rows_));
     for (BlockWork& work : blocks) {
       work.row *= static_cast<std::int64_t>(groups_.size()) * kVectorUpdates;
       work.flush *= width;

@@ -100,7 +100,7 @@ struct DatasetInput {
   std::int64_t first_row = 0;
   int n_threads = 0;
   DeviceBinner* binner = nullptr;  // finds edges and bins on its device, where they stay; nullptr: here
-  std::string device = "cpu";      // of the binner
+  std::string device = "cpu";  // of the binner
   int device_ordinal = 0;
   std::function<void()> check;  // called now and then while a binner loads; may throw to end it
 };

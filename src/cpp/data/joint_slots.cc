@@ -67,7 +67,8 @@ class Planner {
       std::vector<std::uint8_t> sample;
       const bool candidate = n_bins <= kMostBins && data_.n_rows > 0;
       if (candidate) {
-        for (const std::int64_t row : sample_rows_) sample.push_back(data_.bins->columns[at][static_cast<std::size_t>(row)]);
+        for (const std::int64_t row : sample_rows_)
+          sample.push_back(data_.bins->columns[at][static_cast<std::size_t>(row)]);
         if (join(f, sample)) continue;
       }
       planned_.push_back({{{f}, n_bins, {}}, {}});
