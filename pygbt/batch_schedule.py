@@ -94,6 +94,7 @@ class _Scheduler:
         self.budget, self.in_use, self.n_running = budget, 0, 0
         self.most_in_use = 0
         self.stop = False
+        self.n_workers = 0  # that have not ended
         self.steps = 0  # since the bar was moved last
 
     def step(self, n: int) -> None:
@@ -158,8 +159,30 @@ class _Scheduler:
             self.stop = True
             self.ready.notify_all()
 
+    def count_worker(self, n: int) -> None:
+        with self.ready:
+            self.n_workers += n
+            self.ready.notify_all()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the end of all workers; whether it has come. (An interrupted `Thread.join` takes it as come.)"""
+        with self.ready:
+            return self.ready.wait_for(lambda: self.n_workers == 0, seconds)
+
+    def steps_since(self) -> int:
+        with self.ready:
+            steps, self.steps = self.steps, 0
+            return steps
+
 
 def _work(scheduler: _Scheduler, failed: list[BaseException]) -> None:
+    try:
+        _work_on(scheduler, failed)
+    finally:
+        scheduler.count_worker(-1)
+
+
+def _work_on(scheduler: _Scheduler, failed: list[BaseException]) -> None:
     while (taken := scheduler.take()) is not None:
         task, n_threads = taken
         done = 0
@@ -181,6 +204,16 @@ def _work(scheduler: _Scheduler, failed: list[BaseException]) -> None:
             scheduler.end()
         finally:
             scheduler.give_back(task, n_threads)
+
+
+def _outlast(scheduler: _Scheduler) -> None:
+    """Wait for rounds under way, whatever interrupts: their threads must not outlive what they read."""
+    while True:
+        try:
+            scheduler.wait()
+            return
+        except KeyboardInterrupt:
+            continue
 
 
 def run_tasks(
@@ -219,19 +252,20 @@ def run_tasks(
     bar = LateBar(sum(task.n_rounds for task in tasks), progress, title)
     try:
         for worker in workers:
-            worker.start()
-        for worker in workers:
-            while worker.is_alive():
-                worker.join(_BAR_STEP if progress else 1.0)
-                if progress:
-                    with scheduler.ready:
-                        steps, scheduler.steps = scheduler.steps, 0
-                    bar.advance(steps)
+            scheduler.count_worker(1)
+            try:
+                worker.start()
+            except RuntimeError:  # no more threads: those there are do the work
+                scheduler.count_worker(-1)
+                if worker is workers[0]:
+                    raise
+                break
+        while not scheduler.wait(_BAR_STEP if progress else 1.0):
+            bar.advance(scheduler.steps_since())
+        bar.advance(scheduler.steps_since())
     finally:
         scheduler.end()
-        for worker in workers:
-            if worker.ident is not None:
-                worker.join()
+        _outlast(scheduler)
         bar.finish()
     if failed:
         raise failed[0]

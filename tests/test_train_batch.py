@@ -374,14 +374,10 @@ def test_a_model_takes_no_more_than_it_states(name: str, more: dict[str, Any]) -
     if name == "squared_error" and "multi_strategy" in more:
         pytest.skip("one output has no vector leaves")
 
+    names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+
     class Info(ctypes.Structure):
-        _fields_ = [
-            (field, ctypes.c_size_t)
-            for field in ["arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks"]
-        ] + [
-            ("fordblks", ctypes.c_size_t),
-            ("keepcost", ctypes.c_size_t),
-        ]
+        _fields_ = [(name, ctypes.c_size_t) for name in names.split()]
 
     libc.mallinfo2.restype = Info
 
@@ -431,6 +427,30 @@ def test_tables_are_made_once_and_given_up() -> None:
     assert len(made) == 1
     assert len({id(x) for x in got}) == 1
     assert tables._made is None
+
+
+def test_the_bar_counts_all_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that early stopping saved, too."""
+    seen: list[int] = []
+
+    class Bar:
+        def __init__(self, total: int, wanted: bool, title: str) -> None:
+            seen.append(-total)
+            assert wanted
+
+        def advance(self, steps: int = 1) -> None:
+            seen.append(steps)
+
+        def finish(self) -> None:
+            seen.append(0)
+
+    monkeypatch.setattr(batch_schedule, "LateBar", Bar)
+    batch = pygbt.train_batch(
+        [{}, {"learning_rate": 1.0}], table(Z), 50, folds=FOLDS, early_stopping_rounds=2, progress=True
+    )
+    assert seen[0] == -300
+    assert sum(seen) == 0
+    assert sum(len(model) for model in batch) < 300
 
 
 def test_a_fault_of_a_task_is_told() -> None:

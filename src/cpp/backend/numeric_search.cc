@@ -81,11 +81,12 @@ void judge_rival(const SplitSearch& search, const NumericRules& numeric, const N
   CutScan scan = scan_of(search, numeric, rival.query, node);
   const bool quick = quick_gain(scan.sums, scan.g_unit, scan.h_unit, scan.rule, node.min_child_weight, scan.quick);
   const double parent = set_gain<1>(node.sums, node);
+  const auto beaten = [quick, least, score = scan.quick](const Cell& sums) {
+    const auto g = static_cast<double>(sums.g), h = static_cast<double>(sums.h);
+    return quick && score.numerator(g, h) < least * score.denominator(h);
+  };
   const auto judge = [&](std::int32_t step, bool missing_left, const Cell* sums, std::int64_t count) {
-    if (quick) {
-      const auto g = static_cast<double>(sums->g), h = static_cast<double>(sums->h);
-      if (scan.quick.numerator(g, h) < least * scan.quick.denominator(h)) return;
-    }
+    if (beaten(*sums)) return;
     const double children = cut_gain<1>(sums, count, node, parent);
     offer(search.rules, children, children - parent,
           {children - parent, rival.feature, static_cast<Bin>(step), missing_left, step}, best);
@@ -100,7 +101,7 @@ void judge_rival(const SplitSearch& search, const NumericRules& numeric, const N
       if (cells[step] == 0 && step > 1) continue;  // the cut before it, which is preferred
       sum += cells[step];
       const Cell left = unpack(sum);
-      judge(step, false, &left, 0);
+      if (!beaten(left)) judge(step, false, &left, 0);
     }
     return;
   }
