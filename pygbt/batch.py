@@ -206,8 +206,9 @@ def train_batch(
         Models on a GPU at a time, each on a queue of its own.
     max_memory : int, optional
         Bytes of the models in training and the tables made for them, where they train; by default half of the
-        memory that is available. Counted by shape: scores, gradients and orders of the rows, histograms of the widest
-        level, trees; bins of parts that do not share those of `ds`. `ds` and `evals` themselves are not counted.
+        memory that is available there. Counted by shape: scores, gradients and orders of the rows, histograms of the
+        widest level, trees; bins of parts that do not share those of `ds`. `ds`, its copy on a GPU and `evals` are
+        not counted.
     on_error : {"raise", "keep"}, default "raise"
         What becomes of models that fail: `BatchError` once all others are trained, or their place in `Batch.errors`.
     progress : bool, default False
@@ -255,12 +256,14 @@ def train_batch(
     plan.read(given, on_error)
     tasks = plan.tasks(max_memory)
     budget = batch_memory.available_bytes() // 2 if max_memory is None else max_memory
+    there = plan.free_on_devices() // 2 if max_memory is None else max_memory
     try:
         batch.most_bytes = run_tasks(
             tasks,
             n_threads=_core.resolve_threads(n_threads),
             on_device=models_on_device,
             budget=budget,
+            device_budget=there,
             progress=progress,
             title="training models",
         )
@@ -317,6 +320,12 @@ class _Plan:
                 shared[key] = Tables(build, batch_memory.part_bytes(self.ds, job.part), n_users[key])
             tasks.append(self._task(job, shared[key], place[0] == "cuda", max_memory))
         return tasks
+
+    def free_on_devices(self) -> int:
+        """Free bytes of the GPU that has the fewest."""
+        places = {devices.parse(str(p.get("device", "cpu"))) for p in self._canonical.values()}
+        ordinals = [ordinal for name, ordinal in places if name == "cuda"]
+        return min((int(devices.load_cuda().free_bytes(i)) for i in ordinals), default=0)
 
     def _task(self, job: Job, tables: Tables, on_device: bool, max_memory: int | None) -> Task:
         params = self._canonical[job.params_index]

@@ -86,13 +86,13 @@ class Tables:
 class _Scheduler:
     """Hands tasks to workers, in their order but for those whose device is busy."""
 
-    def __init__(self, tasks: Sequence[Task], n_threads: int, on_device: int, budget: int) -> None:
+    def __init__(self, tasks: Sequence[Task], n_threads: int, on_device: int, budget: int, device_budget: int) -> None:
         self.ready = threading.Condition()
         self.waiting = deque(tasks)
         self.n_waiting = {kind: sum(task.on_device == kind for task in tasks) for kind in (False, True)}
         self.free_threads, self.free_queues = n_threads, on_device
-        self.budget, self.in_use, self.n_running = budget, 0, 0
-        self.most_in_use = 0
+        self.budget = {False: budget, True: device_budget}  # by Task.on_device, as the counts that follow
+        self.in_use, self.most_in_use, self.n_running = {False: 0, True: 0}, {False: 0, True: 0}, {False: 0, True: 0}
         self.stop = False
         self.n_workers = 0  # that have not ended
         self.steps = 0  # since the bar was moved last
@@ -110,19 +110,24 @@ class _Scheduler:
         if task.on_device:
             return 1
         n_waiting = self.n_waiting[False]
-        fit = n_waiting if task.bytes == 0 else max(1, (self.budget - self.in_use) // task.bytes)
+        fit = n_waiting if task.bytes == 0 else max(1, (self.budget[False] - self.in_use[False]) // task.bytes)
         return max(1, self.free_threads // min(n_waiting, self.free_threads, fit))
 
     def take(self) -> tuple[Task, int] | None:
         """A task and its threads; None when no more begins."""
         with self.ready:
             while not self.stop and self.waiting:
+                places = {False: self.free_threads, True: self.free_queues}
+                held = {kind for kind, n in places.items() if n == 0 or self.n_waiting[kind] == 0}
                 for task in self.waiting:
-                    if (self.free_queues if task.on_device else self.free_threads) == 0:
+                    if len(held) == len(places):
+                        break
+                    need, kind = self._need(task), task.on_device
+                    if kind in held:
                         continue
-                    need = self._need(task)
-                    if self.n_running > 0 and self.in_use + need > self.budget:
-                        break  # it is next; others do not overtake it
+                    if self.n_running[kind] > 0 and self.in_use[kind] + need > self.budget[kind]:
+                        held.add(kind)  # it is next; others of its kind do not overtake it
+                        continue
                     n_threads = self._threads_for(task)
                     self.waiting.remove(task)
                     self.n_waiting[task.on_device] -= 1
@@ -132,9 +137,10 @@ class _Scheduler:
             return None
 
     def _occupy(self, task: Task, n_threads: int, need: int) -> None:
-        self.in_use += need
-        self.most_in_use = max(self.most_in_use, self.in_use)
-        self.n_running += 1
+        kind = task.on_device
+        self.in_use[kind] += need
+        self.most_in_use[kind] = max(self.most_in_use[kind], self.in_use[kind])
+        self.n_running[kind] += 1
         if task.tables is not None:
             task.tables.live = True
         if task.on_device:
@@ -144,10 +150,10 @@ class _Scheduler:
 
     def give_back(self, task: Task, n_threads: int) -> None:
         with self.ready:
-            self.in_use -= task.bytes
-            self.n_running -= 1
+            self.in_use[task.on_device] -= task.bytes
+            self.n_running[task.on_device] -= 1
             if task.tables is not None and task.tables.leave():
-                self.in_use -= task.tables.bytes
+                self.in_use[task.on_device] -= task.tables.bytes
             if task.on_device:
                 self.free_queues += 1
             else:
@@ -222,6 +228,7 @@ def run_tasks(
     n_threads: int,
     on_device: int = 8,
     budget: int = 1 << 62,
+    device_budget: int | None = None,
     progress: bool = False,
     title: str = "training",
 ) -> int:
@@ -236,15 +243,17 @@ def run_tasks(
         Tasks on a GPU at a time.
     budget : int
         Bytes of all tasks at work and their tables. One that needs more runs alone.
+    device_budget : int, optional
+        The same on a GPU; by default as much.
     progress : bool, default False
         Show a bar of all rounds where they take more than two seconds.
 
     Returns
     -------
     int
-        Most bytes that were in use by the tasks' own statement.
+        Most bytes that were in use by the tasks' own statement, here or on a GPU.
     """
-    scheduler = _Scheduler(tasks, n_threads, on_device, budget)
+    scheduler = _Scheduler(tasks, n_threads, on_device, budget, budget if device_budget is None else device_budget)
     n_here = sum(not task.on_device for task in tasks)
     n_workers = min(n_threads, n_here) + min(on_device, len(tasks) - n_here)
     failed: list[BaseException] = []
@@ -269,4 +278,4 @@ def run_tasks(
         bar.finish()
     if failed:
         raise failed[0]
-    return scheduler.most_in_use
+    return max(scheduler.most_in_use.values())
