@@ -14,14 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from . import callbacks
 from ._core import build_info
+from .batch import Batch, BatchError, BatchInterrupted, bootstrap_weights, train_batch
 from .booster import Booster
 from .cross_validation import cv
 from .custom import on_device
 from .data import Dataset
 from .device_arrays import DeviceArray
 from .errors import ModelFileError
+from .grids import grid
 from .inspect import Tree
 from .model_files import load
+from .model_search import SearchResult, search
 from .predictor import Predictor
 from .training import TrainingInterrupted, train
 
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
 __version__: str = build_info()["version"]
 
 __all__ = [
+    "Batch",
+    "BatchError",
+    "BatchInterrupted",
     "Booster",
     "Dataset",
     "DeviceArray",
@@ -40,14 +46,19 @@ __all__ = [
     "GBTRegressor",
     "ModelFileError",
     "Predictor",
+    "SearchResult",
     "TrainingInterrupted",
     "Tree",
+    "bootstrap_weights",
     "build_info",
     "callbacks",
     "cv",
+    "grid",
     "load",
     "on_device",
+    "search",
     "train",
+    "train_batch",
 ]
 
 # Imported on first use: scikit-learn is an extra.

@@ -2,8 +2,9 @@
 """Callbacks: callables that see the state of training after every round and may end it.
 
 A callback is any callable ``callback(state) -> bool | None``; a true return value ends training after this round.
-An object may also have ``start(state)``, called once before the first round, and ``finish(state)``, called once when
-training ends for whatever reason.
+An object may also have ``start(state)``, called once before the first round, ``finish(state)``, called once when
+training ends for whatever reason, and ``rounds_ahead(state)``, the number of rounds (at least 1) that may be grown
+before it must be called for the first of them.
 """
 
 from __future__ import annotations
@@ -158,6 +159,10 @@ class EarlyStopping:
         else:
             self._see(state.iteration, scores[self._metric][-1], state)
         return state.iteration - self._best_iteration >= self.rounds
+
+    def rounds_ahead(self, state: TrainingState) -> int:
+        """Rounds before the first one that may be the last: a new best score only moves it on."""
+        return 1 if self._metric is None else self._best_iteration + self.rounds - state.iteration
 
     def _resolve(self, names: list[str]) -> str:
         if self.metric is None:

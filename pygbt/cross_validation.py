@@ -1,24 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`cv`: the folds of a table, one model each, all of them advanced round by round."""
+"""`cv`: the folds of a table, one model each, all of them advanced together."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from . import parameters
+from . import _core, parameters
+from .batch_jobs import Folds, given_folds
+from .batch_schedule import Task, run_tasks
 from .callbacks import EarlyStopping, Evaluations, LearningRateSchedule, PrintEvaluation, TrainingState
 from .data import Dataset
 from .queries import rows_of_groups
-from .training import CustomObjective, MetricLike, Run, as_metrics, as_rounds
+from .training import MOST_ROUNDS, CustomObjective, MetricLike, Run, as_metrics, as_rounds, rounds_ahead
 
-__all__ = ["cv", "make_folds"]
+__all__ = ["cv", "folds_of", "make_folds"]
 
-Folds = Iterable[tuple[npt.ArrayLike, npt.ArrayLike]]
 CLASS_OBJECTIVES = ("logistic", "softmax", "one_vs_rest")
+SMALL_ROWS = 1 << 17  # of a table whose folds are trained beside each other; larger ones keep all threads busy alone
 
 
 def make_folds(
@@ -54,24 +56,6 @@ def make_folds(
     fold_of_row = np.empty(n_rows, dtype=np.int64)
     fold_of_row[order] = fold_of_place
     return [(np.flatnonzero(fold_of_row != k), np.flatnonzero(fold_of_row == k)) for k in range(n_folds)]
-
-
-def _given_folds(folds: Folds, n_rows: int) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-    result = []
-    for i, pair in enumerate(folds):
-        if len(pair) != 2:
-            raise ValueError("folds must hold (train rows, test rows) pairs")
-        parts = []
-        for rows in pair:
-            array = np.asarray(rows)
-            array = np.flatnonzero(array) if array.dtype == np.bool_ else array.astype(np.int64)
-            if array.ndim != 1 or len(array) == 0 or array.min() < 0 or array.max() >= n_rows:
-                raise ValueError(f"folds[{i}] must hold row numbers of 0 .. {n_rows - 1}")
-            parts.append(array)
-        result.append((parts[0], parts[1]))
-    if not result:
-        raise ValueError("folds is empty")
-    return result
 
 
 def cv(
@@ -135,8 +119,12 @@ def cv(
     rounds = as_rounds("num_boost_round", given.pop("num_boost_round", num_boost_round))
     early_stopping_rounds = given.pop("early_stopping_rounds", early_stopping_rounds)
     metrics = as_metrics(metric, given)
+    chosen = folds_of(ds, given, nfold, stratified, shuffle, seed, folds)
+    n_threads = _core.resolve_threads(given.get("n_threads", 0))
+    if ds.n_rows <= SMALL_ROWS:
+        given["n_threads"] = max(1, n_threads // len(chosen))
     runs = []
-    for fit_rows, test_rows in _folds_of(ds, given, nfold, stratified, shuffle, seed, folds):
+    for fit_rows, test_rows in chosen:
         fit, test = _fold_tables(ds, fit_rows, test_rows, bins)
         runs.append(Run(given, fit, [(fit, "train"), (test, "test")], objective=objective, metrics=metrics))
 
@@ -161,14 +149,19 @@ def cv(
     for hook in hooks:
         if hasattr(hook, "start"):
             hook.start(state)
-    for iteration in range(rounds):
-        for run in runs:
-            run.advance(state.learning_rate)
-        _summarise(runs, means, deviations)
-        state.iteration = iteration
-        ends = [hook(state) for hook in hooks]  # every hook runs
-        if any(ends):
+    portion = 1
+    while state.iteration + 1 < rounds:
+        n_rounds = min(portion, rounds - state.iteration - 1, min(rounds_ahead(run, state, hooks) for run in runs))
+        ended = False
+        for _ in _advance(runs, state.learning_rate, n_rounds, n_threads if ds.n_rows <= SMALL_ROWS else 1):
+            _summarise(runs, means, deviations)
+            state.iteration += 1
+            ends = [hook(state) for hook in hooks]  # every hook runs
+            if ended := any(ends):
+                break
+        if ended:
             break
+        portion = min(2 * portion, MOST_ROUNDS)
 
     end = rounds if state.best_iteration is None else state.best_iteration + 1
     result: dict[str, Any] = {}
@@ -181,7 +174,27 @@ def cv(
     return result
 
 
-def _folds_of(
+def _advance(runs: Sequence[Run], learning_rate: float, n_rounds: int, n_threads: int) -> Iterator[None]:
+    """Yields after every round of all runs; the rounds are grown before the first one is told."""
+    if any(run.observed for run in runs):  # what users wrote is called here, fold by fold
+        for run in runs:
+            run.advance(learning_rate)
+        yield
+        return
+    told = [run.advance_together(learning_rate, n_rounds) for run in runs]
+
+    def grow(rounds: Iterator[None]) -> Callable[..., None]:
+        return lambda n_threads, step: next(rounds)
+
+    run_tasks([Task(grow(rounds), n_rounds) for rounds in told], n_threads=n_threads)
+    yield
+    for _ in range(n_rounds - 1):
+        for rounds in told:
+            next(rounds)
+        yield
+
+
+def folds_of(
     ds: Dataset,
     params: Mapping[str, Any],
     nfold: int,
@@ -190,8 +203,9 @@ def _folds_of(
     seed: int,
     folds: Folds | None,
 ) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """The folds that the arguments of `cv` ask for; `params` by canonical name."""
     if folds is not None:
-        return _given_folds(folds, ds.n_rows)
+        return given_folds(folds, ds.n_rows)
     if ds.group is not None:
         if stratified is True:
             raise ValueError("stratified=True: a Dataset with groups of rows is split by whole groups; leave it out")

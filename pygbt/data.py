@@ -13,7 +13,7 @@ from . import _core, device_arrays, devices
 from .columns import Table, device_table, read_table, take_rows
 from .device_arrays import DeviceArray
 from .queries import group_sizes
-from .row_columns import RowColumns, narrow
+from .row_columns import RowColumns, narrow, row_numbers
 from .schema import Features, Schema
 
 if TYPE_CHECKING:
@@ -188,23 +188,42 @@ class Dataset:
             **of_rows.core_arguments(),
         )
 
-    def _rows(self, rows: npt.NDArray[np.int64] | None, schema: Schema, cuts: _core.Cuts | None) -> Dataset:
-        """These rows (or all) read by a schema, in the given bins (or in new ones)."""
+    def _rows(
+        self,
+        rows: npt.NDArray[np.int64] | None,
+        schema: Schema,
+        cuts: _core.Cuts | None,
+        *,
+        n_threads: int | None = None,
+        place: tuple[str, int] | None = None,
+    ) -> Dataset:
+        """These rows (or all) read by a schema, in the given bins (or in new ones), on this device or another one."""
         other = object.__new__(Dataset)
-        other.schema, other._max_bin, other._n_threads = schema, self._max_bin, self._n_threads
-        other._place = self._place
+        other.schema, other._max_bin = schema, self._max_bin
+        other._n_threads = self._n_threads if n_threads is None else n_threads
+        other._place = self._place if place is None else place
         of_rows = self._of_rows.take(rows)
-        if rows is not None and self._place[0] != "cpu" and cuts is self.core.cuts and schema == self.schema:
-            other._X = self._X
-            other._taken = rows if self._taken is None else self._taken[rows]
-            other._of_rows = of_rows
-            other.core = self.core.take(rows.astype(np.uint32), group_sizes=of_rows.group, **of_rows.core_arguments())
-            return other
+        if rows is not None and other._place == self._place and cuts is self.core.cuts and schema == self.schema:
+            return self._with(other, rows, of_rows)
         if self._taken is not None:
             rows = self._taken if rows is None else self._taken[rows]
         X = self._X if rows is None else take_rows(self._X, rows)
         table = device_table(X) if isinstance(X, DeviceArray) else read_table(X)
         other._build(X, table, cuts, of_rows, owner="the reference")
+        return other
+
+    def _with(self, other: Dataset, rows: npt.NDArray[np.int64] | None, of_rows: RowColumns) -> Dataset:
+        """`other` made of these rows (or all, sharing their bins) and the columns that belong to them."""
+        other._X, other._of_rows = self._X, of_rows
+        other._taken = self._taken
+        if rows is not None:
+            other._taken = rows if self._taken is None else self._taken[rows]
+        other.core = self.core.take(
+            None if rows is None else rows.astype(np.uint32),
+            group_sizes=of_rows.group,
+            n_threads=other._n_threads,
+            **of_rows.core_arguments(),
+        )
         return other
 
     @property
@@ -301,7 +320,35 @@ class Dataset:
             return self
         return self._rows(None, schema, cuts)
 
-    def subset(self, rows: npt.ArrayLike, *, new_edges: bool = False) -> Dataset:
+    def replace(self, *, y: Any = None, weight: Any = None, base_margin: Any = None) -> Dataset:
+        """Return the same rows with other labels, weights or margins; the bins are shared, not copied.
+
+        Parameters
+        ----------
+        y : array-like, shape (n,) or (n, K), optional
+        weight : array-like, shape (n,), optional
+        base_margin : array-like, shape (n,) or (n, K), optional
+            As for `Dataset`; what is not given stays.
+
+        Notes
+        -----
+        Equal to ``Dataset(X, y, weight=weight, reference=self)`` of the same table: edges stay, also where weights
+        would have moved them.
+        """
+        other = object.__new__(Dataset)
+        other.schema, other._max_bin, other._n_threads = self.schema, self._max_bin, self._n_threads
+        other._place = self._place
+        return self._with(other, None, self._of_rows.replace(self.n_rows, y=y, weight=weight, base_margin=base_margin))
+
+    def on_device(self, place: tuple[str, int], *, n_threads: int | None = None) -> Dataset:
+        """Return the same table in the same bins with these on another device: a name and a number."""
+        return self._rows(None, self.schema, self.core.cuts, n_threads=n_threads, place=place)
+
+    def new_edges(self, *, n_threads: int | None = None) -> Dataset:
+        """Return the same rows in bins whose edges are found anew, from these rows and their weights."""
+        return self._rows(None, self.schema, None, n_threads=n_threads)
+
+    def subset(self, rows: npt.ArrayLike, *, new_edges: bool = False, n_threads: int | None = None) -> Dataset:
         """Return some of the rows, in the given order, as a Dataset with the same columns and categories.
 
         Parameters
@@ -310,6 +357,8 @@ class Dataset:
             Row numbers (repeats are allowed) or a mask.
         new_edges : bool, default False
             Find bin edges from these rows alone instead of sharing the present ones.
+        n_threads : int, optional
+            Threads of this call, instead of those of this Dataset.
 
         Raises
         ------
@@ -317,16 +366,8 @@ class Dataset:
             A row number is out of range, or the Dataset has groups of rows and `rows` is not a list of whole ones,
             each in its order.
         """
-        chosen = np.asarray(rows)
-        if chosen.dtype == np.bool_:
-            if chosen.shape != (self.n_rows,):
-                raise ValueError(f"rows: a mask must have shape ({self.n_rows},), got {chosen.shape}")
-            chosen = np.flatnonzero(chosen)
-        if chosen.ndim != 1 or (chosen.size > 0 and chosen.dtype.kind not in "iu"):
-            raise ValueError("rows must be a list of row numbers or a mask")
-        if chosen.size > 0 and (chosen.min() < 0 or chosen.max() >= self.n_rows):
-            raise ValueError(f"rows must lie between 0 and {self.n_rows - 1}")
-        return self._rows(chosen.astype(np.int64), self.schema, None if new_edges else self.core.cuts)
+        cuts = None if new_edges else self.core.cuts
+        return self._rows(row_numbers(rows, self.n_rows), self.schema, cuts, n_threads=n_threads)
 
 
 def _binning_of(reference: Dataset | Booster) -> tuple[Schema, _core.Cuts]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from .columns import numbers_of
 from .queries import whole_groups
 
-__all__ = ["TEACHER_FORMS", "RowColumns"]
+__all__ = ["TEACHER_FORMS", "RowColumns", "narrow", "row_numbers"]
 
 TEACHER_FORMS = ("probabilities", "logits", "values")
 
@@ -85,6 +85,17 @@ class RowColumns:
                 taken[name] = np.ascontiguousarray(values[rows])
         return replace(self, **taken)
 
+    def replace(self, n_rows: int, *, y: Any, weight: Any, base_margin: Any) -> RowColumns:
+        """The same with those columns that are given instead of the present ones."""
+        given: dict[str, Any] = {}
+        if y is not None:
+            given["label"] = _matrix(y, "label", n_rows)
+        if weight is not None:
+            given["weight"] = _vector(weight, "weight", n_rows)
+        if base_margin is not None:
+            given["base_margin"] = _matrix(base_margin, "base_margin", n_rows)
+        return replace(self, **given)
+
     def core_arguments(self) -> dict[str, Any]:
         """Keyword arguments of `_core.Dataset`, groups aside."""
         teacher = None
@@ -92,6 +103,20 @@ class RowColumns:
             form = self.teacher_form or "by_objective"
             teacher = (self.teacher, form, self.teacher_temperature, self.teacher_weight)
         return {"labels": self.label, "weights": self.weight, "base_margin": self.base_margin, "teacher": teacher}
+
+
+def row_numbers(rows: npt.ArrayLike, n_rows: int, name: str = "rows") -> npt.NDArray[np.int64]:
+    """Row numbers from row numbers or a mask (n_rows,), in their order."""
+    chosen = np.asarray(rows)
+    if chosen.dtype == np.bool_:
+        if chosen.shape != (n_rows,):
+            raise ValueError(f"{name}: a mask must have shape ({n_rows},), got {chosen.shape}")
+        chosen = np.flatnonzero(chosen)
+    if chosen.ndim != 1 or (chosen.size > 0 and chosen.dtype.kind not in "iu"):
+        raise ValueError(f"{name} must be a list of row numbers or a mask")
+    if chosen.size > 0 and (chosen.min() < 0 or chosen.max() >= n_rows):
+        raise ValueError(f"{name} must lie between 0 and {n_rows - 1}")
+    return chosen.astype(np.int64)
 
 
 def narrow(values: Floats | None) -> Floats | None:

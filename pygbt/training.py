@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -112,7 +112,7 @@ class Run:
     def advance(self, learning_rate: float) -> None:
         """Grow the trees of one round and score the evaluation sets."""
         self._grow(learning_rate)
-        scores = [(name, *self._score(metric, data, i)) for data, name, i in self.evals for metric in self.metrics]
+        scores = [(name, *self._score(metric, data, i)) for name, data, i, metric in self._scored()]
         for name, metric_name, score, larger in scores:
             self.larger_is_better[metric_name] = larger
             self._scores_of(name, metric_name).append(score)
@@ -129,13 +129,26 @@ class Run:
 
     @property
     def observed(self) -> bool:
-        """Whether something is to be done between one round and the next."""
-        return bool(self.evals) or self.objective is not None
+        """Whether Python has something to do between one round and the next: gradients or metrics of its own."""
+        return self.objective is not None or (bool(self.evals) and not all(isinstance(m, str) for m in self.metrics))
 
-    def advance_unobserved(self, learning_rate: float, n_rounds: int) -> None:
-        """The same of many rounds; a device is waited for once."""
-        self.trainer.steps([learning_rate] * n_rounds)
-        self.done += n_rounds
+    def advance_together(self, learning_rate: float, n_rounds: int) -> Iterator[None]:
+        """The same of many rounds, grown in one call of the engine and told one by one."""
+        rates = [learning_rate] * n_rounds
+        named = [(name, i, str(metric)) for name, _, i, metric in self._scored()]
+        if named:
+            values = iter(self.trainer.scored_steps(rates, [(i, metric) for _, i, metric in named]))
+        else:
+            self.trainer.steps(rates)
+        for _ in range(n_rounds):
+            for name, _, metric in named:
+                self._scores_of(name, metric).append(next(values))
+            self.done += 1
+            yield
+
+    def _scored(self) -> list[tuple[str, Dataset, int, MetricLike]]:
+        """What is scored after every round: (name, data set, its number, metric)."""
+        return [(name, data, i, metric) for data, name, i in self.evals for metric in self.metrics]
 
     def _score(self, metric: MetricLike, data: Dataset, i: int) -> tuple[str, float, bool]:
         if isinstance(metric, str):
@@ -281,6 +294,46 @@ def train(
     TrainingInterrupted
         Ctrl-C; a KeyboardInterrupt whose ``booster`` holds the rounds done.
     """
+    hooks: list[Callback] = []
+    if learning_rates is not None:
+        hooks.append(LearningRateSchedule(learning_rates))
+    if verbose_eval:
+        hooks.append(PrintEvaluation(1 if verbose_eval is True else int(verbose_eval)))
+    if progress:
+        hooks.append(ProgressBar())
+    run, n_rounds, stopping = prepare(
+        params,
+        ds,
+        num_boost_round,
+        evals,
+        early_stopping_rounds,
+        init_model,
+        objective,
+        metric,
+        early_stopping_metric=early_stopping_metric,
+        min_delta=min_delta,
+    )
+    return run_rounds(run, n_rounds, [*hooks, *stopping, *callbacks])
+
+
+def prepare(
+    params: Mapping[str, Any] | None,
+    ds: Dataset,
+    num_boost_round: int,
+    evals: Iterable[tuple[Dataset, str]],
+    early_stopping_rounds: int | None,
+    init_model: Booster | str | os.PathLike[str] | None = None,
+    objective: CustomObjective | None = None,
+    metric: MetricLike | Sequence[MetricLike] | None = None,
+    *,
+    early_stopping_metric: str | None = None,
+    min_delta: float = 0.0,
+    n_threads: int | None = None,
+) -> tuple[Run, int, list[Callback]]:
+    """What the arguments of `train` come to: a model about to begin, its rounds, its early stopping if any.
+
+    `n_threads` bounds those of `params`.
+    """
     if not isinstance(ds, Dataset):
         raise TypeError(f"ds must be a pygbt.Dataset, got {type(ds).__name__}")
     given = parameters.canonical(params or {})
@@ -290,19 +343,13 @@ def train(
         early_stopping_rounds = as_rounds("early_stopping_rounds", early_stopping_rounds)
     previous = as_booster(init_model)
     metrics = as_metrics(metric, given)
+    if n_threads is not None:
+        given["n_threads"] = min(given.get("n_threads") or n_threads, n_threads)
     run = Run(given, ds, as_evals(evals, ds), init_model=previous, objective=objective, metrics=metrics)
-
-    hooks: list[Callback] = []
-    if learning_rates is not None:
-        hooks.append(LearningRateSchedule(learning_rates))
-    if verbose_eval:
-        hooks.append(PrintEvaluation(1 if verbose_eval is True else int(verbose_eval)))
-    if progress:
-        hooks.append(ProgressBar())
+    stopping: list[Callback] = []
     if early_stopping_rounds:
-        hooks.append(EarlyStopping(early_stopping_rounds, metric=early_stopping_metric, min_delta=min_delta))
-    hooks += callbacks
-    return run_rounds(run, num_boost_round, hooks)
+        stopping.append(EarlyStopping(early_stopping_rounds, metric=early_stopping_metric, min_delta=min_delta))
+    return run, num_boost_round, stopping
 
 
 #: Rounds at a time where nobody looks on: as many as take about so long, so that Ctrl-C is heard.
@@ -310,19 +357,13 @@ SECONDS_UNHEARD = 0.1
 MOST_ROUNDS = 64
 
 
-def run_unobserved(run: Run, state: TrainingState) -> None:
-    """All rounds of `state`, in growing portions."""
-    portion = 1
-    while run.done < state.end_iteration:
-        n_rounds = min(portion, state.end_iteration - run.done)
-        start = time.perf_counter()
-        run.advance_unobserved(state.learning_rate, n_rounds)
-        if time.perf_counter() - start < SECONDS_UNHEARD / 2:
-            portion = min(2 * portion, MOST_ROUNDS)
+def run_rounds(
+    run: Run, n_rounds: int, hooks: Sequence[Callback], after: Callable[[int], object] | None = None
+) -> Booster:
+    """Advance `run` by up to `n_rounds` rounds, with callbacks and Ctrl-C.
 
-
-def run_rounds(run: Run, n_rounds: int, hooks: Sequence[Callback]) -> Booster:
-    """Advance `run` by up to `n_rounds` rounds, with callbacks and Ctrl-C."""
+    ``after(n)`` is called after every portion of n rounds; what it raises ends training.
+    """
 
     def snapshot() -> Booster:
         return run.booster(state.best_iteration, state.best_score)
@@ -342,14 +383,7 @@ def run_rounds(run: Run, n_rounds: int, hooks: Sequence[Callback]) -> Booster:
             if hasattr(hook, "start"):
                 hook.start(state)
             started.append(hook)
-        if not hooks and not run.observed:
-            run_unobserved(run, state)
-        for iteration in range(state.first_iteration + run.done - run.first, state.end_iteration):
-            run.advance(state.learning_rate)
-            state.iteration = iteration
-            ends = [hook(state) for hook in hooks]  # every hook runs
-            if any(ends):
-                break
+        _advance(run, state, hooks, after)
     except KeyboardInterrupt as interrupt:
         raise TrainingInterrupted(snapshot()) from interrupt
     finally:
@@ -357,3 +391,39 @@ def run_rounds(run: Run, n_rounds: int, hooks: Sequence[Callback]) -> Booster:
             if hasattr(hook, "finish"):
                 hook.finish(state)
     return snapshot()
+
+
+def _advance(run: Run, state: TrainingState, hooks: Sequence[Callback], after: Callable[[int], object] | None) -> None:
+    """All rounds of `state`, in growing portions, until a hook ends it."""
+    portion = 1
+    while run.done < state.end_iteration:
+        n_rounds = min(portion, state.end_iteration - run.done, rounds_ahead(run, state, hooks))
+        before, start = run.done, time.perf_counter()
+        if n_rounds == 1:
+            run.advance(state.learning_rate)
+            ended = _tell(run, state, hooks)
+        else:
+            for _ in run.advance_together(state.learning_rate, n_rounds):
+                if ended := _tell(run, state, hooks):
+                    break
+        if n_rounds == portion and time.perf_counter() - start < SECONDS_UNHEARD / 2:
+            portion = min(2 * portion, MOST_ROUNDS)
+        if after is not None:
+            after(run.done - before)
+        if ended:
+            return
+
+
+def _tell(run: Run, state: TrainingState, hooks: Sequence[Callback]) -> bool:
+    """Whether a hook ends training; every hook is called."""
+    state.iteration = run.done - 1
+    ends = [hook(state) for hook in hooks]
+    return any(ends)
+
+
+def rounds_ahead(run: Run, state: TrainingState, hooks: Sequence[Callback]) -> int:
+    """Rounds that may be grown before anybody must see the first of them."""
+    if run.observed:
+        return 1
+    known = [hook.rounds_ahead(state) if hasattr(hook, "rounds_ahead") else 1 for hook in hooks]
+    return min(known, default=MOST_ROUNDS)

@@ -38,6 +38,7 @@ import prediction  # noqa: E402
 import roofline  # noqa: E402
 import scaling  # noqa: E402
 import scores  # noqa: E402
+import train_batch  # noqa: E402
 import training  # noqa: E402
 from shapes import SHAPES, Shape  # noqa: E402
 from tables import Split  # noqa: E402
@@ -355,6 +356,15 @@ def test_the_deviation_of_a_loss_is_that_of_redrawn_rows() -> None:
             drawn.append(scores.loss(Split(task, None, y, None, y[rows], 2), p[rows]))
         _, deviation = scores.loss_and_deviation(Split(task, None, y, None, y, 2), p)
         assert deviation == pytest.approx(np.std(drawn), rel=0.2)
+
+
+def test_a_batch_of_models_is_the_loop() -> None:
+    result = train_batch.main(
+        ["--models", "3", "--rows", "300", "--columns", "4", "--rounds", "4", "--repeats", "1", "--no-save"]
+    )
+    assert set(result["seconds"]) >= {"train_batch", "train in a loop"}
+    assert result["loss"]["train_batch"] == result["loss"]["train in a loop"]
+    assert result["ratio"]["train_batch"] == 1.0
 
 
 def test_the_verdict_of_two_builds() -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..callbacks import ProgressBar
+from ..late_bar import LateBar
 from .answer_store import AnswerStore
 from .answers import Answer
 from .asking import as_answer
@@ -21,8 +20,6 @@ __all__ = ["Asking", "Portion", "TeacherError"]
 
 Floats = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
-
-BAR_SECONDS = 2.0  # shorter work shows no bar
 
 
 class TeacherError(RuntimeError):
@@ -107,7 +104,7 @@ class Asking:
         if not batches:
             raise ValueError("X has no rows")
         result: Floats | None = None
-        bar = _LateBar(len(batches), self.progress, f"asking {self.name}")
+        bar = LateBar(len(batches), self.progress, f"asking {self.name}")
         try:
             for done, (portion, rows) in enumerate(batches):
                 table = X if len(rows) == n_rows else take_rows(X, rows)
@@ -156,26 +153,3 @@ class Asking:
         if key is not None:
             self.store.put(key, answer.values)
         return answer.values
-
-
-class _LateBar:
-    """A progress bar that opens once the work is seen to take long."""
-
-    def __init__(self, total: int, wanted: bool, title: str) -> None:
-        self._bar = ProgressBar(title)
-        self._total, self._wanted, self._done, self._opened = total, wanted, 0, False
-        self._start = time.monotonic()
-
-    def advance(self) -> None:
-        self._done += 1
-        if self._opened:
-            self._bar.advance(1)
-            return
-        expected = (time.monotonic() - self._start) * self._total / self._done
-        if self._wanted and expected > BAR_SECONDS and self._done < self._total:
-            self._bar.open(self._total)
-            self._bar.advance(self._done)
-            self._opened = True
-
-    def finish(self) -> None:
-        self._bar.finish()

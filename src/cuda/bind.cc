@@ -42,6 +42,8 @@ PYBIND11_MODULE(PYGBT_CUDA_MODULE, module, py::mod_gil_not_used()) {
   module.attr("makers") = py::capsule(&makers, "pygbt.DeviceModule " PYGBT_VERSION);
   module.def("n_devices", &pygbt::device::n_devices, "Devices of this machine.");
   module.def("devices", &pygbt::device::device_names, "Names of the devices of this machine, by ordinal.");
+  module.def("free_bytes", &pygbt::device::free_bytes, py::arg("ordinal") = 0, py::call_guard<py::gil_scoped_release>(),
+             "Memory of a device that is free, for all processes.");
   module.def("allocated_bytes", &pygbt::device::allocated_bytes, "Device memory in use by this process's trainings.");
   module.def(
       "probe_atomics",

@@ -3,6 +3,7 @@
 
 #include "buffer.h"
 #include "cuda_backend.h"
+#include "queue.h"
 #include "runtime.h"
 
 namespace pygbt::device {
@@ -15,6 +16,7 @@ std::vector<std::string> device_names() {
   return names;
 }
 
+std::int64_t free_bytes(int ordinal) { return static_cast<std::int64_t>(QueueLease(ordinal)->device.free_bytes()); }
 std::int64_t allocated_bytes() { return bytes_in_use; }
 std::int64_t waits() { return n_waits; }
 

@@ -33,6 +33,7 @@ std::vector<AtomicsRate> probe_atomics(int ordinal, std::int64_t updates_of_a_th
 // Seconds that the stages of making bins took since the last call; from now on they are timed, or not.
 std::map<std::string, double> time_stages(bool timed);
 
+std::int64_t free_bytes(int ordinal);  // of a device, for all processes
 std::int64_t allocated_bytes();  // in all buffers of the process
 std::int64_t waits();            // times that the process waited for a device
 

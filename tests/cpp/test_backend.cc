@@ -138,8 +138,8 @@ Dataset make_table(const Problem& p, std::int64_t begin, std::int64_t end) {
   const auto n_rows = static_cast<std::size_t>(data.n_rows);
   for (std::size_t f = 0; f < p.features.size(); ++f) {
     const bool two_byte = p.features[f].n_bins > 256;
-    data.column_two_byte.push_back(two_byte);
-    auto& column = data.columns.emplace_back(n_rows * (two_byte ? 2 : 1));
+    data.bins->column_two_byte.push_back(two_byte);
+    auto& column = data.bins->columns.emplace_back(n_rows * (two_byte ? 2 : 1));
     for (std::size_t row = 0; row < n_rows; ++row)
       store(column, two_byte, row, p.bins[f][static_cast<std::size_t>(begin) + row]);
   }

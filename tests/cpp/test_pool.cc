@@ -118,6 +118,30 @@ TEST(pool_works_in_a_forked_child_and_its_parent) {
   }
 }
 
+// Both tasks of a job must run at the same time to end: a caller alone would wait for ever.
+TEST(pool_threads_beside_each_other_have_workers_of_their_own) {
+  std::atomic<int> n_failed{0};
+  const auto work = [&] {
+    const pygbt::OwnWorkers own;
+    for (int job = 0; job < 200; ++job) {
+      std::atomic<int> here{0};
+      parallel_for(2, 2, [&](std::int64_t, int) {
+        ++here;
+        while (here.load() < 2) std::this_thread::yield();
+      });
+      n_failed += here.load() != 2;
+    }
+  };
+  for (int round = 0; round < 3; ++round) {  // workers given back serve the next
+    std::thread one(work), other(work), third(work);
+    one.join();
+    other.join();
+    third.join();
+  }
+  CHECK_EQ(n_failed.load(), 0);
+  CHECK_EQ(sum_of_tasks(3, 100), 4950);
+}
+
 TEST(pool_thread_counts) {
   CHECK_EQ(pygbt::resolve_threads(3), 3);
   CHECK(pygbt::resolve_threads(1 << 30) <= 1024);

@@ -51,7 +51,8 @@ void CpuBackend::HistogramCall::add_block(std::size_t block, std::size_t node, H
 void CpuBackend::HistogramCall::run() {
   std::vector<BlockWork> blocks;
   for (const BlockLayout& layout : backend_.layouts_) blocks.push_back(work_of(layout));
-  for (const SparseBlock& block : backend_.data_->sparse_blocks) blocks.push_back(work_of(block, backend_.n_rows_));
+  for (const SparseBlock& block : backend_.data_->bins->sparse_blocks)
+    blocks.push_back(work_of(block, backend_.n_rows_));
   n_blocks_ = blocks.size();
   tasks_.plan(blocks, rows_, backend_.n_threads_);
   written_.assign(nodes_.size() * n_blocks_ * static_cast<std::size_t>(n_layers()), 0);
@@ -99,11 +100,11 @@ void CpuBackend::HistogramCall::add_run(const HistogramRun& run, HistogramBuffer
   if (run.block < n_dense)
     add_rows(run, buffer);
   else
-    add_sparse_rows(run, backend_.data_->sparse_blocks[run.block - n_dense], buffer);
+    add_sparse_rows(run, backend_.data_->bins->sparse_blocks[run.block - n_dense], buffer);
 }
 
 void CpuBackend::HistogramCall::add_rows(const HistogramRun& run, HistogramBuffer& buffer) {
-  const BinBlock& block = backend_.data_->blocks[run.block];
+  const BinBlock& block = backend_.data_->bins->blocks[run.block];
   const BlockLayout& layout = backend_.layouts_[run.block];
   Histogram& out = *out_[run.node];
   HistogramTask task;

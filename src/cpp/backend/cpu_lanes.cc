@@ -54,7 +54,8 @@ class CpuBackend::LaneCall {
     for (const NodeId node : nodes) rows.push_back(backend.rows_at(node).count);
     std::vector<BlockWork> blocks;
     for (const BlockLayout& layout : backend.layouts_) blocks.push_back(work_of(layout));
-    for (const SparseBlock& block : backend.data_->sparse_blocks) blocks.push_back(work_of(block, backend.n_rows_));
+    for (const SparseBlock& block : backend.data_->bins->sparse_blocks)
+      blocks.push_back(work_of(block, backend.n_rows_));
     for (BlockWork& work : blocks) {
       work.row *= static_cast<std::int64_t>(groups_.size()) * kVectorUpdates;
       work.flush *= width;
@@ -83,7 +84,7 @@ class CpuBackend::LaneCall {
     const std::size_t n_dense = backend_.layouts_.size();
     HistogramTask task;
     if (run.block < n_dense) {
-      const BinBlock& block = backend_.data_->blocks[run.block];
+      const BinBlock& block = backend_.data_->bins->blocks[run.block];
       const BlockLayout& layout = backend_.layouts_[run.block];
       task.bins = block.bytes.data();
       task.stride = block.stride;
@@ -104,7 +105,7 @@ class CpuBackend::LaneCall {
           },
           [&](std::uint64_t* cells, std::int64_t lanes) { clear_block(layout, cells, lanes); });
     } else {
-      const SparseBlock& block = backend_.data_->sparse_blocks[run.block - n_dense];
+      const SparseBlock& block = backend_.data_->bins->sparse_blocks[run.block - n_dense];
       task.bins = block.codes.data();
       task.begins = block.begins.data();
       add_groups(

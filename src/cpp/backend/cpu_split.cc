@@ -2,6 +2,7 @@
 // Best cut of each node. A task searches some neighbouring features of some nodes: those whose cells its thread built and
 // subtracted, if nobody helped. What the tasks found is compared by the total order, so they may run in any order.
 #include <algorithm>
+#include <numeric>
 
 #include "backend/cpu_calls.h"
 #include "backend/isa_dispatch.h"
@@ -133,17 +134,27 @@ void CpuBackend::SplitCall::search(Worker& worker, std::size_t query, std::span<
 // Numeric cut of one node.
 void CpuBackend::SplitCall::write_numeric(std::size_t query, const CutCandidate& best, std::vector<Cell>& unpacked,
                                           Split& out) const {
-  const FeatureHistogram slice = search_.slice(query, best.feature, unpacked);
-  const auto width = static_cast<std::size_t>(slice.width);
+  const auto width = static_cast<std::size_t>(search_.width);
   out.gain = best.gain;
   out.feature = best.feature;
   out.bin = best.bin;
   out.left.assign(width, Cell{});
-  for (std::int32_t bin = best.missing_left ? 0 : 1; bin <= best.step; ++bin)
-    for (std::size_t k = 0; k < width; ++k) out.left[k] += slice.cell(bin)[k];
+  const std::int32_t begin = best.missing_left ? 0 : 1;
+  const NodeHistogram& of = search_.histograms[query];
+  bool has_missing = false;
+  if (of.packed != nullptr && width == 1 && of.counts == nullptr) {  // sums of packed cells fit a packed cell
+    const std::uint64_t* const cells = of.packed + search_.bin_offset[static_cast<std::size_t>(best.feature)];
+    out.left[0] = unpack(std::accumulate(cells + begin, cells + best.step + 1, std::uint64_t{0}));
+    has_missing = cells[0] != 0;
+  } else {
+    const FeatureHistogram slice = search_.slice(query, best.feature, unpacked);
+    for (std::int32_t bin = begin; bin <= best.step; ++bin)
+      for (std::size_t k = 0; k < width; ++k) out.left[k] += slice.cell(bin)[k];
+    has_missing = slice.has_missing();
+  }
   const CutContext node = search_.context(query, best.feature);
   out.missing_left =
-      slice.has_missing() ? best.missing_left : default_side({&node, 1}, [&](std::size_t) { return out.left.data(); });
+      has_missing ? best.missing_left : default_side({&node, 1}, [&](std::size_t) { return out.left.data(); });
 }
 
 // The rivals are judged by the exact formula, and the winners written down.

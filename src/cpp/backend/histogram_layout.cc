@@ -33,7 +33,7 @@ Marginal marginal(const Slot& slot, std::size_t i, std::span<const std::int64_t>
 
 std::vector<BlockLayout> lay_out_blocks(const Dataset& data, std::span<const std::int64_t> bin_offset) {
   std::vector<BlockLayout> layouts;
-  for (const BinBlock& block : data.blocks) {
+  for (const BinBlock& block : data.bins->blocks) {
     BlockLayout& layout = layouts.emplace_back();
     for (const Slot& slot : block.slots) {
       SlotLayout& at = layout.slots.emplace_back();
@@ -55,7 +55,7 @@ std::vector<BlockLayout> lay_out_blocks(const Dataset& data, std::span<const std
 
 std::vector<FeatureId> features_by_block(const Dataset& data) {
   std::vector<FeatureId> first = {0};
-  for (const BinBlock& block : data.blocks) {
+  for (const BinBlock& block : data.bins->blocks) {
     std::vector<FeatureId> features;
     for (const Slot& slot : block.slots) features.insert(features.end(), slot.features.begin(), slot.features.end());
     std::sort(features.begin(), features.end());
@@ -63,7 +63,7 @@ std::vector<FeatureId> features_by_block(const Dataset& data) {
     if (n == 0 || features.front() != first.back() || features.back() != first.back() + n - 1) return {};
     first.push_back(first.back() + n);
   }
-  return first.back() == data.n_features() && data.sparse_blocks.empty() ? first : std::vector<FeatureId>{};
+  return first.back() == data.n_features() && data.bins->sparse_blocks.empty() ? first : std::vector<FeatureId>{};
 }
 
 }  // namespace pygbt

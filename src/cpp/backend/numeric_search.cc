@@ -33,6 +33,7 @@ CutScan scan_of(const SplitSearch& search, const NumericRules& numeric, std::siz
   scan.check_counts = node.min_child_samples > 1;
   scan.count_least = node.min_child_samples;
   scan.count_most = node.count - node.min_child_samples;
+  scan.n_rows = node.count;
   scan.g_unit = *node.g_units;
   scan.h_unit = *node.h_units;
   scan.rule = node.rule;
@@ -80,18 +81,33 @@ void judge_rival(const SplitSearch& search, const NumericRules& numeric, const N
   CutScan scan = scan_of(search, numeric, rival.query, node);
   const bool quick = quick_gain(scan.sums, scan.g_unit, scan.h_unit, scan.rule, node.min_child_weight, scan.quick);
   const double parent = set_gain<1>(node.sums, node);
+  const auto beaten = [quick, least, score = scan.quick](const Cell& sums) {
+    const auto g = static_cast<double>(sums.g), h = static_cast<double>(sums.h);
+    return quick && score.numerator(g, h) < least * score.denominator(h);
+  };
+  const auto judge = [&](std::int32_t step, bool missing_left, const Cell* sums, std::int64_t count) {
+    if (beaten(*sums)) return;
+    const double children = cut_gain<1>(sums, count, node, parent);
+    offer(search.rules, children, children - parent,
+          {children - parent, rival.feature, static_cast<Bin>(step), missing_left, step}, best);
+  };
+  const NodeHistogram& of = search.histograms[rival.query];
+  const std::int64_t first = search.bin_offset[static_cast<std::size_t>(rival.feature)];
+  if (of.packed != nullptr && of.counts == nullptr && of.packed[first] == 0) {
+    const std::uint64_t* const cells = of.packed + first;
+    const std::int32_t n_bins = search.cuts.features[static_cast<std::size_t>(rival.feature)].n_bins;
+    std::uint64_t sum = 0;
+    for (std::int32_t step = 1; step < n_bins - 1; ++step) {
+      if (cells[step] == 0 && step > 1) continue;  // the cut before it, which is preferred
+      sum += cells[step];
+      const Cell left = unpack(sum);
+      if (!beaten(left)) judge(step, false, &left, 0);
+    }
+    return;
+  }
   const FeatureHistogram slice = search.slice(rival.query, rival.feature, scratch.unpacked);
   Cell left, with_missing;
-  visit_prefix_cuts<1>(slice, nullptr, slice.n_bins - 1, slice.has_missing(), &left, &with_missing,
-                       [&](std::int32_t step, bool missing_left, const Cell* sums, std::int64_t count) {
-                         if (quick) {
-                           const auto g = static_cast<double>(sums->g), h = static_cast<double>(sums->h);
-                           if (scan.quick.numerator(g, h) < least * scan.quick.denominator(h)) return;
-                         }
-                         const double children = cut_gain<1>(sums, count, node, parent);
-                         offer(search.rules, children, children - parent,
-                               {children - parent, rival.feature, static_cast<Bin>(step), missing_left, step}, best);
-                       });
+  visit_prefix_cuts<1>(slice, nullptr, slice.n_bins - 1, slice.has_missing(), &left, &with_missing, judge);
 }
 
 void search_shared_numeric(const SplitSearch& search, const NumericRules& numeric, FeatureId feature,

@@ -25,6 +25,7 @@ struct CutScan {
   std::int64_t h_least = 0, h_most = 0;
   bool check_counts = false;
   std::int64_t count_least = 0, count_most = 0;
+  std::int64_t n_rows = 0;  // of the node: it occupies no more bins of a feature, the missing one aside
   double g_unit = 1.0, h_unit = 1.0;
   LeafRule rule;
   QuickGain quick;  // for the quick scan

@@ -235,15 +235,26 @@ class Pool {
 // Never destroyed: workers sleep until the process ends, so no thread is joined while static objects die.
 std::atomic<Pool*> the_pool{nullptr};
 
-// In a forked child the workers do not exist: forget the pool (its locks may be held) and start afresh.
+// Pools that threads had for themselves and may have again; like the shared one never destroyed.
+struct IdlePools {
+  std::mutex mutex;
+  std::vector<Pool*> pools;
+};
+std::atomic<IdlePools*> idle_pools{new IdlePools};
+thread_local Pool* own_pool = nullptr;
+
+// In a forked child the workers do not exist: forget the pools (their locks may be held) and start afresh.
 void forget_pool() {
   the_pool.store(nullptr, std::memory_order_relaxed);
+  idle_pools.store(new IdlePools, std::memory_order_relaxed);
+  own_pool = nullptr;
   inside_job = false;
 }
 
 [[maybe_unused]] const int fork_handler = pthread_atfork(nullptr, nullptr, &forget_pool);
 
 Pool& pool() {
+  if (own_pool != nullptr) return *own_pool;
   Pool* present = the_pool.load(std::memory_order_acquire);
   if (present != nullptr) return *present;
   Pool* made = new Pool;
@@ -253,6 +264,27 @@ Pool& pool() {
 }
 
 }  // namespace
+
+OwnWorkers::OwnWorkers() {
+  IdlePools& idle = *idle_pools.load();
+  const std::lock_guard lock(idle.mutex);
+  if (idle.pools.empty()) {
+    own_pool = new Pool;
+    idle.pools.reserve(idle.pools.capacity() + 1);  // giving back must not throw
+  } else {
+    own_pool = idle.pools.back();
+    idle.pools.pop_back();
+  }
+}
+
+OwnWorkers::~OwnWorkers() {
+  Pool* const had = own_pool;
+  own_pool = nullptr;
+  if (had == nullptr) return;  // forked meanwhile
+  IdlePools& idle = *idle_pools.load();
+  const std::lock_guard lock(idle.mutex);
+  idle.pools.push_back(had);
+}
 
 void parallel_for(int n_threads, std::int64_t n_tasks, const Body& body) {
   if (n_tasks > 1 && n_threads != 1 && !inside_job) {

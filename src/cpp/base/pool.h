@@ -22,6 +22,16 @@ int available_cpus();
 // Fork-safe: a child process starts with an empty pool.
 void parallel_for(int n_threads, std::int64_t n_tasks, const std::function<void(std::int64_t task, int worker)>& body);
 
+// Until it goes, jobs of this thread run on workers of its own instead of those that all threads share: for
+// threads that train beside each other. Made and destroyed by one thread; not nested.
+class OwnWorkers {
+ public:
+  OwnWorkers();
+  ~OwnWorkers();
+  OwnWorkers(const OwnWorkers&) = delete;
+  OwnWorkers& operator=(const OwnWorkers&) = delete;
+};
+
 // Splits [0, n) in chunks of at least `grain` and calls body(begin, end, worker); serial when n <= grain.
 void parallel_ranges(int n_threads, std::int64_t n, std::int64_t grain,
                      const std::function<void(std::int64_t begin, std::int64_t end, int worker)>& body);

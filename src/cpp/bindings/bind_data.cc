@@ -101,14 +101,21 @@ std::shared_ptr<Dataset> new_dataset(const py::object& columns, const py::object
   return std::make_shared<Dataset>(make_dataset(input));
 }
 
+// Some rows, or all of them (None) in the same memory, with other labels, weights and margins.
 std::shared_ptr<Dataset> take(const Dataset& data, const py::object& rows, const py::object& labels,
                               const py::object& weights, const py::object& base_margin, const py::object& teacher,
-                              const py::object& group_sizes) {
+                              const py::object& group_sizes, int n_threads) {
   DatasetInput input;
+  input.n_threads = n_threads;
   input.group_sizes = read_span<std::int64_t>(group_sizes, "group");
+  read_rows(input, labels, weights, base_margin, teacher);
+  if (rows.is_none()) {
+    input.n_rows = data.n_rows;
+    const py::gil_scoped_release release;
+    return std::make_shared<Dataset>(with_row_columns(data, input));
+  }
   const auto taken = read_span<RowId>(rows, "rows");
   input.n_rows = static_cast<std::int64_t>(taken.size());
-  read_rows(input, labels, weights, base_margin, teacher);
   for (const RowId row : taken) require(row < data.n_rows, "rows must lie in the table");
   const py::gil_scoped_release release;
   return std::make_shared<Dataset>(take_rows(data, taken, input));
@@ -126,7 +133,7 @@ py::array_t<std::uint16_t> bins(const std::shared_ptr<Dataset>& table, bool by_c
     const py::gil_scoped_release release;
     for (FeatureId f = 0; f < data.n_features() && by_column; ++f)
       for (std::int64_t row = 0; row < n; ++row) out[static_cast<std::size_t>(row * m + f)] = data.column(f).at(row);
-    for (const BinBlock& block : data.blocks) {
+    for (const BinBlock& block : data.bins->blocks) {
       for (std::size_t s = 0; s < block.slots.size() && !by_column; ++s) {
         const Slot& slot = block.slots[s];
         for (std::int64_t row = 0; row < n; ++row)
@@ -134,7 +141,7 @@ py::array_t<std::uint16_t> bins(const std::shared_ptr<Dataset>& table, bool by_c
             out[static_cast<std::size_t>(row * m + slot.features[i])] = slot.bin(block.code_at(row, s), i);
       }
     }
-    for (const SparseBlock& block : data.sparse_blocks) {
+    for (const SparseBlock& block : data.bins->sparse_blocks) {
       if (by_column) continue;
       for (const SparseFeature& of : block.features)
         for (std::int64_t row = 0; row < n; ++row) out[static_cast<std::size_t>(row * m + of.feature)] = of.usual;
@@ -149,7 +156,7 @@ py::array_t<std::uint16_t> bins(const std::shared_ptr<Dataset>& table, bool by_c
 // Features of which only the unusual bins are listed, block by block.
 std::vector<std::vector<FeatureId>> sparse_blocks(const Dataset& data) {
   std::vector<std::vector<FeatureId>> out;
-  for (const SparseBlock& block : data.sparse_blocks) {
+  for (const SparseBlock& block : data.bins->sparse_blocks) {
     auto& features = out.emplace_back();
     for (const SparseFeature& of : block.features) features.push_back(of.feature);
   }
@@ -159,7 +166,7 @@ std::vector<std::vector<FeatureId>> sparse_blocks(const Dataset& data) {
 // Features that share a byte, slot by slot.
 std::vector<std::vector<FeatureId>> slots(const Dataset& data) {
   std::vector<std::vector<FeatureId>> out;
-  for (const BinBlock& block : data.blocks)
+  for (const BinBlock& block : data.bins->blocks)
     for (const Slot& slot : block.slots) out.push_back(slot.features);
   return out;
 }
@@ -245,7 +252,13 @@ void bind_data(py::module_& module) {
       .def_readonly("device_ordinal", &Dataset::device_ordinal)
       .def("take", &take, py::arg("rows"), py::kw_only(), py::arg("labels") = py::none(),
            py::arg("weights") = py::none(), py::arg("base_margin") = py::none(), py::arg("teacher") = py::none(),
-           py::arg("group_sizes") = py::none(), "Rows of a table that lives on a device, in the same bins.")
+           py::arg("group_sizes") = py::none(), py::arg("n_threads") = 0,
+           "Rows in the same bins; all of them (None) share the memory of the bins.")
+      .def("shares_bins",
+           [](const Dataset& data, const Dataset& other) {
+             return data.device_bins == nullptr ? data.bins == other.bins : data.device_bins == other.device_bins;
+           })
+      .def_property_readonly("bin_bytes", &Dataset::bin_bytes)
       .def_readonly("n_rows", &Dataset::n_rows)
       .def_property_readonly("n_features", &Dataset::n_features)
       .def_readonly("n_labels", &Dataset::n_labels)

@@ -10,8 +10,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
+#include "base/pool.h"
 #include "bindings/arrays.h"
 #include "bindings/task_options.h"
 #include "boost/metric.h"
@@ -67,6 +70,13 @@ std::int32_t add_valid(Trainer& trainer, std::shared_ptr<Dataset> data) {
 
 bool steps(Trainer& trainer, const std::vector<double>& learning_rates) { return trainer.steps(learning_rates); }
 
+std::vector<double> scored_steps(Trainer& trainer, const std::vector<double>& learning_rates,
+                                 const std::vector<std::pair<std::int32_t, std::string>>& metrics) {
+  std::vector<pygbt::SetMetric> of;
+  for (const auto& [set, name] : metrics) of.push_back({set, name});
+  return trainer.scored_steps(learning_rates, of);
+}
+
 bool step_custom(Trainer& trainer, double learning_rate, const py::object& gradient, const py::object& hessian) {
   const auto g = pygbt::bindings::read_span<float>(gradient, "gradient");
   const auto h = pygbt::bindings::read_span<float>(hessian, "hessian");
@@ -110,6 +120,16 @@ void device_values(const Trainer& trainer, std::int32_t set, std::uintptr_t out)
   rows->values(pygbt::link_of(trainer.loss().objective), reinterpret_cast<float*>(out));
 }
 
+// A with block in which the thread has workers of its own.
+class OwnWorkersBlock {
+ public:
+  void enter() { workers_ = std::make_unique<pygbt::OwnWorkers>(); }
+  void exit() { workers_.reset(); }
+
+ private:
+  std::unique_ptr<pygbt::OwnWorkers> workers_;
+};
+
 // A copy (n_rows, n_outputs): the trainer goes on changing its scores.
 template <class Floats>
 py::array_t<float> as_matrix(const Trainer& trainer, const Floats& values) {
@@ -126,6 +146,10 @@ void bind_trainer(py::module_& module) {
   module.def("metric_larger_is_better", &pygbt::metric_larger_is_better, py::arg("name"));
   module.def("link_values", &link_values, py::arg("objective"), py::arg("margins"),
              "Margins (n, k) of an objective in units of the label.");
+  py::class_<OwnWorkersBlock>(module, "OwnWorkers", "In its with block jobs of this thread have workers of their own.")
+      .def(py::init<>())
+      .def("__enter__", &OwnWorkersBlock::enter)
+      .def("__exit__", [](OwnWorkersBlock& block, const py::args&) { block.exit(); });
   py::class_<Trainer>(module, "Trainer", "Grows a model one iteration at a time.")
       .def(py::init(&make_trainer), py::arg("params"), py::arg("dataset"), py::arg("init_model") = nullptr,
            py::arg("tasks") = std::vector<py::dict>(), py::arg("sharing") = py::dict())
@@ -135,6 +159,8 @@ void bind_trainer(py::module_& module) {
            "Adds an evaluation set that shares the training edges; returns its index.")
       .def("step", &Trainer::step, py::arg("learning_rate"), free, "One iteration; False when no tree found a cut.")
       .def("steps", &steps, py::arg("learning_rates"), free, "One iteration a rate.")
+      .def("scored_steps", &scored_steps, py::arg("learning_rates"), py::arg("metrics"), free,
+           "One iteration a rate, each followed by metrics (set, name): values [round][metric], flat.")
       .def("step_custom", &step_custom, py::arg("learning_rate"), py::arg("gradient"), py::arg("hessian"),
            "One iteration from float32 gradients and hessians (n_rows, n_outputs).")
       .def("step_custom_device", &step_custom_device, py::arg("learning_rate"), py::arg("gradient"), py::arg("hessian"),

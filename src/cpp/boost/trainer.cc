@@ -278,6 +278,15 @@ bool Trainer::steps(std::span<const double> learning_rates) {
   });
 }
 
+std::vector<double> Trainer::scored_steps(std::span<const double> learning_rates, std::span<const SetMetric> metrics) {
+  std::vector<double> values;
+  for (const double& rate : learning_rates) {
+    steps({&rate, 1});
+    for (const SetMetric& of : metrics) values.push_back(metric(of.name, of.set));
+  }
+  return values;
+}
+
 bool Trainer::step_custom(double learning_rate, std::span<const float> g, std::span<const float> h) {
   const auto finite = [](float x) { return std::isfinite(x); };
   require(std::all_of(g.begin(), g.end(), finite),

@@ -27,6 +27,12 @@ using DatasetPtr = std::shared_ptr<const Dataset>;
 // The loss that parameters ask for; how many targets it has follows from the labels (boost/labels.h).
 LossSpec loss_of(const Params& params);
 
+// A metric of the training rows (-1) or an evaluation set.
+struct SetMetric {
+  std::int32_t set = -1;
+  std::string name;
+};
+
 class Trainer {
  public:
   // Continues `init` if given: its trees come first and iterations are numbered on from it, so that k iterations, a
@@ -43,7 +49,9 @@ class Trainer {
   bool step(double learning_rate) { return steps({&learning_rate, 1}); }
   // One a learning rate. A device that grows whole trees by itself is waited for once.
   bool steps(std::span<const double> learning_rates);
-  // The same with given gradients and hessians [row][n_outputs], unweighted; finite, hessians >= 0.
+  // The same round by round, each followed by metrics of evaluation sets: values [round][metric].
+  std::vector<double> scored_steps(std::span<const double> learning_rates, std::span<const SetMetric> metrics);
+  // One round with given gradients and hessians [row][n_outputs], unweighted; finite, hessians >= 0.
   bool step_custom(double learning_rate, std::span<const float> g, std::span<const float> h);
   // ... where they lie in the memory of the backend's device.
   bool step_custom(double learning_rate, const DeviceMatrix& g, const DeviceMatrix& h);

@@ -115,11 +115,11 @@ void fill_columns(std::span<const ColumnView> columns, int n_threads, Dataset& d
   const int threads = resolve_threads(n_threads);
   const auto n_features = static_cast<std::size_t>(cuts.n_features());
   const std::int64_t n = data.n_rows;
-  data.columns.resize(n_features);
-  data.column_two_byte.resize(n_features);
+  data.bins->columns.resize(n_features);
+  data.bins->column_two_byte.resize(n_features);
   for (std::size_t f = 0; f < n_features; ++f) {
-    data.column_two_byte[f] = cuts.features[f].n_bins > 256;
-    data.columns[f].resize(static_cast<std::size_t>(n) * (data.column_two_byte[f] ? 2 : 1));
+    data.bins->column_two_byte[f] = cuts.features[f].n_bins > 256;
+    data.bins->columns[f].resize(static_cast<std::size_t>(n) * (data.bins->column_two_byte[f] ? 2 : 1));
   }
   std::vector<std::unique_ptr<const ColumnBinner>> binners(n_features);
   parallel_for(threads, cuts.n_features(), [&](std::int64_t f, int) {
@@ -137,12 +137,12 @@ void fill_columns(std::span<const ColumnView> columns, int n_threads, Dataset& d
     const std::size_t last = std::min(n_features, first + kGroup);
     for (std::size_t f = first; f < last; ++f)
       if (binners[f]->sparse())
-        fill_sparse(*binners[f], first_row, last_row, data.column_two_byte[f], data.columns[f].data());
+        fill_sparse(*binners[f], first_row, last_row, data.bins->column_two_byte[f], data.bins->columns[f].data());
     for (std::int64_t begin = first_row; begin < last_row; begin += kChunk)
       for (std::size_t f = first; f < last; ++f)
         if (!binners[f]->sparse())
-          fill_rows(*binners[f], begin, std::min(last_row, begin + kChunk), data.column_two_byte[f],
-                    data.columns[f].data());
+          fill_rows(*binners[f], begin, std::min(last_row, begin + kChunk), data.bins->column_two_byte[f],
+                    data.bins->columns[f].data());
   });
 }
 

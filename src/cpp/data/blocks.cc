@@ -66,30 +66,30 @@ void fill_blocks(int n_threads, Dataset& data) {
   std::vector<SlotColumn> narrow, wide;
   for (PlannedSlot& one : planned) {
     const auto first = static_cast<std::size_t>(one.slot.features.front());
-    const std::uint8_t* const codes = one.slot.joint() ? one.codes.data() : data.columns[first].data();
+    const std::uint8_t* const codes = one.slot.joint() ? one.codes.data() : data.bins->columns[first].data();
     narrow.push_back({std::move(one.slot), codes});
   }
   for (FeatureId f = 0; f < data.n_features(); ++f) {
     const auto at = static_cast<std::size_t>(f);
-    if (data.column_two_byte[at] && !sparse[at])
-      wide.push_back({{{f}, data.cuts->features[at].n_bins, {}}, data.columns[at].data()});
+    if (data.bins->column_two_byte[at] && !sparse[at])
+      wide.push_back({{{f}, data.cuts->features[at].n_bins, {}}, data.bins->columns[at].data()});
   }
   std::vector<std::vector<const std::uint8_t*>> sources;  // [block][slot]
   const auto n_slots = static_cast<std::int64_t>(narrow.size() + wide.size());
   const bool few = data.n_rows < kFewRows && n_slots < std::int64_t{2} * kBlockSlots * resolve_threads(n_threads);
   const std::int32_t most_slots = few ? kFewRowsSlots : kBlockSlots;
   const std::int32_t unit = few ? 1 : kPadding;  // equal work for all threads, or no padding
-  data.blocks.clear();
-  append_blocks(narrow, false, most_slots, unit, data.blocks, sources);
-  append_blocks(wide, true, most_slots, unit, data.blocks, sources);
-  for (BinBlock& block : data.blocks)
+  data.bins->blocks.clear();
+  append_blocks(narrow, false, most_slots, unit, data.bins->blocks, sources);
+  append_blocks(wide, true, most_slots, unit, data.bins->blocks, sources);
+  for (BinBlock& block : data.bins->blocks)
     block.bytes.resize(static_cast<std::size_t>(data.n_rows * block.stride) * (block.two_byte ? 2 : 1));
 
   const std::int64_t n_parts = (data.n_rows + kTaskRows - 1) / kTaskRows;
-  parallel_for(resolve_threads(n_threads), static_cast<std::int64_t>(data.blocks.size()) * n_parts,
+  parallel_for(resolve_threads(n_threads), static_cast<std::int64_t>(data.bins->blocks.size()) * n_parts,
                [&](std::int64_t task, int) {
                  const auto b = static_cast<std::size_t>(task / n_parts);
-                 BinBlock& block = data.blocks[b];
+                 BinBlock& block = data.bins->blocks[b];
                  const std::int64_t first_row = task % n_parts * kTaskRows;
                  const std::int64_t last_row = std::min(data.n_rows, first_row + kTaskRows);
                  for (std::int64_t begin = first_row; begin < last_row; begin += kChunk) {

@@ -161,6 +161,27 @@ void take_teacher(const DatasetInput& input, Dataset& data) {
   data.teacher_trust.assign(input.teacher_trust.begin(), input.teacher_trust.end());
 }
 
+template <class Byte>
+void take_values(const std::uint8_t* from, std::span<const RowId> rows, std::uint8_t* to) {
+  const auto* const values = reinterpret_cast<const Byte*>(from);
+  auto* const out = reinterpret_cast<Byte*>(to);
+  for (std::size_t i = 0; i < rows.size(); ++i) out[i] = values[rows[i]];
+}
+
+void take_columns(const HostBins& from, std::span<const RowId> rows, int n_threads, HostBins& to) {
+  to.column_two_byte = from.column_two_byte;
+  to.columns.resize(from.columns.size());
+  parallel_for(resolve_threads(n_threads), static_cast<std::int64_t>(from.columns.size()), [&](std::int64_t f, int) {
+    const auto at = static_cast<std::size_t>(f);
+    const bool two_byte = from.column_two_byte[at];
+    to.columns[at].resize(rows.size() * (two_byte ? 2 : 1));
+    if (two_byte)
+      take_values<std::uint16_t>(from.columns[at].data(), rows, to.columns[at].data());
+    else
+      take_values<std::uint8_t>(from.columns[at].data(), rows, to.columns[at].data());
+  });
+}
+
 // All but the bins.
 Dataset make_rows(const DatasetInput& input) {
   Dataset data;
@@ -199,6 +220,15 @@ Dataset make_rows(const DatasetInput& input) {
 
 }  // namespace
 
+std::int64_t Dataset::bin_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& column : bins->columns) bytes += column.size();
+  for (const BinBlock& block : bins->blocks) bytes += block.bytes.size();
+  for (const SparseBlock& block : bins->sparse_blocks)
+    bytes += block.begins.size() * sizeof(block.begins[0]) + block.codes.size() * sizeof(block.codes[0]);
+  return static_cast<std::int64_t>(bytes);
+}
+
 Dataset make_dataset(const DatasetInput& input) {
   check_table(input);
   Dataset data = make_rows(input);
@@ -220,20 +250,36 @@ Dataset take_rows(const Dataset& data, std::span<const RowId> rows, const Datase
   taken.cuts = data.cuts;
   taken.device = data.device;
   taken.device_ordinal = data.device_ordinal;
-  taken.device_bins = data.device_bins->take(rows);
+  if (data.device_bins != nullptr) {
+    taken.device_bins = data.device_bins->take(rows);
+  } else {
+    take_columns(*data.bins, rows, input.n_threads, *taken.bins);
+    fill_blocks(input.n_threads, taken);
+  }
   return taken;
+}
+
+Dataset with_row_columns(const Dataset& data, const DatasetInput& input) {
+  Dataset other = make_rows(input);
+  other.cuts = data.cuts;
+  other.device = data.device;
+  other.device_ordinal = data.device_ordinal;
+  other.device_bins = data.device_bins;
+  other.bins = data.bins;
+  return other;
 }
 
 std::shared_ptr<const Dataset> with_host_columns(std::shared_ptr<const Dataset> data) {
   if (data->device_bins == nullptr) return data;
   auto copy = std::make_shared<Dataset>(*data);
   copy->device_bins = nullptr;
+  copy->bins = std::make_shared<HostBins>();
   copy->device = "cpu";
   copy->device_ordinal = 0;
   for (FeatureId f = 0; f < data->n_features(); ++f) {
     const bool two_byte = data->cuts->features[static_cast<std::size_t>(f)].n_bins > 256;
-    copy->column_two_byte.push_back(two_byte);
-    auto& column = copy->columns.emplace_back(static_cast<std::size_t>(data->n_rows) * (two_byte ? 2 : 1));
+    copy->bins->column_two_byte.push_back(two_byte);
+    auto& column = copy->bins->columns.emplace_back(static_cast<std::size_t>(data->n_rows) * (two_byte ? 2 : 1));
     data->device_bins->read(f, column.data());
   }
   return copy;

@@ -32,16 +32,21 @@ struct BinColumn {
 // In which unit a teacher speaks. By objective: probabilities of classes, else values in units of the label.
 enum class TeacherForm : std::uint8_t { kByObjective, kProbabilities, kLogits, kValues };
 
+// The bins of a table on the host, in two layouts.
+struct HostBins {
+  std::vector<BinBlock> blocks;  // every feature in one slot, or in a sparse block
+  std::vector<SparseBlock> sparse_blocks;
+  std::vector<HugeVector<std::uint8_t>> columns;  // [feature] -> [row] uint8 or uint16
+  std::vector<bool> column_two_byte;  // [feature]
+};
+
 class Dataset {
  public:
   std::int64_t n_rows = 0;
   std::int64_t first_row = 0;           // global index of row 0 (rows of earlier workers); keys the row sampling
   CutsPtr cuts;
-  std::vector<BinBlock> blocks;  // every feature in one slot, or in a sparse block
-  std::vector<SparseBlock> sparse_blocks;
-  std::vector<HugeVector<std::uint8_t>> columns;  // [feature] -> [row] uint8 or uint16
-  std::vector<bool> column_two_byte;  // [feature]
-  // Of a table that lives on a device: its bins, in place of blocks, sparse blocks and columns.
+  std::shared_ptr<HostBins> bins = std::make_shared<HostBins>();  // data sets of the same rows share them; not changed
+  // Of a table that lives on a device: its bins, in place of those of the host.
   DeviceBinsPtr device_bins;
   std::string device = "cpu";  // where the bins are
   int device_ordinal = 0;
@@ -67,10 +72,11 @@ class Dataset {
 
   std::int32_t n_features() const { return cuts->n_features(); }
   BinColumn column(FeatureId f) const {
-    return {columns[static_cast<std::size_t>(f)].data(), column_two_byte[static_cast<std::size_t>(f)]};
+    return {bins->columns[static_cast<std::size_t>(f)].data(), bins->column_two_byte[static_cast<std::size_t>(f)]};
   }
   std::uint32_t weight(std::int64_t row) const { return weights.empty() ? 1u : weights[static_cast<std::size_t>(row)]; }
   double real_weight(std::int64_t row) const { return weight(row) * weight_unit; }
+  std::int64_t bin_bytes() const;  // of the host
 };
 
 // Everything a caller gives. Spans are [n_rows] or [n_rows][k] row-major; empty = not given.
@@ -94,7 +100,7 @@ struct DatasetInput {
   std::int64_t first_row = 0;
   int n_threads = 0;
   DeviceBinner* binner = nullptr;  // finds edges and bins on its device, where they stay; nullptr: here
-  std::string device = "cpu";      // of the binner
+  std::string device = "cpu";  // of the binner
   int device_ordinal = 0;
   std::function<void()> check;  // called now and then while a binner loads; may throw to end it
 };
@@ -104,9 +110,12 @@ struct DatasetInput {
 // infinite or says nothing at all; column count differing from the reference; empty data.
 Dataset make_dataset(const DatasetInput& input);
 
-// Some rows, with labels, weights and margins as given, of a table that lives on a device: same cuts, same device.
-// `rows` lie in the table; the input's columns and binner are not used.
+// Some rows, with labels, weights and margins as given: same cuts, same device. `rows` lie in the table; the input's
+// columns and binner are not used.
 Dataset take_rows(const Dataset& data, std::span<const RowId> rows, const DatasetInput& input);
+
+// All rows with other labels, weights and margins; the bins are those of `data`, not a copy.
+Dataset with_row_columns(const Dataset& data, const DatasetInput& input);
 
 // The same table with its bins column by column on the host (no blocks), for what walks them there; itself if it has
 // them.

@@ -62,12 +62,13 @@ class Planner {
   std::vector<PlannedSlot> run() {
     for (FeatureId f = 0; f < data_.n_features(); ++f) {
       const auto at = static_cast<std::size_t>(f);
-      if (data_.column_two_byte[at] || held_[at]) continue;
+      if (data_.bins->column_two_byte[at] || held_[at]) continue;
       const std::int32_t n_bins = data_.cuts->features[at].n_bins;
       std::vector<std::uint8_t> sample;
       const bool candidate = n_bins <= kMostBins && data_.n_rows > 0;
       if (candidate) {
-        for (const std::int64_t row : sample_rows_) sample.push_back(data_.columns[at][static_cast<std::size_t>(row)]);
+        for (const std::int64_t row : sample_rows_)
+          sample.push_back(data_.bins->columns[at][static_cast<std::size_t>(row)]);
         if (join(f, sample)) continue;
       }
       planned_.push_back({{{f}, n_bins, {}}, {}});
@@ -82,7 +83,7 @@ class Planner {
  private:
   const std::uint8_t* codes(const PlannedSlot& planned) const {
     return planned.slot.joint() ? planned.codes.data()
-                                : data_.columns[static_cast<std::size_t>(planned.slot.features[0])].data();
+                                : data_.bins->columns[static_cast<std::size_t>(planned.slot.features[0])].data();
   }
 
   bool join(FeatureId f, const std::vector<std::uint8_t>& sample) {
@@ -122,7 +123,7 @@ class Planner {
   bool join_exactly(FeatureId f, const std::vector<std::uint8_t>& sample, OpenSlot& open) {
     PlannedSlot& planned = planned_[open.planned];
     const std::uint8_t* const old = codes(planned);
-    const std::uint8_t* const bins = data_.columns[static_cast<std::size_t>(f)].data();
+    const std::uint8_t* const bins = data_.bins->columns[static_cast<std::size_t>(f)].data();
     const Pairs seen = all_pairs(old, bins);
     if (std::accumulate(seen.begin(), seen.end(), 0) > kMostCodes) return false;
 

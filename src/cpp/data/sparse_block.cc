@@ -161,8 +161,8 @@ std::vector<bool> fill_sparse_blocks(int n_threads, Dataset& data) {
   const int threads = resolve_threads(n_threads);
   std::vector<bool> held(static_cast<std::size_t>(data.n_features()), false);
   if (data.n_rows == 0) return held;  // a worker without rows
-  data.sparse_blocks = plan_blocks(data, threads);
-  for (SparseBlock& block : data.sparse_blocks) {
+  data.bins->sparse_blocks = plan_blocks(data, threads);
+  for (SparseBlock& block : data.bins->sparse_blocks) {
     fill_block(data, threads, block);
     for (const SparseFeature& of : block.features) held[static_cast<std::size_t>(of.feature)] = true;
   }

@@ -1,0 +1,374 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`train_batch`: many models at once over one binned table."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _core, batch_memory, devices, parameters
+from .batch_jobs import Bins, Evals, Folds, Job, Part, make_jobs, make_parts
+from .batch_schedule import Stopped, Tables, Task, run_tasks
+from .booster import Booster
+from .callbacks import Callback, LearningRateSchedule
+from .custom import CustomObjective
+from .data import Dataset
+from .training import MetricLike, as_evals, as_rounds, prepare, run_rounds
+
+__all__ = ["Batch", "BatchError", "BatchInterrupted", "bootstrap_weights", "train_batch"]
+
+
+class Batch(Sequence[Booster]):
+    """The models of `train_batch`: ``batch[i]`` is a `Booster`, ``len(batch)`` counts those that failed, too.
+
+    Attributes
+    ----------
+    jobs : list of Job
+        What each model is: `params`, `params_index`, `part_index` and its `part` (`kind`, `key`).
+    errors : dict of int to Exception
+        What ended the models that failed, by index.
+    larger_is_better : dict of str to bool
+        Direction of every metric that was scored.
+    most_bytes : int
+        Most memory in use at a time, as the budget counts it.
+    """
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self.jobs = list(jobs)
+        self.errors: dict[int, Exception] = {}
+        self.larger_is_better: dict[str, bool] = {}
+        self.most_bytes = 0
+        self._boosters: list[Booster | None] = [None] * len(self.jobs)
+
+    def __len__(self) -> int:
+        return len(self.jobs)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        booster = self._boosters[index]
+        if booster is None:
+            at = range(len(self))[index]
+            error = self.errors.get(at)
+            raise BatchError(f"{self.jobs[at]} " + (f"failed: {_told(error)}" if error else "was not trained"), self)
+        return booster
+
+    def __iter__(self) -> Iterator[Booster]:
+        return (self[i] for i in range(len(self)))
+
+    def get(self, index: int) -> Booster | None:
+        """The model, or None where it failed or was not trained."""
+        return self._boosters[index]
+
+    @property
+    def finished(self) -> list[int]:
+        """Indices of the models there are."""
+        return [i for i, booster in enumerate(self._boosters) if booster is not None]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(dictionaries of parameters, parts of the table)."""
+        if not self.jobs:
+            return 0, 0
+        return self.jobs[-1].params_index + 1, self.jobs[-1].part_index + 1
+
+    @property
+    def keys(self) -> list[Any]:
+        """Keys of the parts: numbers of folds, replicas or targets, ids of segments; [None] for the whole table."""
+        return [job.part.key for job in self.jobs[: self.shape[1]]]
+
+    def of(self, params: int = 0, part: int = 0) -> Booster:
+        """The model of a dictionary of parameters and a part, both by number."""
+        n_params, n_parts = self.shape
+        if not (0 <= params < n_params and 0 <= part < n_parts):
+            raise IndexError(f"params and part must lie below {n_params} and {n_parts}, got {params} and {part}")
+        booster: Booster = self[params * n_parts + part]
+        return booster
+
+    def __repr__(self) -> str:
+        failed = f", {len(self.errors)} failed" if self.errors else ""
+        return f"Batch({len(self.finished)} of {len(self)} models{failed})"
+
+
+class BatchError(RuntimeError):
+    """Models of a batch failed; ``batch`` holds the others.
+
+    Attributes
+    ----------
+    batch : Batch
+        Its `errors` hold what happened, by index.
+    """
+
+    def __init__(self, message: str, batch: Batch) -> None:
+        super().__init__(message)
+        self.batch = batch
+
+
+class BatchInterrupted(KeyboardInterrupt):
+    """Ctrl-C; ``batch`` holds the models that were finished before it.
+
+    Attributes
+    ----------
+    batch : Batch
+    """
+
+    def __init__(self, batch: Batch) -> None:
+        n = len(batch.finished)
+        super().__init__(f"interrupted after {n} of {len(batch)} models; they are in the batch attribute")
+        self.batch = batch
+
+
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def bootstrap_weights(n_rows: int, n_replicas: int, seed: int = 0) -> list[npt.NDArray[np.float64]]:
+    """Weights of bootstrap replicas: how often each row is among n_rows drawn with replacement.
+
+    Parameters
+    ----------
+    n_rows, n_replicas : int
+    seed : int, default 0
+
+    Returns
+    -------
+    list of ndarray, shape (n_rows,)
+        For the `weights` of `train_batch`: weight 2 is exactly the row twice, weight 0 leaves it out. Rows that a
+        Dataset weighs already need its weights as a factor.
+    """
+    draws = np.random.RandomState(seed % 2**32)
+    return [
+        np.bincount(draws.randint(0, n_rows, n_rows), minlength=n_rows).astype(np.float64) for _ in range(n_replicas)
+    ]
+
+
+def train_batch(
+    params: Mapping[str, Any] | Iterable[Mapping[str, Any]],
+    ds: Dataset,
+    num_boost_round: int = 100,
+    *,
+    folds: Folds | None = None,
+    weights: Iterable[npt.ArrayLike] | None = None,
+    segments: npt.ArrayLike | None = None,
+    targets: bool | npt.ArrayLike | None = None,
+    bins: Bins = "shared",
+    evals: Iterable[tuple[Dataset, str]] | Callable[[Any], Iterable[tuple[Dataset, str]]] = (),
+    early_stopping_rounds: int | None = None,
+    objective: CustomObjective | None = None,
+    metric: MetricLike | Sequence[MetricLike] | None = None,
+    early_stopping_metric: str | None = None,
+    min_delta: float = 0.0,
+    learning_rates: Sequence[float] | Callable[[int], float] | None = None,
+    device: str | None = None,
+    n_threads: int = 0,
+    models_on_device: int = 8,
+    max_memory: int | None = None,
+    on_error: str = "raise",
+    progress: bool = False,
+) -> Batch:
+    """Train many models at once: every dictionary of `params` on every part of the table.
+
+    Each model equals, byte for byte, the one that `train` gives alone with the same parameters and tables. Without
+    folds, weights, segments or targets there is one part, the whole table.
+
+    Parameters
+    ----------
+    params : dict or iterable of dict
+        As for `train`, one dictionary a model; `pygbt.grid` makes them from lists of values. Seeds are parameters.
+    ds : Dataset
+        The table.
+    num_boost_round : int, default 100
+        Rounds of each model; a dictionary may hold its own.
+    folds : iterable of (train rows, test rows), optional
+        One part a fold, as for `cv`; its test rows are the evaluation set "test".
+    weights : iterable of array-like, shape (n,), optional
+        One part an array, which takes the place of the weights of `ds`: bootstrap replicas (`bootstrap_weights`).
+    segments : array-like, shape (n,), optional
+        The segment of every row; one part a segment, in the order of their ids.
+    targets : True or array-like, shape (n, K), optional
+        One part a label column, of `ds` or of the array. Rows whose label is NaN are not of that part.
+    bins : {"shared", "own"}, default "shared"
+        Whether parts have the bin edges of `ds` or edges found on their own rows and weights.
+    evals : list of (Dataset, str) or callable, optional
+        Tables to score every model on, or ``evals(key)`` that gives those of a part by its key. With targets a table
+        of K label columns is scored by the model's own.
+    early_stopping_rounds, objective, metric, early_stopping_metric, min_delta, learning_rates
+        As for `train`, of each model by itself. Callables are called from several threads.
+    device : str, optional
+        Where all models train, in place of the parameter of that name.
+    n_threads : int, default 0
+        Threads of all models together; 0 = all that the process may use. `n_threads` of a dictionary bounds its model.
+    models_on_device : int, default 8
+        Models on a GPU at a time, each on a queue of its own.
+    max_memory : int, optional
+        Bytes of the models in training and the tables made for them, where they train; by default half of the
+        memory that is available there. Counted by shape: scores, gradients and orders of the rows, histograms of the
+        widest level, trees; bins of parts that do not share those of `ds`. `ds`, its copy on a GPU and `evals` are
+        not counted.
+    on_error : {"raise", "keep"}, default "raise"
+        What becomes of models that fail: `BatchError` once all others are trained, or their place in `Batch.errors`.
+    progress : bool, default False
+        Show a bar of all rounds on standard error, where they take more than two seconds.
+
+    Returns
+    -------
+    Batch
+        A sequence of models: dictionary by dictionary, of each the parts in their order.
+
+    Raises
+    ------
+    ValueError, TypeError
+        An argument is wrong, or `max_memory` holds not even one of the models; nothing has been trained.
+    BatchError
+        Models failed; the others are in its ``batch``.
+    BatchInterrupted
+        Ctrl-C; a KeyboardInterrupt whose ``batch`` holds the finished models.
+    """
+    if not isinstance(ds, Dataset):
+        raise TypeError(f"ds must be a pygbt.Dataset, got {type(ds).__name__}")
+    if on_error not in ("raise", "keep"):
+        raise ValueError(f'on_error must be "raise" or "keep", got {on_error!r}')
+    models_on_device = as_rounds("models_on_device", models_on_device)
+    if models_on_device == 0:
+        raise ValueError("models_on_device must be at least 1, got 0")
+    rounds = as_rounds("num_boost_round", num_boost_round)
+    given: list[Mapping[str, Any]] = [params] if isinstance(params, Mapping) else list(params)
+    if device is not None:
+        given = [{**one, "device": device} for one in given]
+    tables: Evals | Callable[[Any], Any] = evals if callable(evals) else as_evals(evals, ds)
+    if not callable(tables) and bins == "shared":
+        tables = [(data.rebin(ds), name) for data, name in tables]
+    parts = make_parts(ds, folds=folds, weights=weights, segments=segments, targets=targets, bins=bins, evals=tables)
+    batch = Batch(make_jobs(given, parts))
+    common = {
+        "num_boost_round": rounds,
+        "early_stopping_rounds": early_stopping_rounds,
+        "objective": objective,
+        "metric": metric,
+        "early_stopping_metric": early_stopping_metric,
+        "min_delta": min_delta,
+    }
+    plan = _Plan(batch, ds, common, learning_rates)
+    plan.read(given, on_error)
+    tasks = plan.tasks(max_memory)
+    budget = batch_memory.available_bytes() // 2 if max_memory is None else max_memory
+    there = plan.free_on_devices() // 2 if max_memory is None else max_memory
+    try:
+        batch.most_bytes = run_tasks(
+            tasks,
+            n_threads=_core.resolve_threads(n_threads),
+            on_device=models_on_device,
+            budget=budget,
+            device_budget=there,
+            progress=progress,
+            title="training models",
+        )
+    except KeyboardInterrupt as interrupt:
+        raise BatchInterrupted(batch) from interrupt
+    if batch.errors and on_error == "raise":
+        first = min(batch.errors)
+        more = f" (and {len(batch.errors) - 1} more)" if len(batch.errors) > 1 else ""
+        message = (
+            f"{batch.jobs[first]} failed: {_told(batch.errors[first])}{more}; the others are in the batch attribute"
+        )
+        raise BatchError(message, batch) from batch.errors[first]
+    return batch
+
+
+class _Plan:
+    """How the models of a batch become tasks."""
+
+    def __init__(self, batch: Batch, ds: Dataset, common: Mapping[str, Any], learning_rates: Any) -> None:
+        self.batch, self.ds, self.common, self.learning_rates = batch, ds, common, learning_rates
+        self._canonical: dict[int, dict[str, Any]] = {}  # by number of the dictionary
+        self._placed: dict[tuple[str, int], Dataset] = {}
+        self._lock = threading.Lock()
+
+    def read(self, given: Sequence[Mapping[str, Any]], on_error: str) -> None:
+        """Check the parameters, before anything is trained where a wrong one raises."""
+        for i, params in enumerate(given):
+            try:
+                self._canonical[i] = parameters.canonical(params)
+            except (ValueError, TypeError, NotImplementedError) as error:
+                if on_error == "raise":
+                    raise type(error)(f"params[{i}]: {error}") from error
+                self.batch.errors |= {job.index: error for job in self.batch.jobs if job.params_index == i}
+
+    def tasks(self, max_memory: int | None) -> list[Task]:
+        """One a model; those of a part follow each other, so that few parts are in memory at a time."""
+        jobs = sorted(
+            (job for job in self.batch.jobs if job.params_index in self._canonical),
+            key=lambda job: (job.part_index, job.params_index),
+        )
+        places = {i: devices.parse(str(p.get("device", "cpu"))) for i, p in self._canonical.items()}
+        n_users: dict[tuple[int, tuple[str, int]], int] = {}
+        for job in jobs:
+            key = (job.part_index, places[job.params_index])
+            n_users[key] = n_users.get(key, 0) + 1
+        n_there = {place: sum(n for (_, of), n in n_users.items() if of == place) for place in places.values()}
+        shared: dict[tuple[int, tuple[str, int]], Tables] = {}
+        tasks = []
+        for job in jobs:
+            place = places[job.params_index]
+            key = (job.part_index, place)
+            if key not in shared:
+                build = self._build_tables(job.part, place, n_there[place])
+                shared[key] = Tables(build, batch_memory.part_bytes(self.ds, job.part), n_users[key])
+            tasks.append(self._task(job, shared[key], place[0] == "cuda", max_memory))
+        return tasks
+
+    def free_on_devices(self) -> int:
+        """Free bytes of the GPU that has the fewest."""
+        places = {devices.parse(str(p.get("device", "cpu"))) for p in self._canonical.values()}
+        ordinals = [ordinal for name, ordinal in places if name == "cuda"]
+        return min((int(devices.load_cuda().free_bytes(i)) for i in ordinals), default=0)
+
+    def _task(self, job: Job, tables: Tables, on_device: bool, max_memory: int | None) -> Task:
+        params = self._canonical[job.params_index]
+        n_rounds = as_rounds("num_boost_round", params.get("num_boost_round", self.common["num_boost_round"]))
+        n_bytes = batch_memory.model_bytes(params, self.ds, job.part, n_rounds)
+        if max_memory is not None and n_bytes + tables.bytes > max_memory:
+            raise ValueError(
+                f"max_memory={max_memory} is less than {job} takes: {n_bytes + tables.bytes} bytes with its table; "
+                "give more, or make trees smaller"
+            )
+        return Task(
+            lambda n_threads, step: self._train(job, tables, n_threads, step), n_rounds, n_bytes, tables, on_device
+        )
+
+    def _build_tables(
+        self, part: Part, place: tuple[str, int], n_models: int
+    ) -> Callable[[int], tuple[Dataset, Evals]]:
+        return lambda n_threads: part.build(self._table_on(place, n_models, n_threads), n_threads)
+
+    def _table_on(self, place: tuple[str, int], n_models: int, n_threads: int) -> Dataset:
+        """The whole table; on the device where several models read it there."""
+        if place[0] != "cuda" or self.ds.device != "cpu" or n_models < 2:
+            return self.ds
+        with self._lock:
+            if place not in self._placed:
+                try:
+                    self._placed[place] = self.ds.on_device(place, n_threads=n_threads)
+                except MemoryError:  # each model sends its own bins, then
+                    self._placed[place] = self.ds
+            return self._placed[place]
+
+    def _train(self, job: Job, tables: Tables, n_threads: int, step: Callable[[int], None]) -> None:
+        try:
+            table, evals = tables.get(n_threads)
+            run, n_rounds, hooks = prepare(job.params, table, evals=evals, n_threads=n_threads, **self.common)
+            rates: list[Callback] = []
+            if self.learning_rates is not None:
+                rates.append(LearningRateSchedule(self.learning_rates))
+            booster = run_rounds(run, n_rounds, [*rates, *hooks], step)
+        except Stopped:
+            raise
+        except Exception as error:
+            self.batch.errors[job.index] = error
+            return
+        self.batch._boosters[job.index] = booster
+        self.batch.larger_is_better.update(run.larger_is_better)
