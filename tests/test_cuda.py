@@ -25,6 +25,14 @@ def test_every_kind_of_training(cuda: str, name: str) -> None:
         assert fit(ALL_CONFIGS[name], data, "cuda").digest() == expected.digest(), kind
 
 
+@pytest.mark.parametrize("name", ALL_CONFIGS)
+def test_few_rows(cuda: str, name: str) -> None:
+    """A block takes a node whole, small blocks too."""
+    for kind in ("dense", "categories", "weighted"):
+        data = dataset(kind, name, 300)
+        assert fit(ALL_CONFIGS[name], data, "cuda").digest() == fit(ALL_CONFIGS[name], data, "cpu").digest(), kind
+
+
 def core_trees(model: pygbt.Booster) -> list[dict[str, np.ndarray]]:
     return [model._model.tree(i) for i in range(model.n_trees)]
 

@@ -70,7 +70,7 @@ RootStats CudaBackend::begin_tree(const TreeRequest& request) {
   const TreeArguments arguments{request.iteration, request.first_target, 0, 0.0};
   tree_.put(std::span(&arguments, 1));
   drawn_sums_.make_zero(static_cast<std::size_t>(request.width));
-  start_tree(request, Nothing{}, Nothing{}, 0);
+  start_tree(request, Nothing{}, Nothing{});
   const std::vector<DrawnSums> sums = drawn_sums_.get();
   drawn_sums_.clear();
   const std::int64_t n_drawn = draws_all() ? n_rows_ : moves_.left_counts.get()[0];

@@ -38,10 +38,28 @@ PYGBT_KERNEL T from_below(const T& value, int by) {
   else
     return shuffle_words(value, [by](std::uint64_t word) { return shuffle_up(word, by); });
 }
+template <class T>
+PYGBT_KERNEL T from_last(const T& value) {
+  if constexpr (std::is_arithmetic_v<T>)
+    return shuffle(value, kLanes - 1);
+  else
+    return shuffle_words(value, [](std::uint64_t word) { return shuffle(word, kLanes - 1); });
+}
 
 template <class T>
 PYGBT_KERNEL T warp_sum(T value) {
   for (int by = kLanes / 2; by > 0; by /= 2) value += from_xor(value, by);
+  return value;
+}
+
+// Sum of the values of the lanes up to this one.
+template <class T>
+PYGBT_KERNEL T warp_scan(T value) {
+  const int lane = thread() % kLanes;
+  for (int by = 1; by < kLanes; by *= 2) {
+    const T other = from_below(value, by);
+    if (lane >= by) value += other;
+  }
   return value;
 }
 
@@ -70,11 +88,7 @@ PYGBT_KERNEL T block_sum(T value, T* scratch) {
 template <class T>
 PYGBT_KERNEL T block_scan(T value, T* scratch, T& total) {
   const int lane = thread() % kLanes;
-  T inclusive = value;
-  for (int by = 1; by < kLanes; by *= 2) {
-    const T other = from_below(inclusive, by);
-    if (lane >= by) inclusive += other;
-  }
+  const T inclusive = warp_scan(value);
   sync();
   if (lane == kLanes - 1) scratch[thread() / kLanes] = inclusive;
   sync();
@@ -87,13 +101,20 @@ PYGBT_KERNEL T block_scan(T value, T* scratch, T& total) {
   return before + inclusive - value;
 }
 
-// The value that comes before those of all other threads, in every thread. scratch: shared [warps of the block].
+// The value that comes before those of all other lanes, in every lane.
 template <class T>
-PYGBT_KERNEL T first_of_block(T mine, T* scratch) {
+PYGBT_KERNEL T first_of_warp(T mine) {
   for (int by = kLanes / 2; by > 0; by /= 2) {
     const T other = from_xor(mine, by);
     if (other.before(mine)) mine = other;
   }
+  return mine;
+}
+
+// The same of all threads. scratch: shared [warps of the block].
+template <class T>
+PYGBT_KERNEL T first_of_block(T mine, T* scratch) {
+  mine = first_of_warp(mine);
   sync();  // whoever read scratch before has done so
   if (thread() % kLanes == 0) scratch[thread() / kLanes] = mine;
   sync();
@@ -102,6 +123,49 @@ PYGBT_KERNEL T first_of_block(T mine, T* scratch) {
     if (scratch[warp].before(first)) first = scratch[warp];
   return first;
 }
+
+// Threads that work together: those of a block, or of a warp. A block has more for long loops, a warp need not wait.
+struct BlockTeam {
+  PYGBT_KERNEL static int rank() { return thread(); }
+  PYGBT_KERNEL static int size() { return n_threads(); }
+  PYGBT_KERNEL static int number() { return 0; }    // in its block
+  PYGBT_KERNEL static int of_block() { return 1; }  // there are
+  PYGBT_KERNEL static void wait() { sync(); }
+  template <class T>
+  PYGBT_KERNEL static T sum(const T& value) {
+    return block_sum(value, shared<T>());
+  }
+  template <class T>
+  PYGBT_KERNEL static T scan(const T& value, T& total) {
+    return block_scan(value, shared<T>(), total);
+  }
+  template <class T>
+  PYGBT_KERNEL static T first(const T& mine) {
+    return first_of_block(mine, shared<T>());
+  }
+};
+
+struct WarpTeam {
+  PYGBT_KERNEL static int rank() { return thread() % kLanes; }
+  PYGBT_KERNEL static int size() { return kLanes; }
+  PYGBT_KERNEL static int number() { return thread() / kLanes; }
+  PYGBT_KERNEL static int of_block() { return n_threads() / kLanes; }
+  PYGBT_KERNEL static void wait() { sync_warp(); }
+  template <class T>
+  PYGBT_KERNEL static T sum(const T& value) {
+    return warp_sum(value);
+  }
+  template <class T>
+  PYGBT_KERNEL static T scan(const T& value, T& total) {
+    const T inclusive = warp_scan(value);
+    total = from_last(inclusive);
+    return inclusive - value;
+  }
+  template <class T>
+  PYGBT_KERNEL static T first(const T& mine) {
+    return first_of_warp(mine);
+  }
+};
 
 // Blocks that have come to the end of their part of a launch. The last one goes on with what follows from all parts: that
 // saves a launch, which takes longer than small steps do.
@@ -133,6 +197,7 @@ struct Arrivals {
 // What follows where nothing does.
 struct Nothing {
   PYGBT_KERNEL void operator()() const {}
+  std::int64_t n() const { return 0; }  // tasks of threads
 };
 
 // One after the other, by the same block.

@@ -68,8 +68,6 @@ CudaBackend::CudaBackend(int ordinal)
   growth_.monotone = Buffer<std::int8_t>(device_);
   growth_.list_features = Buffer<FeatureId>(device_);
   growth_.list_heads = Buffer<FeatureList>(device_);
-  growth_.root = Buffer<HistogramPlace>(device_);
-  growth_.one = Buffer<std::int32_t>(device_);
   stop_.make_zero(1);
   arrivals_.make_zero(1);
 }

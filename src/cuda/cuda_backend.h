@@ -19,7 +19,6 @@
 
 #include "backend/backend.h"
 #include "buffer.h"
-#include "clear_histograms.h"
 #include "device_rows.h"
 #include "evaluation_sets.h"
 #include "frontier.h"
@@ -82,7 +81,7 @@ class CudaBackend final : public Backend {
   };
   // Scratch of move_rows.
   struct Moves {
-    Buffer<std::int64_t> lefts_before;  // [tile + 1] rows that go left of the tiles before it
+    Buffer<std::int64_t> tile_lefts;  // [tile] rows that go left
     Buffer<std::int64_t> left_counts;  // [item]
     Buffer<std::uint32_t> sides;  // [tile][words of a tile]
   };
@@ -111,8 +110,6 @@ class CudaBackend final : public Backend {
     Buffer<FeatureList> list_heads;
     std::vector<std::vector<FeatureId>> lists;  // as sent
     std::int32_t most_features = 1;
-    Buffer<HistogramPlace> root;  // [1]
-    Buffer<std::int32_t> one;  // [1] 1
     std::int64_t capacity = 0;  // records; 0 = no memory yet
     std::int64_t n_queued = 0;
     std::vector<std::int32_t> targets;  // [queued] first target
@@ -196,7 +193,7 @@ class CudaBackend final : public Backend {
   std::array<double, 2> extremes(std::int32_t target);  // largest |g| and h
   CellUnits units(std::int32_t target, Precision precision);
   template <class Then, class Beside>
-  void start_tree(const TreeRequest& request, const Then& then, const Beside& beside, std::int64_t blocks_beside);
+  void start_tree(const TreeRequest& request, const Then& then, const Beside& beside);
   const std::int64_t* draw_rows();
   bool draws_all() const { return request_.subsample >= 1.0 && table_.weights() == nullptr; }
   PieceSize tile_pieces() const {
@@ -204,9 +201,9 @@ class CudaBackend final : public Backend {
     return {policy.n_blocks, policy.least_tile_rows, policy.tile_rows};
   }
   void make_moves(std::int64_t most_items);
-  template <class Side, class Then = Nothing, class Beside = Nothing>
+  template <class Side, class Then = Nothing>
   void move_rows(const Pieces& tiles, std::int64_t most_items, const Side& side, std::int64_t gradient_bytes,
-                 const Then& then = {}, const Beside& beside = {}, std::int64_t blocks_beside = 0);
+                 const Then& then = {});
   Search search_memory(const SplitRules& rules, std::size_t n_queries, std::size_t n_sets, bool shared,
                        std::int32_t most_features);
   template <class Then>
@@ -229,8 +226,6 @@ class CudaBackend final : public Backend {
   PieceSize histogram_pieces() const;
   void launch_subtract(const HistogramPair* pairs, const std::int32_t* n_pairs, std::int64_t most_pairs);
   std::int32_t histogram_parts() const;
-  std::int64_t blocks_to_clear(std::int64_t most_items) const;
-  ClearKernel clear_kernel(const HistogramPlace* places, const std::int32_t* n_items) const;
   void launch_histograms(const Pieces& pieces, const HistogramPlace* places);
   Histogram& histogram_at(NodeId node) const;
 

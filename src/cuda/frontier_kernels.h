@@ -112,6 +112,20 @@ struct StartKernel {
   }
 };
 
+// Histograms to zero, all that the tree may have: each is added up once. Beside what reads the rows, a cell a thread.
+struct ClearKernel {
+  Cell* cells;
+  std::int64_t* counts;  // or nullptr
+  std::int64_t n_cells, n_counts;
+
+  PYGBT_KERNEL void operator()() const {
+    for (std::int64_t i = first_row(); i < n_cells; i += row_step()) cells[i] = Cell{0, 0};
+    if (counts == nullptr) return;
+    for (std::int64_t i = first_row(); i < n_counts; i += row_step()) counts[i] = 0;
+  }
+  std::int64_t n() const { return n_cells; }
+};
+
 // Chooses the nodes that are cut now, and those that are expanded with them; makes their children, without rows yet.
 struct ExpandKernel {
   Frontier tree;
@@ -280,12 +294,13 @@ struct ChildrenKernel {
       Numbers here;
       const Numbers at = block_scan(plan.numbers(), shared<Numbers>(), here);
       const std::int32_t pair_at = after.n_pairs + at.pairs;
-      if (plan.any()) follow(plan, n_built + at.built, pair_at, before.n_slots + pair_at, after.n_queries + at.queries);
+      const std::int32_t built_at = n_built + at.built;
+      if (plan.any()) follow(plan, built_at, pair_at, before.n_slots + built_at, after.n_queries + at.queries);
       n_built += here.built;
       after.n_pairs += here.pairs;
       after.n_queries += here.queries;
     }
-    after.n_slots += after.n_pairs;
+    after.n_slots += n_built;
     const bool shared_cut = tree.limits.order == GrowOrder::kSymmetric;
     after.n_sets = shared_cut && after.n_queries > 0 ? 1 : after.n_queries;
     if (thread() == 0) {
@@ -362,13 +377,13 @@ struct ChildrenKernel {
     return tree.can_split(tree.nodes[id], tree.sums + row_major(id, 0, tree.width));
   }
 
-  // The larger child takes the parent's histogram, or the smaller one its memory.
+  // The larger child takes the parent's histogram, the smaller one a fresh one.
   PYGBT_KERNEL void follow(const Plan& plan, std::int32_t built_at, std::int32_t pair_at, std::int32_t fresh_slot,
                            std::int32_t query_at) const {
     GrowNode& smaller = tree.nodes[plan.smaller];
     GrowNode& larger = tree.nodes[plan.larger];
     const std::int32_t slot = tree.nodes[plan.parent].slot;
-    smaller.slot = plan.larger_splits ? fresh_slot : slot;
+    smaller.slot = fresh_slot;
     larger.slot = plan.larger_splits ? slot : -1;
     tree.built.items[built_at] = {smaller.begin, smaller.count, built_at, smaller.buffer};
     tree.places[built_at] = tree.place(smaller.slot);

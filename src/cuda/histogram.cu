@@ -11,7 +11,6 @@
 
 #include "backend/kernels.h"
 #include "block.h"
-#include "clear_histograms.h"
 #include "cuda_backend.h"
 #include "device.h"
 #include "math/layout.h"
@@ -203,6 +202,22 @@ struct HistogramKernel {
   }
 };
 
+// Cells of the nodes.
+struct ClearNodesKernel {
+  const HistogramPlace* places;  // [n_items]
+  std::int64_t n_items;
+  std::int64_t n_words;  // of a node's cells
+  std::int64_t n_counts;  // 0 = not counted
+
+  PYGBT_KERNEL void operator()() const {
+    for (std::int64_t item = 0; item < n_items; ++item) {
+      auto* const words = reinterpret_cast<std::int64_t*>(places[item].cells);
+      for (std::int64_t i = first_row(); i < n_words; i += row_step()) words[i] = 0;
+      for (std::int64_t i = first_row(); i < n_counts; i += row_step()) places[item].counts[i] = 0;
+    }
+  }
+};
+
 struct SubtractKernel {
   const HistogramPair* pairs;
   const std::int32_t* n_pairs;
@@ -269,15 +284,6 @@ PieceSize CudaBackend::histogram_pieces() const {
   const Policy& policy = device_.policy();
   const auto n_tasks = static_cast<std::int64_t>(table_.host_groups().size()) * histogram_parts();
   return {std::max<std::int64_t>(1, policy.histogram_blocks / n_tasks), policy.histogram_rows, kPackedRows};
-}
-
-std::int64_t CudaBackend::blocks_to_clear(std::int64_t most_items) const {
-  const std::int64_t n_words = 2 * table_.n_bins() * request_.width;
-  return std::min(device_.policy().n_blocks, device::blocks_to_clear(most_items, n_words, device_.policy().n_threads));
-}
-
-ClearKernel CudaBackend::clear_kernel(const HistogramPlace* places, const std::int32_t* n_items) const {
-  return {places, n_items, 2 * table_.n_bins() * request_.width, request_.count_rows ? table_.n_bins() : 0};
 }
 
 // Into cells that are zero.
@@ -348,8 +354,9 @@ void CudaBackend::histograms(std::span<const NodeId> nodes) {
   Buffer<HistogramPlace> places_buffer(device_);
   const HistogramPlace* const places_there = places_buffer.put(places);
   const Pieces pieces = pieces_.put(runs, histogram_pieces());
-  device_.launch(blocks_to_clear(static_cast<std::int64_t>(nodes.size())), device_.policy().n_threads,
-                 clear_kernel(places_there, pieces.n_items));
+  const std::int64_t n_words = 2 * table_.n_bins() * request_.width;
+  launch_rows(n_words, ClearNodesKernel{places_there, static_cast<std::int64_t>(nodes.size()), n_words,
+                                        request_.count_rows ? table_.n_bins() : 0});
   launch_histograms(pieces, places_there);
 }
 

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows to their children, order kept, in two launches over tiles of rows: which side each goes to, how many of a tile go
-// left and how many lie before each tile; the move. Called by the partition, by the growth of whole trees and by the draw
+// Rows to their children, order kept, in two launches over tiles of rows: which side each goes to and how many of a tile
+// go left; the move, for which a block adds up what lies before its tile. Called by the partition, by the growth of whole trees and by the draw
 // of a tree's rows, which differ in what decides the side:
 //
 //   buffer a  [ tile 0 ][ tile 1 ][ tile 2 ]          rows of one item
 //   buffer b  [ left of 0, 1, 2  ][ right of 0, 1, 2 ]
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 
 #include "base/types.h"
@@ -42,31 +41,20 @@ struct Sides {
   PYGBT_KERNEL std::uint32_t* of_tile(std::int64_t tile) const { return words + tile * ((*tile_rows + 31) / 32); }
 };
 
-// The last block adds up how many lie before each tile, then does what follows.
-template <class Side, class Then>
+template <class Side>
 struct SideKernel {
-  static constexpr int kLeastBlocks = 6;
-
   Side side;
   Pieces tiles;
   RowBuffers buffers;
   Sides sides;
-  std::int64_t* lefts_before;  // [tile + 1] rows of all tiles before it that go left
-  std::int64_t* left_counts;  // [item]
-  Arrivals arrivals;
-  Then then;
+  std::int64_t* tile_lefts;  // [tile] rows that go left
 
   PYGBT_KERNEL void operator()() const {
-    const std::int64_t n = tiles.n();
-    for (std::int64_t t = block(); t < n; t += n_blocks()) {
+    for (std::int64_t t = block(), n = tiles.n(); t < n; t += n_blocks()) {
       const RowRun tile = tiles[t];
       const std::int32_t n_left = block_sum(find_sides(tile, sides.of_tile(t)), shared<std::int32_t>());
-      if (thread() == 0) lefts_before[t] = n_left;
+      if (thread() == 0) tile_lefts[t] = n_left;
     }
-    if (!arrivals.last_of_tasks(n)) return;
-    add_up(n);
-    sync();
-    then();
   }
 
   // How many rows go left, as the first lane of each warp has counted them.
@@ -96,53 +84,72 @@ struct SideKernel {
     }
     return n_left;
   }
-
-  // A thread some tiles side by side.
-  PYGBT_KERNEL void add_up(std::int64_t n) const {
-    const std::int64_t n_mine = (n + n_threads() - 1) / n_threads(), first = thread() * n_mine;
-    const std::int64_t end = first + n_mine < n ? first + n_mine : n;
-    std::int64_t mine = 0, total = 0;
-    for (std::int64_t t = first; t < end; ++t) mine += lefts_before[t];
-    std::int64_t before = block_scan(mine, shared<std::int64_t>(), total);
-    for (std::int64_t t = first; t < end; ++t) {
-      const std::int64_t n_left = lefts_before[t];
-      lefts_before[t] = before;
-      before += n_left;
-    }
-    if (thread() == 0) lefts_before[n] = total;
-    sync();
-    for (std::int32_t item = thread(); item < *tiles.n_items; item += n_threads())
-      left_counts[item] = lefts_before[tiles.first[item + 1]] - lefts_before[tiles.first[item]];
-  }
 };
 
-template <class Beside>
+// Block 0 moves nothing: it counts what goes left of each item and does what follows from that, meanwhile.
+template <class Then>
 struct MoveKernel {
   Pieces tiles;
-  const std::int64_t* lefts_before;
-  const std::int64_t* left_counts;
+  const std::int64_t* tile_lefts;
+  std::int64_t* left_counts;  // [item]
   Sides sides;
   RowBuffers buffers;
-  Beside beside;
+  Then then;
 
   PYGBT_KERNEL void operator()() const {
-    for (std::int64_t t = block(), n = tiles.n(); t < n; t += n_blocks()) {
-      const RowRun tile = tiles[t];
-      move_tile(tile, sides.of_tile(t), lefts_before[t] - lefts_before[tiles.first[tile.item]]);
+    const std::int64_t n = tiles.n();
+    if (block() == 0) {
+      count_lefts(n);
+      publish();
+      sync();
+      then();
+      return;
     }
-    beside();
+    for (std::int64_t t = block() - 1; t < n; t += n_blocks() - 1) {
+      const RowRun tile = tiles[t];
+      Lefts lefts;
+      const std::int64_t first = tiles.first[tile.item], end = tiles.first[tile.item + 1];
+      for (std::int64_t i = first + thread(); i < end; i += n_threads())
+        lefts += {i < t ? tile_lefts[i] : 0, tile_lefts[i]};
+      move_tile(tile, sides.of_tile(t), block_sum(lefts, shared<Lefts>()));
+    }
+  }
+
+  // Rows of an item that go left: those of the tiles before one, and all.
+  struct Lefts {
+    std::int64_t before = 0, all = 0;
+    PYGBT_KERNEL Lefts& operator+=(const Lefts& other) {
+      before += other.before;
+      all += other.all;
+      return *this;
+    }
+  };
+
+  // A thread some tiles side by side; what it adds up of an item goes on top of what others do.
+  PYGBT_KERNEL void count_lefts(std::int64_t n) const {
+    for (std::int32_t item = thread(); item < *tiles.n_items; item += n_threads()) left_counts[item] = 0;
+    sync();
+    const std::int64_t n_mine = (n + n_threads() - 1) / n_threads(), begin = thread() * n_mine;
+    const std::int64_t end = begin + n_mine < n ? begin + n_mine : n;
+    for (std::int64_t t = begin; t < end;) {
+      const std::int32_t item = tiles[t].item;
+      const std::int64_t last = tiles.first[item + 1] < end ? tiles.first[item + 1] : end;
+      std::int64_t n_left = 0;
+      for (; t < last; ++t) n_left += tile_lefts[t];
+      add(left_counts + item, n_left);
+    }
   }
 
   // A warp some words side by side.
-  PYGBT_KERNEL void move_tile(const RowRun& tile, const std::uint32_t* words, std::int64_t n_before) const {
+  PYGBT_KERNEL void move_tile(const RowRun& tile, const std::uint32_t* words, const Lefts& of_item) const {
     const auto n = static_cast<std::int32_t>(tile.n);
     const std::int32_t n_words = (n + kLanes - 1) / kLanes, n_warps = n_threads() / kLanes;
     const std::int32_t of_warp = (n_words + n_warps - 1) / n_warps, lane = thread() % kLanes;
     const std::int32_t first = thread() / kLanes * of_warp, end = first + of_warp < n_words ? first + of_warp : n_words;
     const std::int32_t lefts = lefts_before_warp(words, first, end);
     const std::int64_t begin = tiles.items[tile.item].begin;
-    std::int64_t left_at = begin + n_before + lefts;
-    std::int64_t right_at = begin + left_counts[tile.item] + (tile.begin - begin) - n_before + first * kLanes - lefts;
+    std::int64_t left_at = begin + of_item.before + lefts;
+    std::int64_t right_at = tile.begin + of_item.all - of_item.before + first * kLanes - lefts;
     const std::uint32_t lanes_below = (std::uint32_t{1} << lane) - 1u;
     for (std::int32_t word = first; word < end; word += kWordsAtOnce) {
       std::uint32_t left[kWordsAtOnce];
@@ -195,26 +202,21 @@ struct MoveKernel {
 };
 
 // Moves the rows of the items of `tiles` to the other buffer; how many of each go left is in moves_.left_counts. The
-// gradients move with them if they have bytes. Once the numbers are known one block does `then`; the blocks that move do
-// `beside`, too, which may want more of them.
-template <class Side, class Then, class Beside>
+// gradients move with them if they have bytes. Once the numbers are known one block does `then`.
+template <class Side, class Then>
 void CudaBackend::move_rows(const Pieces& tiles, std::int64_t most_items, const Side& side, std::int64_t gradient_bytes,
-                            const Then& then, const Beside& beside, std::int64_t blocks_beside) {
-  const Policy& policy = device_.policy();
+                            const Then& then) {
   make_moves(most_items);
   const RowBuffers buffers{
       {rows_[0].data(), rows_[1].data()}, {gradients_[0].data(), gradients_[1].data()}, gradient_bytes};
   const Sides sides{moves_.sides.data(), tiles.rows};
   const std::int64_t blocks = blocks_for(tile_pieces(), most_items);
-  device_.launch(
-      blocks, policy.n_threads,
-      SideKernel<Side, Then>{
-          side, tiles, buffers, sides, moves_.lefts_before.data(), moves_.left_counts.data(), {arrivals_.data()}, then},
-      block_scratch());
-  device_.launch(
-      std::max(blocks, blocks_beside), policy.n_threads,
-      MoveKernel<Beside>{tiles, moves_.lefts_before.data(), moves_.left_counts.data(), sides, buffers, beside},
-      block_scratch());
+  const int n_threads = device_.policy().n_threads;
+  device_.launch(blocks, n_threads, SideKernel<Side>{side, tiles, buffers, sides, moves_.tile_lefts.data()},
+                 block_scratch());
+  device_.launch(blocks + 1, n_threads,
+                 MoveKernel<Then>{tiles, moves_.tile_lefts.data(), moves_.left_counts.data(), sides, buffers, then},
+                 block_scratch());
 }
 
 }  // namespace pygbt::device

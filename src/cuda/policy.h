@@ -9,17 +9,17 @@ namespace pygbt::device {
 
 struct Policy {
   int n_threads = 256;                  // of a block
-  bool early_launches = false;          // a launch takes its place before the one before it is done (gpu/runtime.h)
   std::int64_t n_blocks = 1024;         // of a pass over the rows at most: each block takes many rows
-  std::int64_t tile_rows = 2048;        // rows of a node that a block moves to its children at a time, at most
+  std::int64_t tile_rows = 32768;       // rows of a node that a block moves to its children at a time, at most
   std::int64_t least_tile_rows = 256;   // at least, where there are fewer rows than work for all blocks
   std::int64_t chunk_rows = 2048;       // rows of a leaf that a block adds up at a time, at least
   int histogram_threads = 1024;         // of a block that adds up histograms
   std::int64_t histogram_blocks =
       132;  // as many as run at once: each clears its cells and hands them over, piece by piece
   std::int64_t histogram_rows = 1024;   // of a piece at least
-  std::int64_t histogram_rows_enough = 2048;  // that a block adds up while it clears its cells and hands them over
-  std::size_t group_bytes = 64 << 10;   // packed cells of the features that a block adds up together
+  std::int64_t histogram_rows_enough = 8192;  // that a block adds up while it clears its cells and hands them over
+  std::int32_t warp_bins = 1024;  // of a feature whose cuts a warp searches, at most: a block those of wider ones
+  std::size_t group_bytes = 64 << 10;  // packed cells of the features that a block adds up together
   std::size_t shared_bytes = 48 << 10;  // of a block at most
   std::size_t scratch_bytes = std::size_t{1} << 28;  // running sums of a search at a time
   std::int64_t steps_at_once = 16;  // of a tree that grows best first: queued before the host looks how far it is
@@ -27,12 +27,12 @@ struct Policy {
   std::int64_t record_bytes = 16 << 20;  // trees that wait to be fetched
 
   // Prediction (walker.h).
-  std::int32_t perfect_depth = 8;         // of trees that are filled up, at most
-  std::int64_t few_rows = 4096;           // up to so many a thread takes a tree, not a row
-  std::size_t code_bytes = 48 << 10;      // of a tile of rows: three blocks at once leave their trees as much
-  std::size_t tree_bytes = 16 << 10;      // of the trees that a block lays in shared memory at a time, at least
-  std::size_t threshold_bytes = 32 << 10; // of a forest that they are searched in shared memory for, at most
-  std::size_t chunk_bytes = 8 << 20;      // of a table and its predictions on the way, two such: 0.2 ms of a bus
+  std::int32_t perfect_depth = 8;  // of trees that are filled up, at most
+  std::int64_t few_rows = 4096;  // up to so many a thread takes a tree, not a row
+  std::size_t code_bytes = 48 << 10;  // of a tile of rows: three blocks at once leave their trees as much
+  std::size_t tree_bytes = 16 << 10;  // of the trees that a block lays in shared memory at a time, at least
+  std::size_t threshold_bytes = 32 << 10;  // of a forest that they are searched in shared memory for, at most
+  std::size_t chunk_bytes = 8 << 20;  // of a table and its predictions on the way, two such: 0.2 ms of a bus
 
   // A table on its way to bins (binner.h).
   // Of pinned memory at a time, two such: 0.16 ms at 50 GB/s, many times what a launch and a wait cost, and little to pin.
@@ -80,6 +80,7 @@ inline void make_small(Policy& policy) {
   policy.histogram_blocks = 5;
   policy.histogram_rows = 96;
   policy.histogram_rows_enough = 400;
+  policy.warp_bins = 300;
   policy.group_bytes = 2 << 10;
   policy.shared_bytes = 6 << 10;
   policy.scratch_bytes = 1 << 18;

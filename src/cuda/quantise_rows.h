@@ -63,8 +63,7 @@ struct QuantiseKernel {
 // Queues the draw and the integers of the tree that was asked for. Where rows are drawn their number is in
 // moves_.left_counts.
 template <class Then, class Beside>
-void CudaBackend::start_tree(const TreeRequest& request, const Then& then, const Beside& beside,
-                             std::int64_t blocks_beside) {
+void CudaBackend::start_tree(const TreeRequest& request, const Then& then, const Beside& beside) {
   request_ = request;
   in_order_ = request.width == 1;
   for (auto& rows : rows_) rows.make(n_rows_);
@@ -72,7 +71,7 @@ void CudaBackend::start_tree(const TreeRequest& request, const Then& then, const
   gradients_[0].make(n_rows_ * request.width * gradient_bytes());
   gradients_[1].make(in_order_ ? gradients_[0].size() : 0);
   const auto quantise = [&]<class Gradient>(Gradient*) {
-    device_.launch(std::max(blocks_for(n_rows_), blocks_beside), device_.policy().n_threads,
+    device_.launch(std::max(blocks_for(n_rows_), blocks_for(beside.n())), device_.policy().n_threads,
                    QuantiseKernel<Gradient, Then, Beside>{quantised_targets(),
                                                           tree_.data(),
                                                           rows_[0].data(),

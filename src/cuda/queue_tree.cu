@@ -159,10 +159,6 @@ void CudaBackend::make_growth(const TreeOrder& order) {
   growth.recordings.clear();
   drawn_sums_.make_zero(static_cast<std::size_t>(width));
   arrivals_.make_zero(static_cast<std::size_t>(n_queries) + 1);
-  const HistogramPlace root{tree.arena, tree.count_arena};
-  growth.root.put(std::span(&root, 1));
-  constexpr std::int32_t kOne = 1;
-  growth.one.put(std::span(&kOne, 1));
 }
 
 void CudaBackend::send_lists(const std::vector<std::vector<FeatureId>>& lists) {
@@ -261,6 +257,7 @@ void CudaBackend::launch_step(const TreeOrder& order, std::int64_t n_queries) {
   search.n_queries = &growth.tree.state->n_queries;
   search.n_sets = &growth.tree.state->n_sets;
   search.lists = growth.list_heads.data();
+  search.n_lists = static_cast<std::int32_t>(growth.lists.size());
   search.sums = growth.tree.query_sums;
   search.lower = growth.tree.query_lower;
   search.upper = growth.tree.query_upper;
@@ -273,7 +270,7 @@ void CudaBackend::launch_step(const TreeOrder& order, std::int64_t n_queries) {
                 n_queries, n_sets, growth.tree);
 }
 
-// Rows, integers and the root, whose histogram is cleared meanwhile.
+// Rows, integers and the root; meanwhile histograms are cleared.
 void CudaBackend::launch_start(const TreeOrder& order) {
   Growth& growth = growth_;
   const bool own_totals = order.guessed && (order.request.wide || order.request.subsample < 1.0);
@@ -298,19 +295,19 @@ void CudaBackend::launch_start(const TreeOrder& order) {
                           order.min_cat_weight,
                           order.request.wide,
                           order.guessed};
-  start_tree(order.request, start, clear_kernel(growth.root.data(), growth.one.data()), blocks_to_clear(1));
+  const std::int64_t n_bins = growth.bounds.slots * table_.n_bins();
+  start_tree(order.request, start,
+             ClearKernel{growth.tree.arena, growth.tree.count_arena, n_bins * order.request.width, n_bins});
 }
 
-// Children of the nodes that are cut next, their rows and room for their histograms. Once the children are known one
-// block does `then`.
+// Children of the nodes that are cut next, and their rows. Once the children are known one block does `then`.
 template <class Then>
 void CudaBackend::launch_expansion(std::int64_t n_items, const Then& then) {
   const Frontier& tree = growth_.tree;
   make_moves(n_items);
   const CutSide side{tree.moved, tree.left_bins, table_.columns()};
   move_rows(tree.tiles, n_items, side, in_order_ ? gradient_bytes() : 0,
-            InTurn{ChildrenKernel{tree, moves_.left_counts.data()}, then},
-            clear_kernel(tree.places, tree.built.n_items), blocks_to_clear(n_items));
+            InTurn{ChildrenKernel{tree, moves_.left_counts.data()}, then});
 }
 
 // Leaf values and scores.

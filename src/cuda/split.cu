@@ -2,6 +2,7 @@
 // The search for cuts: every cut is judged by the exact formula, and the total order of cuts picks the winner.
 #include <algorithm>
 #include <stdexcept>
+#include <type_traits>
 
 #include "block.h"
 #include "categories.h"
@@ -16,18 +17,33 @@ namespace pygbt::device {
 
 namespace {
 
-// Left sums of all steps of a feature in a node. A block a feature of a node.
+// A feature of the list of a node, or of a set of nodes, of a team each: those of a block have the same node.
+template <class Team>
+struct FeatureTask {
+  std::int32_t item = 0, number = 0;  // node or set, number of the feature in its list
+
+  PYGBT_KERNEL static std::int32_t blocks_of_item(std::int32_t most_features) {
+    return (most_features + Team::of_block() - 1) / Team::of_block();
+  }
+  PYGBT_KERNEL static FeatureTask mine(std::int32_t most_features) {
+    const auto at = static_cast<std::int32_t>(block()), of_item = blocks_of_item(most_features);
+    return {at / of_item, at % of_item * Team::of_block() + Team::number()};
+  }
+};
+
+// Left sums of all steps of a feature in a node.
+template <class Team>
 struct RunningKernel {
   Search search;
 
   PYGBT_KERNEL void operator()() const {
-    const auto q = static_cast<std::int32_t>(block() / search.most_features);
-    if (q < *search.n_queries) add_up(q);
+    const auto task = FeatureTask<Team>::mine(search.most_features);
+    if (task.item < *search.n_queries) add_up(task.item, task.number);
   }
 
-  PYGBT_KERNEL void add_up(std::int32_t q) const {
+  PYGBT_KERNEL void add_up(std::int32_t q, std::int32_t number) const {
     const Query& query = search.queries[q];
-    const FeatureId f = search.feature_of(query.set);
+    const FeatureId f = search.feature_of(query.set, number);
     if (f < 0) return;
     const Feature feature = search.features[f];
     if (query.sibling.cells != nullptr) subtract(query, feature);
@@ -66,55 +82,55 @@ struct RunningKernel {
   // Makes what is the parent's the node's own.
   PYGBT_KERNEL void subtract(const Query& query, const Feature& feature) const {
     const std::int64_t first = feature.offset * search.width, n = std::int64_t{feature.n_bins} * search.width;
-    for (std::int64_t i = first + thread(); i < first + n; i += n_threads())
+    for (std::int64_t i = first + Team::rank(); i < first + n; i += Team::size())
       query.of_node.cells[i] -= query.sibling.cells[i];
     if (query.of_node.counts != nullptr)
-      for (std::int64_t bin = feature.offset + thread(); bin < feature.offset + feature.n_bins; bin += n_threads())
+      for (std::int64_t bin = feature.offset + Team::rank(); bin < feature.offset + feature.n_bins; bin += Team::size())
         query.of_node.counts[bin] -= query.sibling.counts[bin];
-    sync();
+    Team::wait();
   }
 
   PYGBT_KERNEL bool has_pool(const std::uint16_t* order, std::int32_t n) const {
     std::int64_t here = 0;
-    for (std::int32_t i = thread(); i < n; i += n_threads()) here += order[i] == kRarePool;
-    return block_sum(here, shared<std::int64_t>()) > 0;
+    for (std::int32_t i = Team::rank(); i < n; i += Team::size()) here += order[i] == kRarePool;
+    return Team::sum(here) > 0;
   }
 
   template <class T, class Value>
   PYGBT_KERNEL T pool(const Feature& feature, const std::uint8_t* category, Value&& value) const {
     T sum{};
-    for (std::int32_t bin = 1 + thread(); bin < feature.n_bins; bin += n_threads())
+    for (std::int32_t bin = 1 + Team::rank(); bin < feature.n_bins; bin += Team::size())
       if (category[bin] == kRare) sum += value(bin);
-    return block_sum(sum, shared<T>());
+    return Team::sum(sum);
   }
 
   // Writes the values of steps 1 .. n, summed up to each step or as they are.
   template <class T, class Value, class Write>
   PYGBT_KERNEL void run(std::int32_t n, bool sum, Value&& value, Write&& write) const {
     T before{};
-    for (std::int32_t first = 1; first <= n; first += n_threads()) {
-      const std::int32_t step = first + thread();
+    for (std::int32_t first = 1; first <= n; first += Team::size()) {
+      const std::int32_t step = first + Team::rank();
       const T here = step <= n ? value(step) : T{};
       T total{};
-      const T lower = block_scan(here, shared<T>(), total);
+      const T lower = Team::scan(here, total);
       if (step <= n) write(step, sum ? before + lower + here : here);
       before += total;
     }
   }
 };
 
-// The best cut of a feature in a set of nodes. A block a feature of a set.
-template <int kWidth>
+// The best cut of a feature in a set of nodes.
+template <int kWidth, class Team>
 struct JudgeKernel {
   Search search;
 
   PYGBT_KERNEL void operator()() const {
-    const auto set = static_cast<std::int32_t>(block() / search.most_features);
-    if (set < *search.n_sets) judge_all(set);
+    const auto task = FeatureTask<Team>::mine(search.most_features);
+    if (task.item < *search.n_sets) judge_all(task.item, task.number);
   }
 
-  PYGBT_KERNEL void judge_all(std::int32_t set) const {
-    const FeatureId f = search.feature_of(set);
+  PYGBT_KERNEL void judge_all(std::int32_t set, std::int32_t number) const {
+    const FeatureId f = search.feature_of(set, number);
     if (f < 0) return;
     const Feature feature = search.features[f];
     const std::int32_t n = search.n_steps(set, f);
@@ -123,7 +139,7 @@ struct JudgeKernel {
     Candidate best;
     best.missing = has_missing(nodes, feature);
     const bool one_hot = search.one_hot(feature);
-    for (std::int32_t step = 1 + thread(); step <= n; step += n_threads()) {
+    for (std::int32_t step = 1 + Team::rank(); step <= n; step += Team::size()) {
       if (search.ordered(feature) && (step < n - step ? step : n - step) > search.rules.max_cat_threshold) continue;
       if (best.missing) {
         if (one_hot ? n > 1 : step < n) judge(nodes, first, f, step, true, best);
@@ -132,8 +148,8 @@ struct JudgeKernel {
         judge(nodes, first, f, step, false, best);
       }
     }
-    best = first_of_block(best, shared<Candidate>());
-    if (thread() == 0) search.judged[block()] = best;
+    best = Team::first(best);
+    if (Team::rank() == 0) search.judged[std::int64_t{set} * search.most_features + number] = best;
   }
 
   // A node whose cuts are judged, and what it is worth whole.
@@ -151,9 +167,9 @@ struct JudgeKernel {
   PYGBT_KERNEL bool has_missing(const NodeSet& nodes, const Feature& feature) const {
     if (nodes.n == 1) return search.occurs(search.queries[nodes.first], feature, kMissingBin);
     std::int64_t n = 0;
-    for (std::int32_t q = nodes.first + thread(); q < nodes.first + nodes.n; q += n_threads())
+    for (std::int32_t q = nodes.first + Team::rank(); q < nodes.first + nodes.n; q += Team::size())
       n += search.occurs(search.queries[q], feature, kMissingBin);
-    return block_sum(n, shared<std::int64_t>()) > 0;
+    return Team::sum(n) > 0;
   }
 
   PYGBT_KERNEL void judge(const NodeSet& nodes, const Parent& first, FeatureId f, std::int32_t step, bool missing_left,
@@ -270,7 +286,7 @@ struct ChooseKernel {
 
 // All three at once, where every node has a cut of its own: the last block of a node chooses among its features, the
 // last node's does what follows.
-template <int kWidth, class Then>
+template <int kWidth, class Team, class Then>
 struct SearchKernel {
   Search search;
   Found found;
@@ -278,15 +294,17 @@ struct SearchKernel {
 
   PYGBT_KERNEL void operator()() const {
     const std::int32_t n = *search.n_queries;
-    const auto q = static_cast<std::int32_t>(block() / search.most_features);
+    const auto task = FeatureTask<Team>::mine(search.most_features);
     if (n == 0 && block() == 0) then();
-    if (q >= n) return;
-    RunningKernel{search}.add_up(q);
-    sync();
-    JudgeKernel<kWidth>{search}.judge_all(q);
-    if (!search.features_of(q).last_of(search.most_features)) return;
+    if (task.item >= n) return;
+    if (task.number < search.most_features) {
+      RunningKernel<Team>{search}.add_up(task.item, task.number);
+      Team::wait();
+      JudgeKernel<kWidth, Team>{search}.judge_all(task.item, task.number);
+    }
+    if (!search.features_of(task.item).last_of(FeatureTask<Team>::blocks_of_item(search.most_features))) return;
     const ChooseKernel<Nothing> choose{search, found, {}};
-    choose.choose(q);
+    choose.choose(task.item);
     if (search.all_queries().last_of(n)) then();
   }
 };
@@ -336,21 +354,29 @@ void CudaBackend::launch_search(const Search& search, const Found& found, std::i
                                 const Then& then) {
   const int n_threads = device_.policy().n_threads;
   const std::size_t scratch = warps() * sizeof(Candidate);  // the largest of what a block sums up or compares
-  const std::int64_t of_sets = n_sets * search.most_features, of_queries = n_queries * search.most_features;
   if (table_.any_categorical())
-    device_.launch(of_sets, n_threads, OrderKernel{search, search_.keys.data(), search_.pool.data()}, scratch);
-  if (search.shared) {
-    device_.launch(of_queries, n_threads, RunningKernel{search}, scratch);
-    if (search.width == 1)
-      device_.launch(of_sets, n_threads, JudgeKernel<1>{search}, scratch);
-    else
-      device_.launch(of_sets, n_threads, JudgeKernel<0>{search}, scratch);
+    device_.launch(n_sets * search.most_features, n_threads,
+                   OrderKernel{search, search_.keys.data(), search_.pool.data()}, scratch);
+  const auto by = [&]<int kWidth, class Team>(std::integral_constant<int, kWidth>, Team, std::int64_t of_item) {
+    if (!search.shared) {
+      device_.launch(n_queries * of_item, n_threads, SearchKernel<kWidth, Team, Then>{search, found, then}, scratch);
+      return;
+    }
+    device_.launch(n_queries * of_item, n_threads, RunningKernel<Team>{search}, scratch);
+    device_.launch(n_sets * of_item, n_threads, JudgeKernel<kWidth, Team>{search}, scratch);
     device_.launch(n_queries, n_threads, ChooseKernel<Then>{search, found, then}, scratch);
-  } else if (search.width == 1) {
-    device_.launch(of_queries, n_threads, SearchKernel<1, Then>{search, found, then}, scratch);
-  } else {
-    device_.launch(of_queries, n_threads, SearchKernel<0, Then>{search, found, then}, scratch);
-  }
+  };
+  const auto of_width = [&](auto width) {
+    const auto n_warps = static_cast<std::int64_t>(warps());
+    if (table_.most_bins() <= device_.policy().warp_bins)
+      by(width, WarpTeam{}, (search.most_features + n_warps - 1) / n_warps);
+    else
+      by(width, BlockTeam{}, search.most_features);
+  };
+  if (search.width == 1)
+    of_width(std::integral_constant<int, 1>{});
+  else
+    of_width(std::integral_constant<int, 0>{});
 }
 
 void CudaBackend::launch_search(const Search& search, const Found& found, std::int64_t n_queries, std::int64_t n_sets,
@@ -429,6 +455,7 @@ void CudaBackend::search(const SplitRules& rules, std::span<const SplitQuery> qu
   search.n_queries = parcel.at(sizes_part);
   search.n_sets = search.n_queries + 1;
   search.lists = parcel.at(lists_part);
+  search.n_lists = static_cast<std::int32_t>(lists.size());
   search.sums = parcel.at(sums_part);
   search.lower = parcel.at(lower_part);
   search.upper = parcel.at(upper_part);

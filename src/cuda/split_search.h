@@ -85,6 +85,7 @@ struct Search {
   const double* min_category_hessian;  // [1]
   Rules rules;
   std::int64_t n_bins;  // of all features
+  std::int32_t n_lists;
   std::int32_t most_features;  // of a list
   std::int32_t width;
   bool shared;
@@ -101,10 +102,11 @@ struct Search {
   PYGBT_KERNEL Arrivals features_of(std::int32_t query) const { return {arrivals + 1 + query}; }
   PYGBT_KERNEL Arrivals all_queries() const { return {arrivals}; }
 
-  // The feature of a block's task, one of `most_features` a set or query; -1 = none.
-  PYGBT_KERNEL FeatureId feature_of(std::int32_t set) const {
+  // Number i of the features of a set, -1 = none.
+  PYGBT_KERNEL FeatureId feature_of(std::int32_t set, std::int32_t i) const {
+    if (i >= most_features) return -1;
+    if (most_features == n_features && n_lists == 1) return i;
     const FeatureList& list = lists[sets[set].list];
-    const auto i = static_cast<std::int32_t>(block() % most_features);
     return i < list.n ? list.features[i] : -1;
   }
 

@@ -46,6 +46,9 @@ T* shared() {
 // All threads of the block must come here.
 inline void sync() { emulator::wait_for_block(); }
 
+// The same of a warp.
+inline void sync_warp() { emulator::wait_for_warp(); }
+
 // What this thread has written, or seen written, is there for whoever sees what it writes next.
 inline void publish() {}
 
@@ -64,6 +67,10 @@ T shuffle_from(T value, int lane) {
 template <class T>
 T shuffle_xor(T value, int mask) {
   return shuffle_from(value, (thread() % kLanes) ^ mask);
+}
+template <class T>
+T shuffle(T value, int lane) {
+  return shuffle_from(value, lane);
 }
 template <class T>
 T shuffle_up(T value, int by) {

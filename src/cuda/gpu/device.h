@@ -24,6 +24,7 @@ PYGBT_KERNEL T* shared() {
 }
 
 PYGBT_KERNEL void sync() { __syncthreads(); }
+PYGBT_KERNEL void sync_warp() { __syncwarp(); }
 PYGBT_KERNEL void publish() { __threadfence(); }
 
 template <class T>
@@ -33,6 +34,11 @@ PYGBT_KERNEL T shuffle_xor(T value, int mask) {
 template <class T>
 PYGBT_KERNEL T shuffle_up(T value, int by) {
   return __shfl_up_sync(0xffffffffu, value, static_cast<unsigned>(by));
+}
+
+template <class T>
+PYGBT_KERNEL T shuffle(T value, int lane) {
+  return __shfl_sync(0xffffffffu, value, lane);
 }
 
 PYGBT_KERNEL std::uint32_t ballot(bool condition) { return __ballot_sync(0xffffffffu, condition); }

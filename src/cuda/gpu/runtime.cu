@@ -26,16 +26,8 @@ struct NothingKernel {
 // Launch numbers by compute capability. Hopper: 227 KiB of shared memory a block, 132 processors on an H100 or H200.
 Policy policy_of(const cudaDeviceProp& properties) {
   Policy policy;
-  policy.early_launches = properties.major >= 9 && std::getenv("PYGBT_TRY_LATE") == nullptr;
-  const auto tried = [](const char* name, std::int64_t usual) {
-    const char* const text = std::getenv(name);
-    return text == nullptr ? usual : std::int64_t{std::atoll(text)};
-  };
-  policy.histogram_rows = tried("PYGBT_TRY_ROWS", policy.histogram_rows);
-  policy.histogram_rows_enough = tried("PYGBT_TRY_ENOUGH", policy.histogram_rows_enough);
-  policy.histogram_threads = static_cast<int>(tried("PYGBT_TRY_THREADS", policy.histogram_threads));
   policy.n_blocks = std::int64_t{8} * properties.multiProcessorCount;
-  policy.histogram_blocks = tried("PYGBT_TRY_BLOCKS", 1) * properties.multiProcessorCount;
+  policy.histogram_blocks = std::int64_t{1} * properties.multiProcessorCount;
   policy.shared_bytes = properties.sharedMemPerBlockOptin;
   policy.few_rows = std::int64_t{32} * properties.multiProcessorCount;
   policy.group_bytes = std::min<std::size_t>(policy.group_bytes, policy.shared_bytes / 2);

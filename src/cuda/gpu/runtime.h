@@ -32,11 +32,6 @@ class Current {
 template <class Kernel>
 __global__ void __launch_bounds__(most_threads<Kernel>(), least_blocks<Kernel>())
     run_kernel(const __grid_constant__ Kernel kernel) {
-#if __CUDA_ARCH__ >= 900
-  // The next launch may take its place as soon as all blocks of this one have theirs: it waits here until they are done.
-  asm volatile("griddepcontrol.launch_dependents;");
-  asm volatile("griddepcontrol.wait;" ::: "memory");
-#endif
   kernel();
 }
 #endif
@@ -136,17 +131,9 @@ class Device {
       check(cudaFuncSetAttribute(run_kernel<Kernel>, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                  static_cast<int>(policy_.shared_bytes)),
             "cudaFuncSetAttribute");
-    cudaLaunchAttribute early{};
-    early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-    early.val.programmaticStreamSerializationAllowed = 1;
-    cudaLaunchConfig_t how{};
-    how.gridDim = dim3(static_cast<unsigned>(n_blocks));
-    how.blockDim = dim3(static_cast<unsigned>(n_threads));
-    how.dynamicSmemBytes = shared_bytes;
-    how.stream = stream_;
-    how.attrs = &early;
-    how.numAttrs = policy_.early_launches ? 1 : 0;
-    check(cudaLaunchKernelEx(&how, run_kernel<Kernel>, kernel), "launch");
+    run_kernel<Kernel>
+        <<<static_cast<unsigned>(n_blocks), static_cast<unsigned>(n_threads), shared_bytes, stream_>>>(kernel);
+    check(cudaGetLastError(), "launch");
   }
 #endif
 
