@@ -58,6 +58,7 @@ WAYS: dict[str, tuple[str, dict[str, object], bool]] = {
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shapes", default=",".join(GPU_SHAPES), help="of " + ", ".join(GPU_SHAPES))
+    parser.add_argument("--ways", default="", help="to train, of: " + "; ".join(WAYS) + ". Empty: all")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--share", type=float, default=1.0, help="share of the rows; below 1 nothing is written")
     parser.add_argument("--emulated", action="store_true")
@@ -77,17 +78,25 @@ def main() -> int:
     with_cupy = not args.emulated and importlib.util.find_spec("cupy") is not None
     shapes = [GPU_SHAPES[key] for key in args.shapes.split(",")]
     name = "gpu-" + "-".join(gpu.lower().split())
-    rows = {}
+    chosen = [way.strip() for way in args.ways.split(";")] if args.ways else list(WAYS)
+    writes = args.share == 1.0 and not args.emulated
+    rows = machine.load(name)["training"] if writes and machine.has(name) else {}  # other shapes stay
     for shape in shapes:
         recipe = replace(shape.recipe, n_threads=0)
-        rows[shape.key] = measure(shape, recipe, args.repeats, args.share, peers, with_cupy)
-        if args.share == 1.0 and not args.emulated:  # as far as it has come
+        rows[shape.key] = measure(shape, recipe, args.repeats, args.share, peers, with_cupy, chosen)
+        if writes:  # as far as it has come
             machine.save(name, {"gpu": gpu, "build": module.build_info(), "atomics": atomics, "training": rows})
-    return 0 if all(row["digests_agree"] for row in rows.values()) else 1
+    return 0 if all(rows[shape.key]["digests_agree"] for shape in shapes) else 1
 
 
 def measure(
-    shape: Shape, recipe: Recipe, repeats: int, share: float, peers: Sequence[str], with_cupy: bool = False
+    shape: Shape,
+    recipe: Recipe,
+    repeats: int,
+    share: float,
+    peers: Sequence[str],
+    with_cupy: bool = False,
+    chosen: Sequence[str] = tuple(WAYS),
 ) -> dict[str, Any]:
     """Times of every way to train one shape, in turn."""
     split = shape.table(share, 0)
@@ -95,7 +104,7 @@ def measure(
     ways = {
         name: engines.make(engine, **more)
         for name, (engine, more, of_cupy) in WAYS.items()
-        if engine in known and (with_cupy or not of_cupy)
+        if name in chosen and engine in known and (with_cupy or not of_cupy)
     }
     there = on_device(split.X, split.y) if with_cupy else (split.X, split.y)
     print(f"{shape.key}. {shape.title}", flush=True)

@@ -75,6 +75,11 @@ def load(name: str) -> dict[str, Any]:
     return dict(json.loads((RESULTS / f"{name}.json").read_text()))
 
 
+def has(name: str) -> bool:
+    """Whether there is results/<name>.json."""
+    return (RESULTS / f"{name}.json").exists()
+
+
 def measured() -> list[str]:
     """Names of the machines that `merge` has written results of."""
     return sorted(path.stem for path in RESULTS.glob("*-cores.json"))

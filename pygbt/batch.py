@@ -165,7 +165,7 @@ def train_batch(
     learning_rates: Sequence[float] | Callable[[int], float] | None = None,
     device: str | None = None,
     n_threads: int = 0,
-    models_on_device: int = 8,
+    models_on_device: int = 32,
     max_memory: int | None = None,
     on_error: str = "raise",
     progress: bool = False,
@@ -202,7 +202,7 @@ def train_batch(
         Where all models train, in place of the parameter of that name.
     n_threads : int, default 0
         Threads of all models together; 0 = all that the process may use. `n_threads` of a dictionary bounds its model.
-    models_on_device : int, default 8
+    models_on_device : int, default 32
         Models on a GPU at a time, each on a queue of its own.
     max_memory : int, optional
         Bytes of the models in training and the tables made for them, where they train; by default half of the
