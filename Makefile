@@ -129,6 +129,8 @@ gpu-test: build/gpu/.installed
 gpu-bench: build/gpu/.installed
 	cd benchmarks && $(GPU_PY) compare_gpu.py $(BENCH)
 	cd benchmarks && $(GPU_PY) gpu_bins.py --save
+	cd benchmarks && $(GPU_PY) train_batch.py --device cuda --rows 20000 --columns 28 --repeats 2
+	! $(GPU_PY) -c 'import torch' || (cd benchmarks && $(GPU_PY) gpu_stages.py)
 
 # What only a GPU can show: digests by size, compute-sanitizer, leaks, Ctrl-C; docs/results/cuda.md.
 gpu-check: build/gpu/.installed

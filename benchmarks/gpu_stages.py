@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where a training on a GPU spends its time: every kernel's share of a tree, beside what the device could do.
 
-    python gpu_stages.py                          all shapes, written to results/gpu-stages-<name>.json
+    python gpu_stages.py                          all shapes, written to results/stages-<name>.json
     python gpu_stages.py --shapes A10 --rounds 20
 
 A shape is trained for few and for more rounds; the difference, over the rounds between, is a tree's time without set-up
@@ -20,24 +20,23 @@ from typing import Any
 
 import engines
 import machine
-import torch
 from compare_gpu import GPU_SHAPES
 from engines import Recipe
 from shapes import Shape
-from torch.profiler import ProfilerActivity, profile
 
 from pygbt import devices
 
-#: Stage of a kernel, by the first pattern that its name begins with.
+#: Stage of a kernel, by its name.
 STAGES: dict[str, str] = {
-    "Histogram": "histogram", "Clear": "histogram", "Subtract": "subtraction",
-    "Search": "split search", "Running": "split search", "Judge": "split search", "Choose": "split search",
-    "Order": "split search",
+    "Loss": "gradients", "Softmax": "gradients", "Task": "gradients", "Extremes": "gradients",
+    "ClearExtremes": "gradients", "Scales": "gradients", "CountUp": "gradients", "Quantise": "gradients",
+    "Histogram": "histogram", "Clear": "histogram", "Subtract": "histogram",
+    "Order": "split search", "Search": "split search", "Running": "split search", "Judge": "split search",
+    "Choose": "split search",
     "Side": "partition", "TileOffset": "partition", "Move": "partition",
     "Start": "frontier", "Expand": "frontier", "Children": "frontier", "Leaves": "frontier", "Record": "frontier",
-    "LeafSum": "leaves", "LeafValue": "leaves", "StartRanks": "leaves", "Residual": "leaves", "Rank": "leaves",
-    "AddLeaf": "scores", "Walk": "scores",
-    "CountUp": "gradients", "Quantise": "gradients", "AllRows": "gradients", "Extreme": "gradients",
+    "LeafSum": "leaves and scores", "LeafValue": "leaves and scores", "Residual": "leaves and scores",
+    "AddLeaf": "leaves and scores", "Walk": "leaves and scores",
 }  # fmt: skip
 
 
@@ -55,12 +54,14 @@ def main() -> None:
     for key in args.shapes.split(","):
         rows[key] = measure(GPU_SHAPES[key], args.rounds)
         show(rows[key])
-    name = args.name or "gpu-stages-" + "-".join(gpu.lower().split())
+    name = args.name or "stages-" + "-".join(gpu.lower().split())
     machine.save(name, {"gpu": gpu, "build": module.build_info(), "ceilings": ceilings, "training": rows})
 
 
 def copy_rate() -> float:
     """Bytes read and written a second by a copy of 2 GiB."""
+    import torch
+
     there = torch.empty(1 << 29, dtype=torch.float32, device="cuda").normal_()
     out = torch.empty_like(there)
     times = []
@@ -81,6 +82,9 @@ def addition_rate(module: Any) -> float:
 
 
 def measure(shape: Shape, rounds: int) -> dict[str, Any]:
+    import torch
+    from torch.profiler import ProfilerActivity, profile
+
     split = shape.table(1.0, 0)
     recipe = replace(shape.recipe, n_threads=0)
     engine = engines.make("pygbt", device="cuda")

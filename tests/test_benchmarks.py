@@ -34,6 +34,7 @@ import digests  # noqa: E402
 import engines  # noqa: E402
 import gpu_bins  # noqa: E402
 import gpu_predict  # noqa: E402
+import gpu_report  # noqa: E402
 import prediction  # noqa: E402
 import roofline  # noqa: E402
 import scaling  # noqa: E402
@@ -415,3 +416,16 @@ def test_single_operations_give_right_answers() -> None:
     assert run.returncode == 0, run.stdout[-4000:]
     for operation in ("edges + binning", "binning", "histogram", "split search", "partition", "gradients", "predict"):
         assert f"\n{operation} " in run.stdout
+
+
+def test_the_page_of_gpu_speed_is_what_was_measured() -> None:
+    assert gpu_report.page("nvidia-h200") == gpu_report.PAGE.read_text()
+
+
+def test_stages_of_a_tree_add_up() -> None:
+    kernels = {
+        "Side": {"launches": 6.0, "seconds": 2e-6},
+        "Move": {"launches": 6.0, "seconds": 3e-6},
+        "New": {"launches": 1, "seconds": 0.5e-6},
+    }
+    assert gpu_report.of_stages({"kernels": kernels}) == {"partition": (12.0, 5.0), "set-up": (1.0, 0.5)}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A tree that grows on the device: its nodes, and the lists by which one step's kernels find their work. Between moving
 // rows, adding up and searching, one block does what the grow loop does on the host (src/cpp/grow/grower), by the same
-// rules (math/grow_rules.h): see frontier_kernels.h. The host queues as many steps as a tree may have; what is not needed
+// rules (math/grow_rules.h): see frontier_*.h. The host queues as many steps as a tree may have; what is not needed
 // finds empty lists.
 #pragma once
 
@@ -13,6 +13,7 @@
 #include "device.h"
 #include "math/gain.h"
 #include "math/grow_rules.h"
+#include "math/layout.h"
 #include "pieces.h"
 #include "quantised.h"
 #include "split_search.h"
@@ -95,6 +96,22 @@ struct Frontier {
     return {arena + slot * n_bins * width, count_arena == nullptr ? nullptr : count_arena + slot * n_bins};
   }
 };
+
+// A node that is searched for a cut as number `q` of the step. sibling: of a histogram that still is the parent's.
+PYGBT_KERNEL void write_query(const Frontier& tree, std::int32_t q, NodeId id, const HistogramPlace& sibling) {
+  const GrowNode& node = tree.nodes[id];
+  const bool shared = tree.limits.order == GrowOrder::kSymmetric;
+  tree.searched[q] = id;
+  tree.queries[q] = {tree.place(node.slot), sibling, node.count, shared ? 0 : q, tree.ranges != nullptr};
+  if (!shared) tree.sets[q] = {q, 1, tree.lists_by_depth ? node.depth : 0};
+  for (std::int32_t k = 0; k < tree.width; ++k) {
+    const std::int64_t from = row_major(id, k, tree.width), to = row_major(q, k, tree.width);
+    tree.query_sums[to] = tree.sums[from];
+    if (tree.ranges == nullptr) continue;
+    tree.query_lower[to] = tree.ranges[from].lower;
+    tree.query_upper[to] = tree.ranges[from].upper;
+  }
+}
 
 // The tree once it is grown. Its nodes are in the order of the tree.
 struct GrownOnDevice {
