@@ -53,7 +53,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "max_leaves_alone": {"objective": "poisson", "max_leaves": 9, "max_depth": 0},
 }  # fmt: skip
 
-#: The same of ranking; apart until a GPU has run them, too (docs/results/cuda.md counts CONFIGS).
+#: The same of ranking; apart, because docs/results/cuda.md counts CONFIGS.
 RANK_CONFIGS: dict[str, dict[str, Any]] = {
     "lambdarank": {"objective": "lambdarank"},
     "lambdarank_map": {"objective": "lambdarank", "lambdarank_metric": "map", "lambdarank_truncation": 4},
