@@ -33,12 +33,9 @@ __all__ = ["LEFT_OUT", "OWN", "RANKING", "SKLEARN_NAMES", "EstimatorBase", "para
 # Where the name that scikit-learn users expect differs from the table's.
 SKLEARN_NAMES = {"num_boost_round": "n_estimators", "seed": "random_state", "n_threads": "n_jobs"}
 # Parameters of the table for rankers alone.
-RANKING = (
-    *(p.name for p in PARAMETERS if p.group == "Ranking"),
-    *("teacher_alpha", "teacher_temperature", "eval_at"),
-)
-# Parameters of the table that the other estimators have no use for: they know their classes and have no teacher.
-LEFT_OUT = frozenset({"n_classes", *RANKING, *(p.name for p in PARAMETERS if p.group == "Teacher")})
+RANKING = (*(p.name for p in PARAMETERS if p.group == "Ranking"), "eval_at")
+# Parameters of the table that the other estimators have no use for: they know their classes.
+LEFT_OUT = frozenset({"n_classes", *RANKING})
 # Constructor arguments that are no training parameters.
 OWN = ("validation_fraction", "categorical_features", "feature_groups", "importance_type")
 
@@ -101,6 +98,11 @@ class EstimatorBase(TableEstimator):
         interaction_constraints: Any = None,
         softmax_hessian: str = "auto",
         scale_pos_weight: float = 1.0,
+        teacher_alpha: float = 0.5,
+        teacher_temperature: float = 1.0,
+        teacher_match: str = "loss",
+        teacher_bound: float = 0.0,
+        teacher_scale_t2: bool = True,
         huber_delta: float = 1.0,
         tweedie_variance_power: float = 1.5,
         quantile_alpha: float | Sequence[float] = 0.5,
@@ -146,6 +148,11 @@ class EstimatorBase(TableEstimator):
         self.interaction_constraints = interaction_constraints
         self.softmax_hessian = softmax_hessian
         self.scale_pos_weight = scale_pos_weight
+        self.teacher_alpha = teacher_alpha
+        self.teacher_temperature = teacher_temperature
+        self.teacher_match = teacher_match
+        self.teacher_bound = teacher_bound
+        self.teacher_scale_t2 = teacher_scale_t2
         self.huber_delta = huber_delta
         self.tweedie_variance_power = tweedie_variance_power
         self.quantile_alpha = quantile_alpha
@@ -193,6 +200,9 @@ class EstimatorBase(TableEstimator):
         sample_weight: Any = None,
         *,
         base_margin: Any = None,
+        teacher: Any = None,
+        teacher_form: str | None = None,
+        teacher_weight: Any = None,
         eval_set: Sequence[tuple[Any, Any]] | tuple[Any, Any] | None = None,
         eval_sample_weight: Sequence[Any] | None = None,
         init_model: Booster | str | PathLike[str] | None = None,
@@ -210,6 +220,15 @@ class EstimatorBase(TableEstimator):
             Weight 2 is the same as the row twice, weight 0 the same as leaving it out.
         base_margin : array-like, shape (n,) or (n, K), optional
             Margin each row starts from.
+        teacher : array-like, shape (n,) or (n, K), optional
+            What a teacher says of every row, NaN where it says nothing: probabilities of the classes in the order of
+            ``classes_`` (of two classes also those of the second alone), or values in units of `y`. Learnt beside `y`
+            as `teacher_alpha`, `teacher_temperature` and `teacher_match` say; `pygbt.distill` chooses these and asks
+            the teacher.
+        teacher_form : {"probabilities", "logits", "values"}, optional
+            What `teacher` holds, if not that.
+        teacher_weight : array-like, shape (n,), optional
+            Trust in it, 0 to 1: a factor on `teacher_alpha`.
         eval_set : list of (X, y), optional
             Tables to score every round, named validation_0, validation_1, ...; the last decides early stopping.
         eval_sample_weight : list of array-like, optional
@@ -223,7 +242,11 @@ class EstimatorBase(TableEstimator):
         -------
         self
         """
-        return self._fit(X, y, sample_weight, base_margin, eval_set, eval_sample_weight, init_model, callbacks)
+        of_rows = {"teacher": on_host(teacher), "teacher_weight": on_host(teacher_weight)}
+        return self._fit(
+            X, y, sample_weight, base_margin, eval_set, eval_sample_weight, init_model, callbacks,
+            of_rows={k: np.asarray(v) for k, v in of_rows.items() if v is not None}, teacher_form=teacher_form,
+        )  # fmt: skip
 
     def _fit(
         self,
@@ -238,6 +261,7 @@ class EstimatorBase(TableEstimator):
         group: npt.NDArray[np.int64] | None = None,
         eval_group: Sequence[npt.NDArray[np.int64]] | None = None,
         of_rows: Mapping[str, npt.NDArray[Any]] | None = None,
+        teacher_form: Any = None,
     ) -> Any:
         """`fit`; group: sizes of the queries of the training rows, eval_group: of the evaluation tables; of_rows: what
         else a Dataset is told of the training rows, by argument.
@@ -254,6 +278,9 @@ class EstimatorBase(TableEstimator):
         margin = None if base_margin is None else np.asarray(base_margin)
         given = {"weight": weight, "base_margin": margin, **(of_rows or {})}
         columns: dict[str, Any] = {name: values for name, values in given.items() if values is not None}
+        for name, values in columns.items():
+            if values.ndim == 0 or len(values) != n:
+                raise ValueError(f"{name} must have one entry or row for each of the {n} rows, got {values.shape}")
         tables = self._eval_tables(eval_set, eval_sample_weight)
         params = self._training_params()
         params["num_boost_round"] = params.get("num_boost_round", 100)
@@ -266,6 +293,7 @@ class EstimatorBase(TableEstimator):
         }
 
         def table(rows: npt.NDArray[np.int64] | None, **kwargs: Any) -> Dataset:
+            kwargs["teacher_form"] = teacher_form
             if rows is None:
                 return Dataset(X, target, group=group, **columns, **kwargs)
             taken = {name: values[rows] for name, values in columns.items()}

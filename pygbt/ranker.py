@@ -66,8 +66,6 @@ class GBTRanker(EstimatorBase):
         rank_teacher_weight: str = "uniform",
         rank_teacher_decay: float = 1.0,
         rank_teacher_negatives: float = 1.0,
-        teacher_alpha: float = 0.5,
-        teacher_temperature: float = 1.0,
         eval_at: Sequence[int] | None = None,
         **common: Any,
     ) -> None:
@@ -81,8 +79,6 @@ class GBTRanker(EstimatorBase):
         self.rank_teacher_weight = rank_teacher_weight
         self.rank_teacher_decay = rank_teacher_decay
         self.rank_teacher_negatives = rank_teacher_negatives
-        self.teacher_alpha = teacher_alpha
-        self.teacher_temperature = teacher_temperature
         self.eval_at = eval_at
 
     def _objective_name(self) -> str:

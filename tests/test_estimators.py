@@ -65,6 +65,29 @@ def test_defaults_are_those_of_the_table() -> None:
         assert all(f"\n{name} : " in doc for name in expected - {"self"})
 
 
+def test_a_teacher() -> None:
+    X, y = load_iris(return_X_y=True)
+    rng = np.random.default_rng(0)
+    proba = rng.dirichlet([1, 1, 1], len(y)).astype(np.float32)
+    proba[::7] = np.nan
+    trust = rng.random(len(y))
+    names = np.array(["b", "a", "c"])[y]  # classes_ are a, b, c
+    model = GBTClassifier(n_estimators=5, teacher_alpha=0.7, teacher_temperature=2.0)
+    model.fit(X, names, teacher=proba, teacher_weight=trust)
+    ds = pygbt.Dataset(X, np.array([1, 0, 2])[y], teacher=proba, teacher_weight=trust)
+    params = {"objective": "softmax", "teacher_alpha": 0.7, "teacher_temperature": 2.0}
+    assert model.booster_.digest() == pygbt.train(params, ds, 5).digest()
+    held_out = GBTClassifier(n_estimators=5, early_stopping_rounds=2).fit(X, names, teacher=proba)
+    assert held_out.booster_.evals_result["validation"]
+    logits = GBTClassifier(n_estimators=5).fit(X, names, teacher=np.log(proba), teacher_form="logits")
+    assert logits.booster_.digest() != GBTClassifier(n_estimators=5).fit(X, names).booster_.digest()
+    values = GBTRegressor(n_estimators=5, teacher_alpha=1.0).fit(X, y, teacher=X[:, 0])
+    assert abs(values.predict(X).mean() - X[:, 0].mean()) < 0.2
+    for wrong in (proba[:-1], 1.0):
+        with pytest.raises(ValueError, match="teacher must have one entry or row for each of the 150 rows"):
+            GBTClassifier(n_estimators=5).fit(X, names, teacher=wrong)
+
+
 @pytest.mark.parametrize(
     "name, value", [("max_depth", 2), ("subsample", 0.5), ("reg_lambda", 50.0), ("max_bin", 4), ("random_state", 5)]
 )
