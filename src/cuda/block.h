@@ -56,6 +56,7 @@ PYGBT_KERNEL T warp_sum(T value) {
 template <class T>
 PYGBT_KERNEL T warp_scan(T value) {
   const int lane = thread() % kLanes;
+  PYGBT_ROLL
   for (int by = 1; by < kLanes; by *= 2) {
     const T other = from_below(value, by);
     if (lane >= by) value += other;
@@ -80,6 +81,7 @@ PYGBT_KERNEL T block_sum(T value, T* scratch) {
   if (thread() % kLanes == 0) scratch[thread() / kLanes] = value;
   sync();
   T sum{};
+  PYGBT_ROLL
   for (int warp = 0; warp < n_threads() / kLanes; ++warp) sum += scratch[warp];
   return sum;
 }
@@ -94,6 +96,7 @@ PYGBT_KERNEL T block_scan(T value, T* scratch, T& total) {
   sync();
   T before{};
   total = T{};
+  PYGBT_ROLL
   for (int warp = 0; warp < n_threads() / kLanes; ++warp) {
     if (warp < thread() / kLanes) before += scratch[warp];
     total += scratch[warp];
@@ -119,6 +122,7 @@ PYGBT_KERNEL T first_of_block(T mine, T* scratch) {
   if (thread() % kLanes == 0) scratch[thread() / kLanes] = mine;
   sync();
   T first = scratch[0];
+  PYGBT_ROLL
   for (int warp = 1; warp < n_threads() / kLanes; ++warp)
     if (scratch[warp].before(first)) first = scratch[warp];
   return first;

@@ -49,6 +49,7 @@ struct RunningKernel {
         search.category + (feature.categorical ? search.bin_of(query.set, feature) : 0);
     const bool pooled = search.ordered(feature) && n > 0 && has_pool(order, n);
     const bool sum = !search.one_hot(feature);
+    PYGBT_ROLL
     for (std::int32_t k = 0; k < search.width; ++k) {
       Cell* const out = search.running + search.bin_of(q, feature) * search.width + k;
       const auto of_bin = [&](std::int32_t bin) { return search.cell(query, feature, bin)[k]; };
@@ -78,16 +79,18 @@ struct RunningKernel {
   // Makes what is the parent's the node's own.
   PYGBT_KERNEL void subtract(const Query& query, const Feature& feature) const {
     const std::int64_t first = feature.offset * search.width, n = std::int64_t{feature.n_bins} * search.width;
+    PYGBT_ROLL
     for (std::int64_t i = first + Team::rank(); i < first + n; i += Team::size())
       query.of_node.cells[i] -= query.sibling.cells[i];
-    if (query.of_node.counts != nullptr)
-      for (std::int64_t bin = feature.offset + Team::rank(); bin < feature.offset + feature.n_bins; bin += Team::size())
-        query.of_node.counts[bin] -= query.sibling.counts[bin];
+    if (query.of_node.counts != nullptr) PYGBT_ROLL
+    for (std::int64_t bin = feature.offset + Team::rank(); bin < feature.offset + feature.n_bins; bin += Team::size())
+      query.of_node.counts[bin] -= query.sibling.counts[bin];
     Team::wait();
   }
 
   PYGBT_KERNEL bool has_pool(const std::uint16_t* order, std::int32_t n) const {
     std::int64_t here = 0;
+    PYGBT_ROLL
     for (std::int32_t i = Team::rank(); i < n; i += Team::size()) here += order[i] == kRarePool;
     return Team::sum(here) > 0;
   }
@@ -95,6 +98,7 @@ struct RunningKernel {
   template <class T, class Value>
   PYGBT_KERNEL T pool(const Feature& feature, const std::uint8_t* category, Value&& value) const {
     T sum{};
+    PYGBT_ROLL
     for (std::int32_t bin = 1 + Team::rank(); bin < feature.n_bins; bin += Team::size())
       if (category[bin] == kRare) sum += value(bin);
     return Team::sum(sum);
@@ -104,6 +108,7 @@ struct RunningKernel {
   template <class T, class Value, class Write>
   PYGBT_KERNEL void run(std::int32_t n, bool sum, Value&& value, Write&& write) const {
     T before{};
+    PYGBT_ROLL
     for (std::int32_t first = 1; first <= n; first += Team::size()) {
       const std::int32_t step = first + Team::rank();
       const T here = step <= n ? value(step) : T{};
@@ -135,14 +140,13 @@ struct JudgeKernel {
     Candidate best;
     best.missing = has_missing(nodes, feature);
     const bool one_hot = search.one_hot(feature);
+    PYGBT_ROLL
     for (std::int32_t step = 1 + Team::rank(); step <= n; step += Team::size()) {
       if (search.ordered(feature) && (step < n - step ? step : n - step) > search.rules.max_cat_threshold) continue;
-      if (best.missing) {
-        if (one_hot ? n > 1 : step < n) judge(nodes, first, f, step, true, best);
-        judge(nodes, first, f, step, false, best);
-      } else if (one_hot ? n > 1 : step < n) {
-        judge(nodes, first, f, step, false, best);
-      }
+      const bool parts = one_hot ? n > 1 : step < n;  // the rows that are not missing
+      PYGBT_ROLL
+      for (int missing_left = best.missing ? 1 : 0; missing_left >= 0; --missing_left)
+        if (parts || (best.missing && missing_left == 0)) judge(nodes, first, f, step, missing_left != 0, best);
     }
     best = Team::first(best);
     if (Team::rank() == 0) search.judged[std::int64_t{set} * search.most_features + number] = best;
@@ -163,6 +167,7 @@ struct JudgeKernel {
   PYGBT_KERNEL bool has_missing(const NodeSet& nodes, const Feature& feature) const {
     if (nodes.n == 1) return search.occurs(search.queries[nodes.first], feature, kMissingBin);
     std::int64_t n = 0;
+    PYGBT_ROLL
     for (std::int32_t q = nodes.first + Team::rank(); q < nodes.first + nodes.n; q += Team::size())
       n += search.occurs(search.queries[q], feature, kMissingBin);
     return Team::sum(n) > 0;
@@ -171,6 +176,7 @@ struct JudgeKernel {
   PYGBT_KERNEL void judge(const NodeSet& nodes, const Parent& first, FeatureId f, std::int32_t step, bool missing_left,
                           Candidate& best) const {
     double worth = 0.0, gain = 0.0;
+    PYGBT_ROLL
     for (std::int32_t q = nodes.first; q < nodes.first + nodes.n; ++q) {
       const Parent parent = q == nodes.first ? first : parent_of(q, f);
       const double children = cut_gain<kWidth>(search.left(q, f, step, missing_left),
@@ -216,6 +222,7 @@ struct ChooseKernel {
     }
     const bool add_missing = cut.missing && cut.missing_left;
     const Search::Left sums = search.left(q, cut.feature, cut.step, add_missing);
+    PYGBT_ROLL
     for (std::int32_t k = thread(); k < search.width; k += n_threads())
       found.left[row_major(place, k, search.width)] = sums[k];
     if (thread() == 0) {
@@ -235,6 +242,7 @@ struct ChooseKernel {
     Candidate best;
     const std::int32_t n = search.lists[search.sets[set].list].n;
     const Candidate* const judged = search.judged + std::int64_t{set} * search.most_features;
+    PYGBT_ROLL
     for (std::int32_t i = thread(); i < n; i += n_threads())
       if (judged[i].before(best)) best = judged[i];
     best = first_of_block(best, shared<Candidate>());
@@ -245,31 +253,36 @@ struct ChooseKernel {
   PYGBT_KERNEL bool heavier_left(std::int32_t set, const Candidate& cut) const {
     double left = 0.0, all = 0.0;
     const NodeSet nodes = search.sets[set];
-    for (std::int32_t q = nodes.first; q < nodes.first + nodes.n; ++q)
-      for (std::int32_t k = 0; k < search.width; ++k) {
-        left += static_cast<double>(search.left(q, cut.feature, cut.step, false)[k].h) * search.h_units[k];
-        all += static_cast<double>(search.sums[std::int64_t{q} * search.width + k].h) * search.h_units[k];
-      }
+    PYGBT_ROLL
+    for (std::int32_t q = nodes.first; q < nodes.first + nodes.n; ++q) PYGBT_ROLL
+    for (std::int32_t k = 0; k < search.width; ++k) {
+      left += static_cast<double>(search.left(q, cut.feature, cut.step, false)[k].h) * search.h_units[k];
+      all += static_cast<double>(search.sums[std::int64_t{q} * search.width + k].h) * search.h_units[k];
+    }
     return left >= all - left;
   }
 
   // Categories of the winning set, and those that occur in no node on the side of the missing.
   PYGBT_KERNEL void write_bins(std::int32_t set, const Feature& feature, const Candidate& cut,
                                std::uint32_t* words) const {
+    PYGBT_ROLL
     for (std::int32_t i = thread(); i < found.n_words; i += n_threads()) words[i] = 0;
     sync();
     const std::int64_t first = search.bin_of(set, feature);
+    PYGBT_ROLL
     for (std::int32_t bin = thread(); bin < feature.n_bins; bin += n_threads()) {
       const std::uint8_t category = bin == kMissingBin ? std::uint8_t{kAbsent} : search.category[first + bin];
       if (category == kAbsent && cut.missing_left) set_bit(words, bin);
     }
     const std::int32_t begin = search.one_hot(feature) ? cut.step - 1 : 0;
+    PYGBT_ROLL
     for (std::int32_t i = begin + thread(); i < cut.step; i += n_threads()) {
       const std::uint16_t entry = search.order[first + i];
       if (entry != kRarePool) {
         set_bit(words, entry);
         continue;
       }
+      PYGBT_ROLL
       for (std::int32_t bin = 1; bin < feature.n_bins; ++bin)
         if (search.category[first + bin] == kRare) set_bit(words, bin);
     }
@@ -290,18 +303,22 @@ struct SearchKernel {
 
   PYGBT_KERNEL void operator()() const {
     const std::int32_t n = *search.n_queries;
+    if (n == 0 ? block() == 0 : find_cuts(n)) then();
+  }
+
+  // Whether this block is the last one.
+  PYGBT_KERNEL bool find_cuts(std::int32_t n) const {
     const auto task = FeatureTask<Team>::mine(search.most_features);
-    if (n == 0 && block() == 0) then();
-    if (task.item >= n) return;
+    if (task.item >= n) return false;
     if (task.number < search.most_features) {
       RunningKernel<Team>{search}.add_up(task.item, task.number);
       Team::wait();
       JudgeKernel<kWidth, Team>{search}.judge_all(task.item, task.number);
     }
-    if (!search.features_of(task.item).last_of(FeatureTask<Team>::blocks_of_item(search.most_features))) return;
+    if (!search.features_of(task.item).last_of(FeatureTask<Team>::blocks_of_item(search.most_features))) return false;
     const ChooseKernel<Nothing> choose{search, found, {}};
     choose.choose(task.item);
-    if (search.all_queries().last_of(n)) then();
+    return search.all_queries().last_of(n);
   }
 };
 

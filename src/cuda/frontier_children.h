@@ -23,6 +23,7 @@ struct ChildrenKernel {
     FrontierState after = before;
     after.n_queries = after.n_pairs = 0;
     std::int32_t n_built = 0;
+    PYGBT_ROLL
     for (std::int32_t begin = 0; begin < before.n_expanded; begin += n_threads()) {
       const std::int32_t item = begin + thread();
       Plan plan;
@@ -83,6 +84,7 @@ struct ChildrenKernel {
     right.begin = parent.begin + left.count;
     right.count = parent.count - left.count;
     const int direction = tree.monotone == nullptr ? 0 : tree.monotone[tree.cuts[id].feature];
+    PYGBT_ROLL
     for (std::int32_t k = 0; k < tree.width; ++k) {
       const std::int64_t at = row_major(id, k, tree.width);
       const std::int64_t at_left = row_major(parent.left, k, tree.width), at_right = at_left + tree.width;
@@ -129,6 +131,7 @@ struct ChildrenKernel {
     const HistogramPlace built = tree.place(smaller.slot);
     if (plan.larger_splits) tree.pairs[pair_at] = {tree.place(larger.slot), built};
     const NodeId left = plan.smaller < plan.larger ? plan.smaller : plan.larger;
+    PYGBT_ROLL
     for (const NodeId child : {left, left + 1}) {
       if (child == plan.smaller ? !plan.smaller_splits : !plan.larger_splits) continue;
       const bool derived = tree.search_subtracts && child == plan.larger;

@@ -32,12 +32,14 @@ struct ExpandKernel {
 
   PYGBT_KERNEL void level(FrontierState& state) const {
     std::int64_t n_able = 0;
+    PYGBT_ROLL
     for (std::int32_t q = thread(); q < state.n_queries; q += n_threads()) n_able += has_cut(tree.searched[q]);
     n_able = block_sum(n_able, shared<std::int64_t>());
     const std::int64_t budget = tree.limits.budget(state.n_leaves);
     const bool all = n_able <= budget;
     const bool none = budget <= 0 || (!all && tree.limits.order == GrowOrder::kSymmetric);
     std::int32_t n = 0;
+    PYGBT_ROLL
     for (std::int32_t begin = 0; begin < state.n_queries; begin += n_threads()) {
       const std::int32_t q = begin + thread();
       const NodeId id = q < state.n_queries ? tree.searched[q] : kNoNode;
@@ -59,6 +61,7 @@ struct ExpandKernel {
   // Nodes of the level that come first.
   PYGBT_KERNEL std::int64_t rank(NodeId id, std::int32_t n_queries) const {
     std::int64_t n = 0;
+    PYGBT_ROLL
     for (std::int32_t q = 0; q < n_queries; ++q) {
       const NodeId other = tree.searched[q];
       n += has_cut(other) && cut_before(tree.cuts[other].gain, other, tree.cuts[id].gain, id);
@@ -79,6 +82,7 @@ struct ExpandKernel {
   // The first of the leaves, after `last` if there is one; `bare`: only those without children.
   PYGBT_KERNEL Pick first_leaf(std::int32_t n_nodes, const Pick& last, bool bare) const {
     Pick best;
+    PYGBT_ROLL
     for (NodeId id = thread(); id < n_nodes; id += n_threads()) {
       const GrowNode& node = tree.nodes[id];
       if (node.in_tree < 0 || node.cut || !has_cut(id) || (bare && node.left >= 0)) continue;
@@ -90,6 +94,7 @@ struct ExpandKernel {
 
   PYGBT_KERNEL void best_first(FrontierState& state) const {
     state.n_expanded = 0;
+    PYGBT_ROLL
     for (;;) {
       const Pick best = first_leaf(state.n_nodes, Pick{}, false);
       const std::int64_t budget = tree.limits.budget(state.n_leaves);
@@ -108,6 +113,7 @@ struct ExpandKernel {
   // Expands the best leaf and the next ones.
   PYGBT_KERNEL void look_ahead(FrontierState& state, const Pick& best, std::int64_t budget) const {
     std::int32_t n_expanded = 0, n_bare = 0;
+    PYGBT_ROLL
     for (NodeId id = thread(); id < state.n_nodes; id += n_threads()) {
       const GrowNode& node = tree.nodes[id];
       if (node.in_tree < 0 || node.cut || !has_cut(id) || id == best.node) continue;
@@ -117,6 +123,7 @@ struct ExpandKernel {
     n_bare = block_sum(n_bare, shared<std::int32_t>());
     const auto n_ahead = static_cast<std::int32_t>(leaves_ahead(tree.limits, state.n_leaves, n_expanded, n_bare));
     Pick pick = best;
+    PYGBT_ROLL
     for (std::int32_t item = 0;; ++item) {
       if (thread() == 0) expand(state, item, pick.node);
       sync();
@@ -132,6 +139,7 @@ struct ExpandKernel {
     GrowNode& node = tree.nodes[id];
     const Candidate& cut = tree.cuts[id];
     node.left = state.n_nodes + 2 * item;
+    PYGBT_ROLL
     for (const NodeId child : {node.left, node.left + 1}) {
       GrowNode fresh;
       fresh.depth = node.depth + 1;
@@ -149,6 +157,7 @@ struct ExpandKernel {
   PYGBT_KERNEL void adopt(NodeId left, NodeId id) const {
     GrowNode& node = tree.nodes[id];
     node.cut = true;
+    PYGBT_ROLL
     for (const NodeId side : {0, 1}) {
       tree.nodes[node.left + side].in_tree = left + side;
       tree.in_tree[left + side] = node.left + side;

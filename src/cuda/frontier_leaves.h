@@ -20,6 +20,7 @@ struct LeavesKernel {
   PYGBT_KERNEL void operator()() const {
     const std::int32_t n_nodes = tree.state->n_in_tree;
     std::int32_t n_leaves = 0;
+    PYGBT_ROLL
     for (std::int32_t begin = 0; begin < n_nodes; begin += n_threads()) {
       const std::int32_t at = begin + thread();
       const NodeId id = at < n_nodes ? tree.in_tree[at] : kNoNode;
@@ -30,6 +31,7 @@ struct LeavesKernel {
       if (is_leaf) tree.leaves.items[leaf] = {tree.nodes[id].begin, tree.nodes[id].count, id, tree.nodes[id].buffer};
       n_leaves += total;
     }
+    PYGBT_ROLL
     for (std::int64_t i = thread(); i < std::int64_t{n_leaves} * tree.width; i += n_threads())
       grown.leaf_sums[i] = Cell{0, 0};
     tree.leaves.cut(n_leaves, tree.leaf_size);
@@ -55,6 +57,7 @@ struct LeavesKernel {
     if (!feature.categorical) return node;
     node.cat_begin = at * tree.n_words;
     node.cat_words = words_of(feature);
+    PYGBT_ROLL
     for (std::int32_t i = 0; i < tree.n_words; ++i)
       grown.bins[std::int64_t{at} * tree.n_words + i] = tree.left_bins[std::int64_t{id} * tree.n_words + i];
     return node;

@@ -35,6 +35,7 @@ struct StartKernel {
   PYGBT_KERNEL void operator()() const {
     if (thread() == 0) start();
     sync();
+    PYGBT_ROLL
     for (std::int32_t k = thread(); k < tree.width; k += n_threads()) drawn[k] = DrawnSums{};
     const bool runs = *stop == 0;
     if (thread() == 0 && runs && tree.state->n_queries > 0) {
@@ -61,6 +62,7 @@ struct StartKernel {
     state = FrontierState{};
     if (*stop == 0 && guessed) {
       bool needed = false;
+      PYGBT_ROLL
       for (std::int32_t k = 0; k < tree.width; ++k) needed = needed || needs_wide(k);
       if (needed != wide) *stop = 1;
     }
@@ -70,6 +72,7 @@ struct StartKernel {
     }
     const auto precision = static_cast<int>(wide ? Precision::kWide : Precision::kNarrow);
     double hessian = 0.0;
+    PYGBT_ROLL
     for (std::int32_t k = 0; k < tree.width; ++k) {
       const Quantiser* const of_target = scales + (arguments->first_target + k) * kPrecisions;
       const Quantiser& leaf = of_target[static_cast<int>(Precision::kLeaf)];
@@ -106,6 +109,7 @@ struct ClearKernel {
   PYGBT_KERNEL void operator()() const {
     for (std::int64_t i = first_row(); i < n_cells; i += row_step()) cells[i] = Cell{0, 0};
     if (counts == nullptr) return;
+    PYGBT_ROLL
     for (std::int64_t i = first_row(); i < n_counts; i += row_step()) counts[i] = 0;
   }
   std::int64_t n() const { return n_cells; }

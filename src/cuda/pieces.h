@@ -40,6 +40,7 @@ struct Pieces {
 
   PYGBT_KERNEL RowRun operator[](std::int64_t piece) const {
     std::int32_t low = 0, high = *n_items - 1;  // the last item that begins at or before the piece
+    PYGBT_ROLL
     while (low < high) {
       const std::int32_t middle = (low + high + 1) / 2;
       if (first[middle] <= piece)
@@ -57,6 +58,7 @@ struct Pieces {
     auto* const scratch = shared<std::int64_t>();
     sync();
     std::int64_t total = 0;
+    PYGBT_ROLL
     for (std::int32_t i = thread(); i < n; i += n_threads()) total += items[i].n;
     total = block_sum(total, scratch);
     const std::int64_t waves = total / (size.most * size.n_blocks) + 1;
@@ -64,6 +66,7 @@ struct Pieces {
     std::int64_t of_piece = shares > 1 ? (total + shares - 1) / shares : total;
     of_piece = of_piece < size.least ? size.least : of_piece > size.most ? size.most : of_piece;
     std::int64_t before = 0;
+    PYGBT_ROLL
     for (std::int32_t begin = 0; begin < n; begin += n_threads()) {
       const std::int32_t i = begin + thread();
       std::int64_t here = 0;

@@ -10,6 +10,7 @@
 
 #define PYGBT_KERNEL inline
 #define PYGBT_UNROLL _Pragma("GCC unroll 8")  // the loop that follows: its arrays stay in registers
+#define PYGBT_ROLL  // ... stays short: what runs once is fetched as it runs, from afar
 
 namespace pygbt::device {
 

@@ -6,6 +6,7 @@
 
 #define PYGBT_KERNEL __device__ __forceinline__
 #define PYGBT_UNROLL _Pragma("unroll")
+#define PYGBT_ROLL _Pragma("unroll 1")
 
 namespace pygbt::device {
 
