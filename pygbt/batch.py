@@ -163,7 +163,7 @@ def train_batch(
     rates = as_rates(learning_rates)
     check_arguments(early_stopping_rounds, objective, metrics, min_delta, scored=scored)
     if targets is None or targets is False:
-        check_labels(ds, [] if callable(tables) else tables)
+        check_labels(ds, [] if callable(tables) else tables, folds=folds is not None)
     if not callable(tables) and bins == "shared":
         tables = [(data.rebin(ds), name) for data, name in tables]
     parts = make_parts(ds, folds=folds, weights=weights, segments=segments, targets=targets, bins=bins, evals=tables)

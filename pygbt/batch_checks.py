@@ -71,9 +71,11 @@ def as_threads(n_threads: Any) -> int:
     return int(_core.resolve_threads(parameters.canonical({"n_threads": n_threads}).get("n_threads", 0)))
 
 
-def check_labels(ds: Dataset, evals: Sequence[tuple[Dataset, str]]) -> None:
+def check_labels(ds: Dataset, evals: Sequence[tuple[Dataset, str]], *, folds: bool) -> None:
     """There are labels to learn from and to score by."""
     check_labelled(ds)
+    if folds and ds.label is None:
+        raise ValueError("folds: ds has no label to score the test rows by; pass y to Dataset")
     for data, name in evals:
         if data.label is None and data is not ds:
             raise ValueError(f"evals: data set {name!r} has no label")

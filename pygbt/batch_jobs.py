@@ -250,7 +250,7 @@ def _target(key: int, column: npt.NDArray[np.float32], own: bool, evals: Any) ->
 def _weight_rows(weights: Any, n_rows: int) -> list[npt.NDArray[np.float64]]:
     if not isinstance(weights, Iterable):
         raise TypeError(f"weights must be a list of arrays, one a model, got {weights!r}")
-    rows = [np.asarray(w, dtype=np.float64) for w in weights]
+    rows = [np.array(w, dtype=np.float64) for w in weights]  # copies: a generator may fill one array again and again
     if not rows or any(w.shape != (n_rows,) for w in rows):
         raise ValueError(f"weights must hold one array of shape ({n_rows},) a model")
     return rows

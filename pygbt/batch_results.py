@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -79,6 +80,9 @@ class Batch(Sequence[Booster]):
         booster: Booster = self[params * n_parts + part]
         return booster
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "errors": {i: _picklable(error) for i, error in self.errors.items()}}
+
     def __repr__(self) -> str:
         failed = f", {len(self.errors)} failed" if self.errors else ""
         return f"Batch({len(self.finished)} of {len(self)} models{failed})"
@@ -121,3 +125,12 @@ class BatchInterrupted(KeyboardInterrupt):
 def told(error: BaseException) -> str:
     """Type and message."""
     return f"{type(error).__name__}: {error}"
+
+
+def _picklable(error: Exception) -> Exception:
+    """The error, or its text where its own class cannot be read back."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # whatever the class of a user raises
+        return RuntimeError(told(error))
+    return error

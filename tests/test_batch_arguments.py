@@ -97,6 +97,7 @@ def test_arguments_that_can_be_read_once_serve_every_model() -> None:
         ({"params": {"eval_metric": "mae"}, "metric": "rmse"}, ValueError, r"params\[0\]: metric is given twice"),
         ({"params": {"early_stopping_rounds": 2}}, ValueError, r"params\[0\]: early_stopping_rounds needs"),
         ({"ds": pygbt.Dataset(X)}, ValueError, "ds has no label"),
+        ({"ds": pygbt.Dataset(X, teacher=Z), "folds": FOLDS}, ValueError, "folds: ds has no label"),
         ({"evals": [(pygbt.Dataset(X), "valid")]}, ValueError, "evals: data set 'valid' has no label"),
         ({"targets": np.stack([Z, Z], 1), "evals": [(table(Z), "valid")]}, ValueError, "'valid' has no label column 1"),
     ],
@@ -161,3 +162,41 @@ def test_numbers_of_replicas_are_checked() -> None:
         pygbt.bootstrap_weights(10, -1)
     with pytest.raises(ValueError, match="n_rows must be an integer of at least 0"):
         pygbt.bootstrap_weights(10.5, 2)  # type: ignore[arg-type]
+
+
+def test_arrays_may_be_filled_again() -> None:
+    """Weights are copied: a buffer that is used again changes no model."""
+    replicas = pygbt.bootstrap_weights(N, 3)
+    buffer = np.empty(N)
+
+    def filled() -> Any:
+        for replica in replicas:
+            buffer[:] = replica
+            yield buffer
+
+    ds = table(Z)
+    batch = pygbt.train_batch({}, ds, 2, weights=filled())
+    for got, replica in zip(batch, replicas, strict=True):
+        assert got.digest() == pygbt.train({}, ds.replace(weight=replica), 2).digest()
+    buffer[:] = replicas[0]
+    sizes = np.full(N // 8, 8)
+    weighed = pygbt.Dataset(X, Z, weight=buffer, group=sizes)
+    buffer[:], sizes[:] = 0.0, 0
+    np.testing.assert_array_equal(weighed.subset(np.arange(16)).weight, replicas[0][:16])
+    np.testing.assert_array_equal(weighed.group, np.full(N // 8, 8))
+
+
+class TwoPartError(Exception):
+    """Its arguments are not those of its base: pickle reads it back with too few."""
+
+    def __init__(self, where: str, what: str) -> None:
+        super().__init__(f"{where}: {what}")
+
+
+def test_errors_that_cannot_be_pickled_are_told() -> None:
+    def metric(predictions: np.ndarray, data: pygbt.Dataset) -> tuple[str, float]:
+        raise TwoPartError("here", "this")
+
+    batch = pygbt.train_batch({}, table(Z), 2, folds=FOLDS, metric=metric, on_error="keep")
+    assert isinstance(batch.errors[0], TwoPartError)
+    assert str(pickle.loads(pickle.dumps(batch)).errors[0]) == "TwoPartError: here: this"
