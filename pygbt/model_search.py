@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,14 +12,14 @@ import numpy.typing as npt
 
 from . import parameters
 from .batch import Batch, BatchError, train_batch
-from .batch_checks import as_metric_list
 from .batch_jobs import Bins, Folds
 from .booster import Booster
 from .cross_validation import folds_of
 from .custom import CustomObjective
 from .data import Dataset
 from .grids import Space, draw, grid
-from .training import MetricLike, as_metrics, as_rounds, train
+from .search_metrics import deciding_metric, no_such, not_alike
+from .training import MetricLike, as_rounds, train
 
 __all__ = ["SearchResult", "search"]
 
@@ -150,7 +149,7 @@ def search(
     for i, one in enumerate(read):
         if one.get("num_boost_round") == 0:
             raise ValueError(f"combination {i}: num_boost_round must be at least 1, got 0")
-    metric, score = _metrics(metric, score, read)
+    metric, score = deciding_metric(metric, score, read, objective)
     batch = train_batch(
         every,
         ds,
@@ -173,7 +172,7 @@ def search(
         batch[min(batch.errors)]  # raises what became of it
         raise AssertionError("a failed model is there")
     if len(names) > 1:
-        raise BatchError(_not_alike(names), batch)
+        raise BatchError(not_alike(names), batch)
     name = names.pop()
     larger = batch.larger_is_better[name]
     stopping = [bool(one.get("early_stopping_rounds", early_stopping_rounds)) for one in read]
@@ -202,40 +201,6 @@ def _canonical(params: Mapping[str, Any], i: int) -> dict[str, Any]:
         raise type(error)(f"combination {i}: {error}") from error
 
 
-def _metrics(metric: Any, score: str | None, read: Sequence[Mapping[str, Any]]) -> tuple[list[Any] | None, str | None]:
-    """The metrics that all combinations have in common, if any, and the canonical name of the one that decides.
-
-    Raises where names alone show that the scores could not be compared.
-    """
-    given = as_metric_list(metric)
-    if score is not None and not isinstance(score, str):
-        raise TypeError(f"score must be the name of a metric, got {score!r}; give a function as metric")
-    if given is None and score is not None and not any(one.get("eval_metric") for one in read):
-        given, score = [score], None
-    scored = [as_metrics(given, {k: v for k, v in one.items() if k in ("eval_metric", "eval_at")}) for one in read]
-    named = [[item for item in items if isinstance(item, str)] for items in scored]
-    if named != scored:
-        return given, score  # a function says its name when it is called
-    if score is not None and not all(score in items for items in named):
-        with contextlib.suppress(ValueError):
-            score = parameters.metric_name(score)
-    for items in named:
-        if score is not None and items and score not in items:
-            raise ValueError(_no_such(score, items))
-    last = {items[-1] for items in named if items}
-    if score is None and len(last) > 1:
-        raise ValueError(_not_alike(last))
-    return given, score
-
-
-def _no_such(score: str, names: Sequence[str]) -> str:
-    return f"score={score!r} is none of the metrics: {', '.join(names)}"
-
-
-def _not_alike(names: set[str]) -> str:
-    return f"combinations are scored by different metrics ({', '.join(sorted(names))}); give metric= for all of them"
-
-
 def _test_curves(batch: Batch, i: int, n_folds: int, score: str | None) -> tuple[str, npt.NDArray[np.float64] | None]:
     """Name of the deciding metric and its test scores [fold][round], as many rounds as all folds have."""
     models = [batch.get(i * n_folds + k) for k in range(n_folds)]
@@ -244,7 +209,7 @@ def _test_curves(batch: Batch, i: int, n_folds: int, score: str | None) -> tuple
     scores = [model.evals_result["test"] for model in models if model is not None]
     name = score if score is not None else list(scores[0])[-1]
     if name not in scores[0]:
-        raise BatchError(_no_such(name, list(scores[0])), batch)
+        raise BatchError(no_such(name, list(scores[0])), batch)
     n_rounds = min(len(of[name]) for of in scores)
     return name, np.array([of[name][:n_rounds] for of in scores])
 

@@ -168,11 +168,28 @@ def test_combinations_must_be_scored_alike() -> None:
     """rmse of one and mae of another cannot be compared."""
     ds = pygbt.Dataset(X, Y)
     for space in ({"objective": ["logistic", "squared_error"]}, {"eval_metric": ["mae", "rmse"]}):
-        by_name = "eval_metric" in space
-        with pytest.raises(ValueError if by_name else pygbt.BatchError, match="by different metrics .*give metric="):
-            pygbt.search(space, ds, 10**9 if by_name else 3)
+        with pytest.raises(ValueError, match="by different metrics .*give metric="):
+            pygbt.search(space, ds, 10**9)
     found = pygbt.search({"eval_metric": [["mae", "rmse"], ["rmse", "mae"]]}, ds, 3, score="mae")
     assert found.table["mean_test_score"][0] == found.table["mean_test_score"][1]
+
+
+@pytest.mark.parametrize(
+    ("objective", "space", "metric"),
+    [
+        ("tweedie", {"tweedie_variance_power": [1.1, 1.9]}, "tweedie_deviance"),
+        ("quantile", {"quantile_alpha": [0.1, 0.5]}, "quantile"),
+        ("lambdarank", {"lambdarank_gain": ["linear", "exponential"]}, "ndcg"),
+    ],
+)
+def test_what_a_metric_depends_on_is_not_varied(objective: str, space: dict[str, Any], metric: str) -> None:
+    ds = pygbt.Dataset(X, Y, group=[8] * (N // 8))
+    params = {"objective": objective}
+    for more in ({}, {"metric": metric}, {"score": metric}):
+        with pytest.raises(ValueError, match=f"{metric} depends on {next(iter(space))}, which differs"):
+            pygbt.search(space, ds, 10**9, params=params, **more)
+    other = {"tweedie": "rmse", "quantile": "mae", "lambdarank": "map"}[objective]
+    assert pygbt.search(space, ds, 2, params=params, nfold=2, metric=other).metric == other
 
 
 def test_the_score_is_one_of_the_metrics() -> None:
