@@ -302,12 +302,12 @@ class _Plan:
 
 def _forget_locals(error: BaseException) -> None:
     """Let go of what the finished frames behind an error hold; their lines stay for its traceback."""
-    seen: BaseException | None = error
-    while seen is not None:
+    behind: list[BaseException] = [error]
+    for seen in behind:
         frame = None if seen.__traceback__ is None else seen.__traceback__.tb_frame
         traceback.clear_frames(seen.__traceback__)
         while frame is not None:
             with contextlib.suppress(RuntimeError):  # it is not finished
                 frame.clear()
             frame = frame.f_back
-        seen = seen.__cause__ or seen.__context__
+        behind += [e for e in (seen.__cause__, seen.__context__) if e is not None and e not in behind]

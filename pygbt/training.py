@@ -200,7 +200,7 @@ def as_booster(init_model: Booster | str | os.PathLike[str] | None) -> Booster |
 def as_evals(evals: Any, dataset: Dataset) -> list[tuple[Dataset, str]]:
     """`evals` as a list of (data set, name) with distinct names."""
     result: list[tuple[Dataset, str]] = []
-    if isinstance(evals, Dataset):
+    if isinstance(evals, Dataset) or not isinstance(evals, Iterable):
         raise TypeError('evals must be a list of (Dataset, name) pairs, e.g. evals=[(valid, "valid")]')
     for item in evals:
         if isinstance(item, Dataset):

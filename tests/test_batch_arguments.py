@@ -87,6 +87,7 @@ def test_arguments_that_can_be_read_once_serve_every_model() -> None:
         ({"max_memory": True}, TypeError, "max_memory must be a number of bytes"),
         ({"n_threads": "2"}, TypeError, "n_threads must be an integer"),
         ({"n_threads": -2}, ValueError, "n_threads must be in"),
+        ({"evals": None}, TypeError, "evals must be a list of"),
         ({"params": None}, TypeError, "params must be a dictionary or a list of them"),
         ({"params": 3}, TypeError, "params must be a dictionary or a list of them"),
         ({"params": "max_depth"}, TypeError, "params must be a dictionary or a list of them"),
@@ -200,3 +201,14 @@ def test_errors_that_cannot_be_pickled_are_told() -> None:
     batch = pygbt.train_batch({}, table(Z), 2, folds=FOLDS, metric=metric, on_error="keep")
     assert isinstance(batch.errors[0], TwoPartError)
     assert str(pickle.loads(pickle.dumps(batch)).errors[0]) == "TwoPartError: here: this"
+
+
+def test_errors_may_be_their_own_cause() -> None:
+    def metric(predictions: np.ndarray, data: pygbt.Dataset) -> tuple[str, float]:
+        try:
+            raise ArithmeticError("once")
+        except ArithmeticError as error:
+            raise error from error
+
+    batch = pygbt.train_batch({}, table(Z), 2, folds=FOLDS, metric=metric, on_error="keep")
+    assert [str(error) for error in batch.errors.values()] == ["once"] * 3
