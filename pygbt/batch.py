@@ -3,15 +3,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from . import _core, batch_memory, devices, parameters
-from .batch_jobs import Bins, Evals, Folds, Job, Part, make_jobs, make_parts
+from . import batch_memory, devices
+from .batch_checks import (
+    WRONG,
+    as_bytes,
+    as_dictionaries,
+    as_metric_list,
+    as_rates,
+    as_threads,
+    check_arguments,
+    check_labels,
+    check_params,
+)
+from .batch_jobs import Bins, Evals, Folds, Job, PartTables, make_jobs, make_parts
+from .batch_results import Batch, BatchError, BatchInterrupted, told
 from .batch_schedule import Stopped, Tables, Task, run_tasks
 from .booster import Booster
 from .callbacks import Callback, LearningRateSchedule
@@ -20,110 +34,6 @@ from .data import Dataset
 from .training import MetricLike, as_evals, as_rounds, prepare, run_rounds
 
 __all__ = ["Batch", "BatchError", "BatchInterrupted", "bootstrap_weights", "train_batch"]
-
-
-class Batch(Sequence[Booster]):
-    """The models of `train_batch`: ``batch[i]`` is a `Booster`, ``len(batch)`` counts those that failed, too.
-
-    Attributes
-    ----------
-    jobs : list of Job
-        What each model is: `params`, `params_index`, `part_index` and its `part` (`kind`, `key`).
-    errors : dict of int to Exception
-        What ended the models that failed, by index.
-    larger_is_better : dict of str to bool
-        Direction of every metric that was scored.
-    most_bytes : int
-        Most memory in use at a time, as the budget counts it.
-    """
-
-    def __init__(self, jobs: Sequence[Job]) -> None:
-        self.jobs = list(jobs)
-        self.errors: dict[int, Exception] = {}
-        self.larger_is_better: dict[str, bool] = {}
-        self.most_bytes = 0
-        self._boosters: list[Booster | None] = [None] * len(self.jobs)
-
-    def __len__(self) -> int:
-        return len(self.jobs)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        booster = self._boosters[index]
-        if booster is None:
-            at = range(len(self))[index]
-            error = self.errors.get(at)
-            raise BatchError(f"{self.jobs[at]} " + (f"failed: {_told(error)}" if error else "was not trained"), self)
-        return booster
-
-    def __iter__(self) -> Iterator[Booster]:
-        return (self[i] for i in range(len(self)))
-
-    def get(self, index: int) -> Booster | None:
-        """The model, or None where it failed or was not trained."""
-        return self._boosters[index]
-
-    @property
-    def finished(self) -> list[int]:
-        """Indices of the models there are."""
-        return [i for i, booster in enumerate(self._boosters) if booster is not None]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(dictionaries of parameters, parts of the table)."""
-        if not self.jobs:
-            return 0, 0
-        return self.jobs[-1].params_index + 1, self.jobs[-1].part_index + 1
-
-    @property
-    def keys(self) -> list[Any]:
-        """Keys of the parts: numbers of folds, replicas or targets, ids of segments; [None] for the whole table."""
-        return [job.part.key for job in self.jobs[: self.shape[1]]]
-
-    def of(self, params: int = 0, part: int = 0) -> Booster:
-        """The model of a dictionary of parameters and a part, both by number."""
-        n_params, n_parts = self.shape
-        if not (0 <= params < n_params and 0 <= part < n_parts):
-            raise IndexError(f"params and part must lie below {n_params} and {n_parts}, got {params} and {part}")
-        booster: Booster = self[params * n_parts + part]
-        return booster
-
-    def __repr__(self) -> str:
-        failed = f", {len(self.errors)} failed" if self.errors else ""
-        return f"Batch({len(self.finished)} of {len(self)} models{failed})"
-
-
-class BatchError(RuntimeError):
-    """Models of a batch failed; ``batch`` holds the others.
-
-    Attributes
-    ----------
-    batch : Batch
-        Its `errors` hold what happened, by index.
-    """
-
-    def __init__(self, message: str, batch: Batch) -> None:
-        super().__init__(message)
-        self.batch = batch
-
-
-class BatchInterrupted(KeyboardInterrupt):
-    """Ctrl-C; ``batch`` holds the models that were finished before it.
-
-    Attributes
-    ----------
-    batch : Batch
-    """
-
-    def __init__(self, batch: Batch) -> None:
-        n = len(batch.finished)
-        super().__init__(f"interrupted after {n} of {len(batch)} models; they are in the batch attribute")
-        self.batch = batch
-
-
-def _told(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
 
 
 def bootstrap_weights(n_rows: int, n_replicas: int, seed: int = 0) -> list[npt.NDArray[np.float64]]:
@@ -140,6 +50,7 @@ def bootstrap_weights(n_rows: int, n_replicas: int, seed: int = 0) -> list[npt.N
         For the `weights` of `train_batch`: weight 2 is exactly the row twice, weight 0 leaves it out. Rows that a
         Dataset weighs already need its weights as a factor.
     """
+    n_rows, n_replicas = as_rounds("n_rows", n_rows), as_rounds("n_replicas", n_replicas)
     draws = np.random.RandomState(seed % 2**32)
     return [
         np.bincount(draws.randint(0, n_rows, n_rows), minlength=n_rows).astype(np.float64) for _ in range(n_replicas)
@@ -222,7 +133,8 @@ def train_batch(
     Raises
     ------
     ValueError, TypeError
-        An argument is wrong, or `max_memory` holds not even one of the models; nothing has been trained.
+        An argument is wrong, or `max_memory` holds not even one of the models; nothing has been trained. (Whether
+        labels and weights suit the objective shows as each model begins, and fails it alone.)
     BatchError
         Models failed; the others are in its ``batch``.
     BatchInterrupted
@@ -235,45 +147,52 @@ def train_batch(
     models_on_device = as_rounds("models_on_device", models_on_device)
     if models_on_device == 0:
         raise ValueError("models_on_device must be at least 1, got 0")
-    rounds = as_rounds("num_boost_round", num_boost_round)
-    given: list[Mapping[str, Any]] = [params] if isinstance(params, Mapping) else list(params)
-    if device is not None:
-        given = [{**one, "device": device} for one in given]
+    budget, threads = as_bytes(max_memory), as_threads(n_threads)
+    given = as_dictionaries(params, device)
     tables: Evals | Callable[[Any], Any] = evals if callable(evals) else as_evals(evals, ds)
+    scored = folds is not None or bool(tables)
+    metrics = as_metric_list(metric)
+    common = {
+        "num_boost_round": as_rounds("num_boost_round", num_boost_round),
+        "early_stopping_rounds": early_stopping_rounds,
+        "objective": objective,
+        "metric": metrics,
+        "early_stopping_metric": early_stopping_metric,
+        "min_delta": min_delta,
+    }
+    rates = as_rates(learning_rates)
+    check_arguments(early_stopping_rounds, objective, metrics, min_delta, scored=scored)
+    if targets is None or targets is False:
+        check_labels(ds, [] if callable(tables) else tables, folds=folds is not None)
     if not callable(tables) and bins == "shared":
         tables = [(data.rebin(ds), name) for data, name in tables]
     parts = make_parts(ds, folds=folds, weights=weights, segments=segments, targets=targets, bins=bins, evals=tables)
     batch = Batch(make_jobs(given, parts))
-    common = {
-        "num_boost_round": rounds,
-        "early_stopping_rounds": early_stopping_rounds,
-        "objective": objective,
-        "metric": metric,
-        "early_stopping_metric": early_stopping_metric,
-        "min_delta": min_delta,
-    }
-    plan = _Plan(batch, ds, common, learning_rates)
-    plan.read(given, on_error)
-    tasks = plan.tasks(max_memory)
-    budget = batch_memory.available_bytes() // 2 if max_memory is None else max_memory
-    there = plan.free_on_devices() // 2 if max_memory is None else max_memory
+    plan = _Plan(batch, parts, ds, common, rates)
+    plan.read(given, on_error, scored=scored)
+    tasks = plan.tasks(budget)
+    here = batch_memory.available_bytes() // 2 if budget is None else budget
+    there = plan.free_on_devices() // 2 if budget is None else budget
     try:
         batch.most_bytes = run_tasks(
             tasks,
-            n_threads=_core.resolve_threads(n_threads),
+            n_threads=threads,
             on_device=models_on_device,
-            budget=budget,
+            budget=here,
             device_budget=there,
             progress=progress,
             title="training models",
         )
     except KeyboardInterrupt as interrupt:
         raise BatchInterrupted(batch) from interrupt
+    batch.errors = dict(sorted(batch.errors.items()))
+    for error in batch.errors.values():
+        _forget_locals(error)
     if batch.errors and on_error == "raise":
-        first = min(batch.errors)
+        first = next(iter(batch.errors))
         more = f" (and {len(batch.errors) - 1} more)" if len(batch.errors) > 1 else ""
         message = (
-            f"{batch.jobs[first]} failed: {_told(batch.errors[first])}{more}; the others are in the batch attribute"
+            f"{batch.jobs[first]} failed: {told(batch.errors[first])}{more}; the others are in the batch attribute"
         )
         raise BatchError(message, batch) from batch.errors[first]
     return batch
@@ -282,18 +201,20 @@ def train_batch(
 class _Plan:
     """How the models of a batch become tasks."""
 
-    def __init__(self, batch: Batch, ds: Dataset, common: Mapping[str, Any], learning_rates: Any) -> None:
-        self.batch, self.ds, self.common, self.learning_rates = batch, ds, common, learning_rates
+    def __init__(
+        self, batch: Batch, parts: Sequence[PartTables], ds: Dataset, common: Mapping[str, Any], rates: Any
+    ) -> None:
+        self.batch, self.parts, self.ds, self.common, self.rates = batch, parts, ds, common, rates
         self._canonical: dict[int, dict[str, Any]] = {}  # by number of the dictionary
         self._placed: dict[tuple[str, int], Dataset] = {}
         self._lock = threading.Lock()
 
-    def read(self, given: Sequence[Mapping[str, Any]], on_error: str) -> None:
+    def read(self, given: Sequence[Any], on_error: str, *, scored: bool) -> None:
         """Check the parameters, before anything is trained where a wrong one raises."""
         for i, params in enumerate(given):
             try:
-                self._canonical[i] = parameters.canonical(params)
-            except (ValueError, TypeError, NotImplementedError) as error:
+                self._canonical[i] = check_params(params, self.ds, self.common, self.rates, scored=scored)
+            except WRONG as error:
                 if on_error == "raise":
                     raise type(error)(f"params[{i}]: {error}") from error
                 self.batch.errors |= {job.index: error for job in self.batch.jobs if job.params_index == i}
@@ -316,8 +237,9 @@ class _Plan:
             place = places[job.params_index]
             key = (job.part_index, place)
             if key not in shared:
-                build = self._build_tables(job.part, place, n_there[place])
-                shared[key] = Tables(build, batch_memory.part_bytes(self.ds, job.part), n_users[key])
+                part = self.parts[job.part_index]
+                build = self._build_tables(part, place, n_there[place])
+                shared[key] = Tables(build, batch_memory.part_bytes(self.ds, part), n_users[key])
             tasks.append(self._task(job, shared[key], place[0] == "cuda", max_memory))
         return tasks
 
@@ -330,7 +252,7 @@ class _Plan:
     def _task(self, job: Job, tables: Tables, on_device: bool, max_memory: int | None) -> Task:
         params = self._canonical[job.params_index]
         n_rounds = as_rounds("num_boost_round", params.get("num_boost_round", self.common["num_boost_round"]))
-        n_bytes = batch_memory.model_bytes(params, self.ds, job.part, n_rounds)
+        n_bytes = batch_memory.model_bytes(params, self.ds, self.parts[job.part_index], n_rounds)
         if max_memory is not None and n_bytes + tables.bytes > max_memory:
             raise ValueError(
                 f"max_memory={max_memory} is less than {job} takes: {n_bytes + tables.bytes} bytes with its table; "
@@ -341,7 +263,7 @@ class _Plan:
         )
 
     def _build_tables(
-        self, part: Part, place: tuple[str, int], n_models: int
+        self, part: PartTables, place: tuple[str, int], n_models: int
     ) -> Callable[[int], tuple[Dataset, Evals]]:
         return lambda n_threads: part.build(self._table_on(place, n_models, n_threads), n_threads)
 
@@ -359,16 +281,33 @@ class _Plan:
 
     def _train(self, job: Job, tables: Tables, n_threads: int, step: Callable[[int], None]) -> None:
         try:
-            table, evals = tables.get(n_threads)
-            run, n_rounds, hooks = prepare(job.params, table, evals=evals, n_threads=n_threads, **self.common)
-            rates: list[Callback] = []
-            if self.learning_rates is not None:
-                rates.append(LearningRateSchedule(self.learning_rates))
-            booster = run_rounds(run, n_rounds, [*rates, *hooks], step)
+            booster, larger_is_better = self._trained(job, tables, n_threads, step)
         except Stopped:
             raise
         except Exception as error:
+            _forget_locals(error)  # a table and a trainer that the budget no longer counts
             self.batch.errors[job.index] = error
             return
         self.batch._boosters[job.index] = booster
-        self.batch.larger_is_better.update(run.larger_is_better)
+        self.batch.larger_is_better.update(larger_is_better)
+
+    def _trained(
+        self, job: Job, tables: Tables, n_threads: int, step: Callable[[int], None]
+    ) -> tuple[Booster, dict[str, bool]]:
+        table, evals = tables.get(n_threads)
+        run, n_rounds, hooks = prepare(job.params, table, evals=evals, n_threads=n_threads, **self.common)
+        schedule: list[Callback] = [] if self.rates is None else [LearningRateSchedule(self.rates)]
+        return run_rounds(run, n_rounds, [*schedule, *hooks], step), run.larger_is_better
+
+
+def _forget_locals(error: BaseException) -> None:
+    """Let go of what the finished frames behind an error hold; their lines stay for its traceback."""
+    behind: list[BaseException] = [error]
+    for seen in behind:
+        frame = None if seen.__traceback__ is None else seen.__traceback__.tb_frame
+        traceback.clear_frames(seen.__traceback__)
+        while frame is not None:
+            with contextlib.suppress(RuntimeError):  # it is not finished
+                frame.clear()
+            frame = frame.f_back
+        behind += [e for e in (seen.__cause__, seen.__context__) if e is not None and e not in behind]

@@ -33,6 +33,23 @@ class Part:
         Number of the fold, replica or target; id of the segment.
     n_rows : int
         Rows trained on.
+    """
+
+    kind: str
+    key: Any
+    n_rows: int
+
+    def __str__(self) -> str:
+        return "the table" if self.kind == "all" else f"{self.kind} {self.key!r}"
+
+
+@dataclass(frozen=True)
+class PartTables:
+    """How the tables of a part are made, and what they take.
+
+    Attributes
+    ----------
+    part : Part
     build : callable
         ``build(ds, n_threads)`` -> the table to train on and the evaluation sets, of a table `ds` of all rows.
     own_bins : bool
@@ -43,16 +60,11 @@ class Part:
         Rows of the evaluation sets.
     """
 
-    kind: str
-    key: Any
-    n_rows: int
+    part: Part
     build: Callable[[Dataset, int], tuple[Dataset, Evals]]
     own_bins: bool
     keeps_values: bool
     n_scored: int
-
-    def __str__(self) -> str:
-        return "the table" if self.kind == "all" else f"{self.kind} {self.key!r}"
 
 
 @dataclass(frozen=True)
@@ -79,26 +91,33 @@ class Job:
         return f"model {self.index} (params[{self.params_index}], {self.part})"
 
 
-def make_jobs(params: Sequence[Mapping[str, Any]], parts: Sequence[Part]) -> list[Job]:
+def make_jobs(params: Sequence[Mapping[str, Any]], parts: Sequence[PartTables]) -> list[Job]:
     """Every dictionary with every part; the parts of one dictionary lie side by side."""
     pairs = [(i, k) for i in range(len(params)) for k in range(len(parts))]
-    return [Job(at, params[i], i, k, parts[k]) for at, (i, k) in enumerate(pairs)]
+    return [Job(at, params[i], i, k, parts[k].part) for at, (i, k) in enumerate(pairs)]
+
+
+_ROLES = ("train", "test")
 
 
 def given_folds(folds: Folds, n_rows: int) -> list[tuple[Rows, Rows]]:
     """(train rows, test rows) pairs as arrays of row numbers."""
+    if not isinstance(folds, Iterable):
+        raise TypeError(f"folds must hold (train rows, test rows) pairs, e.g. KFold(5).split(X), got {folds!r}")
     result = []
     for i, pair in enumerate(folds):
-        if len(pair) != 2:
+        if not isinstance(pair, Iterable):
+            raise TypeError(f"folds must be a list of (train rows, test rows) pairs, got {pair!r} in it")
+        both = list(pair)
+        if len(both) != 2:
             raise ValueError("folds must hold (train rows, test rows) pairs")
-        parts = []
-        for rows in pair:
-            array = np.asarray(rows)
-            array = np.flatnonzero(array) if array.dtype == np.bool_ else array.astype(np.int64)
-            if array.ndim != 1 or len(array) == 0 or array.min() < 0 or array.max() >= n_rows:
-                raise ValueError(f"folds[{i}] must hold row numbers of 0 .. {n_rows - 1}")
-            parts.append(array)
-        result.append((parts[0], parts[1]))
+        fit, test = (
+            row_numbers(rows, n_rows, f"folds[{i}] {name} rows") for rows, name in zip(both, _ROLES, strict=True)
+        )
+        for rows, name in zip((fit, test), _ROLES, strict=True):
+            if len(rows) == 0:
+                raise ValueError(f"folds[{i}] has no {name} rows")
+        result.append((fit, test))
     if not result:
         raise ValueError("folds is empty")
     return result
@@ -113,7 +132,7 @@ def make_parts(
     targets: Any,
     bins: Bins,
     evals: Callable[[Any], Any] | Evals,
-) -> list[Part]:
+) -> list[PartTables]:
     """The parts that the arguments of `train_batch` ask for; the whole table where none does."""
     given = {"folds": folds, "weights": weights, "segments": segments}
     named = [name for name, value in given.items() if value is not None]
@@ -136,53 +155,74 @@ def make_parts(
         return _targets(ds, targets, own, evals)
     if own:
         raise ValueError('bins="own" belongs to folds, weights, segments or targets; all rows have the edges of ds')
-    return [Part("all", None, ds.n_rows, lambda ds, n: (ds, _evals_of(evals, None)), False, False, _n_scored(evals))]
+    return [
+        PartTables(
+            Part("all", None, ds.n_rows), lambda ds, n: (ds, _evals_of(evals, None)), False, False, _n_scored(evals)
+        )
+    ]
 
 
 def _evals_of(evals: Callable[[Any], Any] | Evals, key: Any) -> Evals:
-    return list(evals(key)) if callable(evals) else evals
+    if not callable(evals):
+        return evals
+    given = evals(key)
+    if not isinstance(given, Iterable):
+        raise TypeError(f"evals({key!r}) must return a list of (Dataset, name) pairs, got {type(given).__name__}")
+    return list(given)
 
 
 def _n_scored(evals: Callable[[Any], Any] | Evals) -> int:
     return 0 if callable(evals) else sum(data.n_rows for data, _ in evals)
 
 
-def _fold(key: int, fit: Rows, test: Rows, own: bool) -> Part:
+def _fold(key: int, fit: Rows, test: Rows, own: bool) -> PartTables:
     def build(ds: Dataset, n_threads: int) -> tuple[Dataset, Evals]:
         table = ds.subset(fit, new_edges=own, n_threads=n_threads)
         held_out = ds.subset(test, n_threads=n_threads)
         return table, [(held_out.rebin(table), "test")]
 
-    return Part("fold", key, len(fit), build, True, own, len(test))
+    return PartTables(Part("fold", key, len(fit)), build, True, own, len(test))
 
 
-def _replica(key: int, weight: npt.NDArray[np.float64], own: bool, evals: Any, ds: Dataset) -> Part:
+def _replica(key: int, weight: npt.NDArray[np.float64], own: bool, evals: Any, ds: Dataset) -> PartTables:
     def build(ds: Dataset, n_threads: int) -> tuple[Dataset, Evals]:
         table = ds.replace(weight=weight)
         return table.new_edges(n_threads=n_threads) if own else table, _evals_of(evals, key)
 
-    return Part("replica", key, ds.n_rows, build, own, False, _n_scored(evals))
+    return PartTables(Part("replica", key, ds.n_rows), build, own, False, _n_scored(evals))
 
 
-def _rows_part(kind: str, key: Any, rows: Rows, own: bool, evals: Any) -> Part:
+def _rows_part(kind: str, key: Any, rows: Rows, own: bool, evals: Any) -> PartTables:
     def build(ds: Dataset, n_threads: int) -> tuple[Dataset, Evals]:
         return ds.subset(rows, new_edges=own, n_threads=n_threads), _evals_of(evals, key)
 
-    return Part(kind, key, len(rows), build, True, own, _n_scored(evals))
+    return PartTables(Part(kind, key, len(rows)), build, True, own, _n_scored(evals))
 
 
-def _targets(ds: Dataset, targets: Any, own: bool, evals: Any) -> list[Part]:
+def _targets(ds: Dataset, targets: Any, own: bool, evals: Any) -> list[PartTables]:
     if ds.teacher is not None:
         raise ValueError("targets: the Dataset has a teacher, which is of all label columns; train one model a target")
     matrix = ds.label if targets is True else np.asarray(targets, dtype=np.float32)
     if matrix is None or matrix.ndim != 2 or len(matrix) != ds.n_rows:
         raise ValueError(f"targets must be True (the columns of the Dataset's y) or have shape ({ds.n_rows}, K)")
+    if matrix.shape[1] == 0:
+        raise ValueError("targets has no columns")
+    for data, name in [] if callable(evals) else evals:
+        known = 0 if data.label is None else _columns(data.label).shape[1]
+        if known < matrix.shape[1]:
+            raise ValueError(f"evals: {name!r} has no label column {known}; give evals as a function of the target")
     return [_target(k, matrix[:, k], own, evals) for k in range(matrix.shape[1])]
 
 
-def _target(key: int, column: npt.NDArray[np.float32], own: bool, evals: Any) -> Part:
+def _columns(label: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    return label[:, None] if label.ndim == 1 else label
+
+
+def _target(key: int, column: npt.NDArray[np.float32], own: bool, evals: Any) -> PartTables:
     """One label column; rows without a label in it are left out."""
     labelled = np.flatnonzero(~np.isnan(column))
+    if len(labelled) == 0:
+        raise ValueError(f"targets: column {key} has no label in any row; leave it out")
     whole = len(labelled) == len(column)
 
     def build(ds: Dataset, n_threads: int) -> tuple[Dataset, Evals]:
@@ -194,22 +234,23 @@ def _target(key: int, column: npt.NDArray[np.float32], own: bool, evals: Any) ->
 
     def scored() -> Evals:
         if callable(evals):
-            return list(evals(key))
+            return _evals_of(evals, key)
         result = []
         for data, name in evals:
-            label = data.label
-            if label is None or label.ndim != 2 or key >= label.shape[1]:
-                raise ValueError(f"evals: {name!r} has no label column {key}; give evals as a function of the target")
+            assert data.label is not None
+            label = _columns(data.label)
             known = np.flatnonzero(~np.isnan(label[:, key]))
             table = data if len(known) == data.n_rows else data.subset(known)
             result.append((table.replace(y=label[known, key]), name))
         return result
 
-    return Part("target", key, len(labelled), build, own or not whole, own and not whole, _n_scored(evals))
+    return PartTables(Part("target", key, len(labelled)), build, own or not whole, own and not whole, _n_scored(evals))
 
 
 def _weight_rows(weights: Any, n_rows: int) -> list[npt.NDArray[np.float64]]:
-    rows = [np.asarray(w, dtype=np.float64) for w in weights]
+    if not isinstance(weights, Iterable):
+        raise TypeError(f"weights must be a list of arrays, one a model, got {weights!r}")
+    rows = [np.array(w, dtype=np.float64) for w in weights]  # copies: a generator may fill one array again and again
     if not rows or any(w.shape != (n_rows,) for w in rows):
         raise ValueError(f"weights must hold one array of shape ({n_rows},) a model")
     return rows
@@ -219,12 +260,26 @@ def _segment_rows(segments: Any, n_rows: int) -> list[tuple[Any, Rows]]:
     ids = np.asarray(segments)
     if ids.shape != (n_rows,):
         raise ValueError(f"segments must hold one id a row, shape ({n_rows},), got {ids.shape}")
-    if ids.dtype.kind == "f" and np.isnan(ids).any():
-        raise ValueError("segments: some ids are NaN; give the rows of no segment an id of their own")
-    keys, codes = np.unique(ids, return_inverse=True)
+    if bool(np.any(_missing(ids))):
+        raise ValueError("segments: some ids are missing; give the rows of no segment an id of their own")
+    try:
+        keys, codes = np.unique(ids, return_inverse=True)
+    except TypeError:
+        raise TypeError("segments: ids of several types have no order; make all of them text, or numbers") from None
     order = np.argsort(codes, kind="stable")
     ends = np.searchsorted(codes[order], np.arange(len(keys) + 1))
+    plain = list(keys) if ids.dtype.kind in "mM" else keys.tolist()  # dates keep their unit
     return [
-        (key, row_numbers(order[begin:end], n_rows))
-        for key, begin, end in zip(keys.tolist(), ends[:-1], ends[1:], strict=True)
+        (key, row_numbers(order[begin:end], n_rows)) for key, begin, end in zip(plain, ends[:-1], ends[1:], strict=True)
     ]
+
+
+def _missing(ids: npt.NDArray[Any]) -> Any:
+    """NaN, NaT, None and what does not say whether it equals itself."""
+    if ids.dtype.kind == "f":
+        return np.isnan(ids)
+    if ids.dtype.kind in "mM":
+        return np.isnat(ids)
+    if ids.dtype.kind != "O":
+        return False
+    return [value is None or type(value).__name__ == "NAType" or bool(value != value) for value in ids]

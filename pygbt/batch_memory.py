@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .batch_jobs import Part
+from .batch_jobs import PartTables
 from .data import Dataset
 
 __all__ = ["available_bytes", "model_bytes", "outputs_of", "part_bytes"]
@@ -54,7 +54,7 @@ def _leaves(params: Mapping[str, Any], n_rows: int) -> int:
     return max(1, min(by_depth, most or by_depth, n_rows))
 
 
-def model_bytes(params: Mapping[str, Any], ds: Dataset, part: Part, n_rounds: int) -> int:
+def model_bytes(params: Mapping[str, Any], ds: Dataset, tables: PartTables, n_rounds: int) -> int:
     """Bytes that a model in training takes beside the tables it reads.
 
     Scores, gradients and the orders of rows; histograms of the nodes that wait for their children; the trees. Of the
@@ -66,38 +66,38 @@ def model_bytes(params: Mapping[str, Any], ds: Dataset, part: Part, n_rounds: in
         By canonical name.
     ds : Dataset
         The whole table; edges of a part have at most the bins that `max_bin` allows.
-    part : Part
+    tables : PartTables
     n_rounds : int
     """
     outputs = outputs_of(params, ds)
     width = outputs if params.get("multi_strategy") == "vector_leaf" else 1
-    bins = int(np.sum(_bins(ds, part)))
-    leaves = _leaves(params, part.n_rows)
-    rows = part.n_rows * (16 * outputs + 24 * width + 16) + part.n_scored * 4 * outputs
+    bins = int(np.sum(_bins(ds, tables)))
+    leaves = _leaves(params, tables.part.n_rows)
+    rows = tables.part.n_rows * (16 * outputs + 24 * width + 16) + tables.n_scored * 4 * outputs
     histograms = 2 * leaves * bins * width * (_CELL_BYTES + 8)
     trees = n_rounds * (outputs // width) * 2 * leaves * (_NODE_BYTES + 16 * width)
     return _FIXED + rows + histograms + trees
 
 
-def part_bytes(ds: Dataset, part: Part) -> int:
+def part_bytes(ds: Dataset, tables: PartTables) -> int:
     """Bytes of the tables that a part of `ds` adds: bins in two layouts, labels, weights; a copy of values."""
     columns = max(1 if a is None else int(np.prod(a.shape[1:], dtype=np.int64)) for a in (ds.label, ds.teacher))
     bytes_of_row = 8 * columns + 40
-    rows = part.n_rows + (part.n_scored if part.kind == "fold" else 0)
-    if part.kind == "all":
+    rows = tables.part.n_rows + (tables.n_scored if tables.part.kind == "fold" else 0)
+    if tables.part.kind == "all":
         return 0
-    if part.own_bins:
-        bytes_of_row += 2 * int(np.sum(np.where(_bins(ds, part) > 256, 2, 1))) + 16
-    if part.keeps_values:
+    if tables.own_bins:
+        bytes_of_row += 2 * int(np.sum(np.where(_bins(ds, tables) > 256, 2, 1))) + 16
+    if tables.keeps_values:
         bytes_of_row += 8 * ds.n_features
     return rows * bytes_of_row
 
 
-def _bins(ds: Dataset, part: Part) -> Any:
+def _bins(ds: Dataset, tables: PartTables) -> Any:
     """Bins of every feature, at most."""
     cuts = ds.core.cuts
     present = np.array([cuts.n_bins(f) for f in range(ds.n_features)], dtype=np.int64)
-    if not part.keeps_values and part.kind != "replica":
+    if not tables.keeps_values and tables.part.kind != "replica":
         return present
     numeric = np.array([not cuts.is_categorical(f) for f in range(ds.n_features)])
-    return np.where(numeric, np.minimum(ds.max_bin, part.n_rows + 1), present)
+    return np.where(numeric, np.minimum(ds.max_bin, tables.part.n_rows + 1), present)

@@ -84,6 +84,8 @@ def draw(space: Space, n: int, seed: int, **fixed: Any) -> list[dict[str, Any]]:
 
 
 def _spaces(space: Space, fixed: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    if not isinstance(space, Mapping | Iterable):
+        raise TypeError(f"a space of parameters must be a dictionary or a list of them, got {type(space).__name__}")
     spaces: list[Mapping[str, Any]] = [space] if isinstance(space, Mapping) else list(space)
     for one in spaces:
         if not isinstance(one, Mapping):

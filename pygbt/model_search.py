@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from . import parameters
-from .batch import Batch, train_batch
+from .batch import Batch, BatchError, train_batch
 from .batch_jobs import Bins, Folds
 from .booster import Booster
 from .cross_validation import folds_of
 from .custom import CustomObjective
 from .data import Dataset
 from .grids import Space, draw, grid
+from .search_metrics import deciding_metric, no_such, not_alike
 from .training import MetricLike, as_rounds, train
 
 __all__ = ["SearchResult", "search"]
@@ -111,7 +112,8 @@ def search(
     objective, metric, min_delta
         As for `train`.
     score : str, optional
-        Name of the metric that decides, instead of the last one.
+        Name of the metric that decides, instead of the last one; it is the only metric where no other is given.
+        Combinations are compared by one metric, so where objectives or metrics are varied, give `metric` or `score`.
     refit : bool, default True
         Train the best parameters on all rows.
     n_threads, max_memory, progress
@@ -127,20 +129,27 @@ def search(
     ValueError, TypeError
         An argument is wrong.
     BatchError
-        No combination has a model of every fold.
+        No combination has a model of every fold or a score that is a number, or scores cannot be compared.
     """
     if not isinstance(ds, Dataset):
         raise TypeError(f"ds must be a pygbt.Dataset, got {type(ds).__name__}")
+    if not isinstance(params, Mapping | None):
+        raise TypeError(f"params must be a dictionary, got {type(params).__name__}")
     fixed = dict(params or {})
     every = grid(space, **fixed) if n_iter is None else draw(space, n_iter, seed, **fixed)
     if not every:
         raise ValueError("space is empty: give names with values to choose from")
-    objectives = {_canonical(one, i).get("objective") for i, one in enumerate(every)}
+    read = [_canonical(one, i) for i, one in enumerate(every)]
+    objectives = {one.get("objective") for one in read}
     known = {"objective": objectives.pop()} if len(objectives) == 1 else {}
     chosen = folds_of(ds, known, nfold, stratified, shuffle, seed, folds)
     rounds = as_rounds("num_boost_round", num_boost_round)
     if rounds == 0:
         raise ValueError("num_boost_round must be at least 1, got 0: there is nothing to compare")
+    for i, one in enumerate(read):
+        if one.get("num_boost_round") == 0:
+            raise ValueError(f"combination {i}: num_boost_round must be at least 1, got 0")
+    metric, score = deciding_metric(metric, score, read, objective)
     batch = train_batch(
         every,
         ds,
@@ -158,14 +167,19 @@ def search(
         progress=progress,
     )
     curves = [_test_curves(batch, i, len(chosen), score) for i in range(len(every))]
-    name = next((name for name, curve in curves if curve is not None), None)
-    if name is None:
+    names = {name for name, curve in curves if curve is not None}
+    if not names:
         batch[min(batch.errors)]  # raises what became of it
         raise AssertionError("a failed model is there")
+    if len(names) > 1:
+        raise BatchError(not_alike(names), batch)
+    name = names.pop()
     larger = batch.larger_is_better[name]
-    stopping = [bool(_canonical(of, 0).get("early_stopping_rounds", early_stopping_rounds)) for of in every]
+    stopping = [bool(one.get("early_stopping_rounds", early_stopping_rounds)) for one in read]
     table = _table(every, batch, [curve for _, curve in curves], larger, stopping)
     best = table["rank_test_score"].index(1)
+    if np.isnan(table["mean_test_score"][best]):
+        raise BatchError(f"{name} is NaN for every combination, so that none is best; the models are in batch", batch)
     iteration = table["best_iteration"][best]
     booster = None
     if refit:
@@ -194,6 +208,8 @@ def _test_curves(batch: Batch, i: int, n_folds: int, score: str | None) -> tuple
         return "", None
     scores = [model.evals_result["test"] for model in models if model is not None]
     name = score if score is not None else list(scores[0])[-1]
+    if name not in scores[0]:
+        raise BatchError(no_such(name, list(scores[0])), batch)
     n_rounds = min(len(of[name]) for of in scores)
     return name, np.array([of[name][:n_rounds] for of in scores])
 
@@ -221,9 +237,9 @@ def _table(
     for k in range(n_folds):
         table[f"split{k}_test_score"] = at_best[:, k].tolist()
     table["mean_test_score"] = means.tolist()
-    table["std_test_score"] = at_best.std(axis=1).tolist()
-    worth = np.where(np.isnan(means), -np.inf, means if larger else -means)
-    order = np.argsort(-worth, kind="stable")
+    with np.errstate(invalid="ignore"):  # infinite scores
+        table["std_test_score"] = at_best.std(axis=1).tolist()
+    order = np.argsort(-means if larger else means, kind="stable")  # NaN lies last
     ranks = np.empty(len(every), dtype=np.int64)
     ranks[order] = np.arange(1, len(every) + 1)
     table["rank_test_score"] = ranks.tolist()

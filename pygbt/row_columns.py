@@ -144,14 +144,14 @@ def _vector(value: Any, name: str, n_rows: int) -> npt.NDArray[np.float64]:
     if numbers.ndim != 1:
         raise ValueError(f"{name} must have shape (n,), got {numbers.shape}")
     _check_rows(len(numbers), name, n_rows)
-    return np.ascontiguousarray(numbers, dtype=np.float64)
+    return np.array(numbers, dtype=np.float64, order="C")  # a copy: the caller's array may change
 
 
 def _sizes(value: Any) -> npt.NDArray[np.int64]:
     numbers = numbers_of(value, "group")
     if numbers.ndim != 1 or len(numbers) == 0 or numbers.dtype.kind not in "iu":
         raise ValueError("group must be a list of integers, the sizes of consecutive groups of rows")
-    return np.ascontiguousarray(numbers, dtype=np.int64)
+    return np.array(numbers, dtype=np.int64, order="C")
 
 
 def _check_rows(n: int, name: str, n_rows: int) -> None:

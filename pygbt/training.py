@@ -57,17 +57,10 @@ class Run:
         tasks: Sequence[Mapping[str, Any]] = (),
         sharing: Mapping[str, Any] | None = None,
     ) -> None:
-        if dataset.label is None and dataset.teacher is None:
-            raise ValueError("ds has no label: pass y (or teacher) to Dataset to train on it")
+        check_labelled(dataset)
         if init_model is not None:
             dataset = dataset.rebin(init_model)
-        self.params = parameters.normalise(params, dataset)
-        if objective is not None:
-            if params.get("objective", "custom") != "custom":
-                raise ValueError("objective is given twice: as a callable and by name in params")
-            self.params["objective"] = "custom"
-        elif self.params["objective"] == "custom":
-            raise ValueError("objective='custom' needs a callable: train(..., objective=function)")
+        self.params = resolved(params, dataset, objective)
         if tasks:
             self.params["objective"] = "tasks"
         self.dataset = dataset
@@ -177,6 +170,24 @@ class Run:
         )
 
 
+def check_labelled(dataset: Dataset) -> None:
+    """There is something to learn from."""
+    if dataset.label is None and dataset.teacher is None:
+        raise ValueError("ds has no label: pass y (or teacher) to Dataset to train on it")
+
+
+def resolved(params: Mapping[str, Any], dataset: Dataset, objective: CustomObjective | None) -> dict[str, Any]:
+    """Every parameter of training by canonical name, with the objective that is meant."""
+    result = parameters.normalise(params, dataset)
+    if objective is not None:
+        if params.get("objective", "custom") != "custom":
+            raise ValueError("objective is given twice: as a callable and by name in params")
+        result["objective"] = "custom"
+    elif result["objective"] == "custom":
+        raise ValueError("objective='custom' needs a callable: train(..., objective=function)")
+    return result
+
+
 def as_booster(init_model: Booster | str | os.PathLike[str] | None) -> Booster | None:
     """`init_model` as a Booster: itself, or loaded from its path."""
     if init_model is None or isinstance(init_model, Booster):
@@ -189,7 +200,7 @@ def as_booster(init_model: Booster | str | os.PathLike[str] | None) -> Booster |
 def as_evals(evals: Any, dataset: Dataset) -> list[tuple[Dataset, str]]:
     """`evals` as a list of (data set, name) with distinct names."""
     result: list[tuple[Dataset, str]] = []
-    if isinstance(evals, Dataset):
+    if isinstance(evals, Dataset) or not isinstance(evals, Iterable):
         raise TypeError('evals must be a list of (Dataset, name) pairs, e.g. evals=[(valid, "valid")]')
     for item in evals:
         if isinstance(item, Dataset):

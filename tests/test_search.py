@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import itertools
+import pickle
 from typing import Any
 
 import numpy as np
@@ -153,8 +154,91 @@ def test_a_combination_that_fails_is_told_and_does_not_win() -> None:
         ({"space": SPACE, "num_boost_round": 0}, "at least 1"),
         ({"space": SPACE, "params": {"max_depth": 3}}, "max_depth is both fixed"),
         ({"space": SPACE, "nfold": 1}, "nfold"),
+        ({"space": None}, "a dictionary or a list of them, got NoneType"),
+        ({"space": SPACE, "params": ["eta"]}, "params must be a dictionary, got list"),
+        ({"space": SPACE, "score": print}, "score must be the name of a metric"),
     ],
 )
 def test_arguments_are_checked(arguments: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         pygbt.search(ds=pygbt.Dataset(X, Y), **arguments)
+
+
+def test_combinations_must_be_scored_alike() -> None:
+    """rmse of one and mae of another cannot be compared."""
+    ds = pygbt.Dataset(X, Y)
+    for space in ({"objective": ["logistic", "squared_error"]}, {"eval_metric": ["mae", "rmse"]}):
+        with pytest.raises(ValueError, match="by different metrics .*give metric="):
+            pygbt.search(space, ds, 10**9)
+    found = pygbt.search({"eval_metric": [["mae", "rmse"], ["rmse", "mae"]]}, ds, 3, score="mae")
+    assert found.table["mean_test_score"][0] == found.table["mean_test_score"][1]
+
+
+@pytest.mark.parametrize(
+    ("objective", "space", "metric"),
+    [
+        ("tweedie", {"tweedie_variance_power": [1.1, 1.9]}, "tweedie_deviance"),
+        ("quantile", {"quantile_alpha": [0.1, 0.5]}, "quantile"),
+        ("lambdarank", {"lambdarank_gain": ["linear", "exponential"]}, "ndcg"),
+    ],
+)
+def test_what_a_metric_depends_on_is_not_varied(objective: str, space: dict[str, Any], metric: str) -> None:
+    ds = pygbt.Dataset(X, Y, group=[8] * (N // 8))
+    params = {"objective": objective}
+    for more in ({}, {"metric": metric}, {"score": metric}):
+        with pytest.raises(ValueError, match=f"{metric} depends on {next(iter(space))}, which differs"):
+            pygbt.search(space, ds, 10**9, params=params, **more)
+    other = {"tweedie": "rmse", "quantile": "mae", "lambdarank": "map"}[objective]
+    assert pygbt.search(space, ds, 2, params=params, nfold=2, metric=other).metric == other
+
+
+def test_the_score_is_one_of_the_metrics() -> None:
+    ds = pygbt.Dataset(X, Z)
+    with pytest.raises(ValueError, match="score='foo' is none of the metrics: mae, rmse"):
+        pygbt.search({"max_depth": [1, 3]}, ds, 10**9, metric=["mae", "rmse"], score="foo")
+    with pytest.raises(pygbt.BatchError, match="score='foo' is none of the metrics: m$"):
+        pygbt.search({"max_depth": [1, 3]}, ds, 2, metric=lambda p, data: ("m", 0.0), score="foo")
+    with pytest.raises(ValueError, match="eval_metric must be one of"):
+        pygbt.search({"max_depth": [1, 3]}, ds, 10**9, score="foo")
+    by_name = pygbt.search({"max_depth": [1, 3]}, ds, 3, score="mae")
+    assert by_name.table == pygbt.search({"max_depth": [1, 3]}, ds, 3, metric="mae").table
+    assert by_name.metric == "mae"
+    assert pygbt.search({"max_depth": [1, 3]}, ds, 3, metric=["l1", "rmse"], score="l1").metric == "mae"
+
+
+def test_metrics_that_can_be_read_once() -> None:
+    ds = pygbt.Dataset(X, Z)
+    once = pygbt.search({"max_depth": [1, 3]}, ds, 3, metric=(name for name in ("rmse", "mae")))
+    assert once.table == pygbt.search({"max_depth": [1, 3]}, ds, 3, metric=["rmse", "mae"]).table
+
+
+def test_no_score_is_no_best_combination() -> None:
+    ds = pygbt.Dataset(X, Z)
+    for value in (float("nan"), float("inf")):
+
+        def metric(predictions: np.ndarray, data: pygbt.Dataset, value: float = value) -> tuple[str, float]:
+            return "m", value
+
+        space = {"objective": ["gamma", "squared_error"]}  # gamma fails
+        if np.isnan(value):
+            with pytest.raises(pygbt.BatchError, match="m is NaN for every combination") as caught:
+                pygbt.search(space, ds, 2, metric=metric)
+            assert len(caught.value.batch.finished) == 5
+        else:
+            found = pygbt.search(space, ds, 2, metric=metric)
+            assert found.best_params == {"objective": "squared_error"}
+
+
+def test_combinations_without_rounds() -> None:
+    with pytest.raises(ValueError, match="combination 0: num_boost_round must be at least 1"):
+        pygbt.search({"num_boost_round": [0, 10**9]}, pygbt.Dataset(X, Z))
+
+
+def test_what_is_found_is_pickled() -> None:
+    found = pygbt.search({"max_depth": [1, 3]}, pygbt.Dataset(X, Z), 3)
+    again = pickle.loads(pickle.dumps(found))
+    assert again.table == found.table
+    assert again.booster is not None
+    assert found.booster is not None
+    assert again.booster.digest() == found.booster.digest()
+    assert [model.digest() for model in again.batch] == [model.digest() for model in found.batch]

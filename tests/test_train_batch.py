@@ -290,7 +290,7 @@ def test_a_wrong_parameter_is_told_before_anything_is_trained() -> None:
     [
         ({"folds": FOLDS, "segments": np.zeros(N)}, "folds and segments divide the table"),
         ({"segments": np.zeros(N - 1)}, "one id a row"),
-        ({"segments": np.full(N, np.nan)}, "NaN"),
+        ({"segments": np.full(N, np.nan)}, "some ids are missing"),
         ({"weights": [np.ones(N - 1)]}, "one array of shape"),
         ({"targets": True}, "targets must be True"),
         ({"bins": "own"}, 'bins="own" belongs to folds'),
