@@ -305,6 +305,8 @@ void CudaBackend::launch_histograms(const Pieces& pieces, const HistogramPlace* 
     shared_bytes = std::max(shared_bytes, layout.bytes(n_bins, of_part));
     target_parts = std::max(target_parts, (request_.width + of_part - 1) / of_part);
   }
+  // A part of fewer bins than the largest takes more targets at a time, up to all that there is room for.
+  if (target_parts > 1) shared_bytes = policy.shared_bytes;
   const auto n_groups = static_cast<std::int32_t>(table_.host_groups().size());
   const auto add_up = [&]<class Gradient, class Word, bool kOne>(HistogramKernel<Gradient, Word, kOne> kernel) {
     kernel.pieces = pieces;
