@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Histograms of many nodes in one launch. A block takes pieces of the nodes' rows, each for a group of features: it adds
-// them up in shared memory, then adds what it found to the node's cells.
+// Histograms of many nodes in one launch. A block takes pieces of the nodes' rows, each for a group of features or a part
+// of one: it adds them up in shared memory, then adds what it found to the node's cells.
 //
 // Bounds. Packed: 16-bit g and h of at most kPackedRows = 65,536 rows, in two 32-bit words: |sum g| <= 2^15 * 2^16 and
 // 0 <= sum h < 2^16 * 2^16. A piece never has more rows. Others: 64-bit words, |sum| < 2^62 over all rows

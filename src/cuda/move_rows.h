@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rows to their children, order kept, in two launches over tiles of rows: which side each goes to and how many of a tile
-// go left; the move, for which a block adds up what lies before its tile. Called by the partition, by the growth of whole trees and by the draw
-// of a tree's rows, which differ in what decides the side:
+// go left; the move, for which a block adds up what lies before its tile. Called by the partition, by the growth of whole
+// trees and by the draw of a tree's rows, which differ in what decides the side:
 //
 //   buffer a  [ tile 0 ][ tile 1 ][ tile 2 ]          rows of one item
 //   buffer b  [ left of 0, 1, 2  ][ right of 0, 1, 2 ]
