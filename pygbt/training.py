@@ -105,7 +105,9 @@ class Run:
     def advance(self, learning_rate: float) -> None:
         """Grow the trees of one round and score the evaluation sets."""
         self._grow(learning_rate)
-        scores = [(name, *self._score(metric, data, i)) for name, data, i, metric in self._scored()]
+        scores: list[tuple[str, str, float, bool]] = []
+        for name, data, i, metric in self._scored():  # a comprehension's frame would keep the tables behind an error
+            scores.append((name, *self._score(metric, data, i)))
         for name, metric_name, score, larger in scores:
             self.larger_is_better[metric_name] = larger
             self._scores_of(name, metric_name).append(score)
