@@ -31,6 +31,7 @@ from .booster import Booster
 from .callbacks import Callback, LearningRateSchedule
 from .custom import CustomObjective
 from .data import Dataset
+from .grids import generator
 from .training import MetricLike, as_evals, as_rounds, prepare, run_rounds
 
 __all__ = ["Batch", "BatchError", "BatchInterrupted", "bootstrap_weights", "train_batch"]
@@ -51,7 +52,7 @@ def bootstrap_weights(n_rows: int, n_replicas: int, seed: int = 0) -> list[npt.N
         Dataset weighs already need its weights as a factor.
     """
     n_rows, n_replicas = as_rounds("n_rows", n_rows), as_rounds("n_replicas", n_replicas)
-    draws = np.random.RandomState(seed % 2**32)
+    draws = generator(seed)
     return [
         np.bincount(draws.randint(0, n_rows, n_rows), minlength=n_rows).astype(np.float64) for _ in range(n_replicas)
     ]

@@ -14,6 +14,7 @@ from .batch_jobs import Folds, given_folds
 from .batch_schedule import Task, run_tasks
 from .callbacks import EarlyStopping, Evaluations, LearningRateSchedule, PrintEvaluation, TrainingState
 from .data import Dataset
+from .grids import generator
 from .queries import rows_of_groups
 from .training import MOST_ROUNDS, CustomObjective, MetricLike, Run, as_metrics, as_rounds, rounds_ahead
 
@@ -46,7 +47,7 @@ def make_folds(
         raise ValueError(f"nfold must be an integer of at least 2, got {n_folds!r}")
     if n_folds > n_rows:
         raise ValueError(f"nfold={n_folds} is more than the {n_rows} rows")
-    order = np.random.RandomState(seed % 2**32).permutation(n_rows) if shuffle else np.arange(n_rows)
+    order = generator(seed).permutation(n_rows) if shuffle else np.arange(n_rows)
     if strata is not None:  # rows of one value next to each other, dealt out in turn
         _, codes = np.unique(strata, return_inverse=True)
         order = order[np.argsort(codes[order], kind="stable")]

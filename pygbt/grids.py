@@ -50,6 +50,13 @@ def grid(space: Space, **fixed: Any) -> list[dict[str, Any]]:
     return result
 
 
+def generator(seed: Any) -> np.random.RandomState:
+    """The generator of a seed; negative ones count from 2^32 down."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise ValueError(f"seed must be an integer, got {seed!r}: the same seed draws the same again")
+    return np.random.RandomState(int(seed) % 2**32)
+
+
 def draw(space: Space, n: int, seed: int, **fixed: Any) -> list[dict[str, Any]]:
     """`n` dictionaries drawn from a space: different combinations where it has no distribution, all of them at most.
 
@@ -65,7 +72,7 @@ def draw(space: Space, n: int, seed: int, **fixed: Any) -> list[dict[str, Any]]:
     """
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
         raise ValueError(f"n_iter must be a positive integer, got {n!r}")
-    draws = np.random.RandomState(seed % 2**32)
+    draws = generator(seed)
     spaces = _spaces(space, fixed)
     if not any(_sampler(value) for one in spaces for value in one.values()):
         every = grid(space, **fixed)

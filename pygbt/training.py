@@ -41,6 +41,9 @@ class TrainingInterrupted(KeyboardInterrupt):
         super().__init__(f"training interrupted after {booster.n_iterations} rounds; they are in the booster attribute")
         self.booster = booster
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.booster,)
+
 
 class Run:
     """One model in training: a `_core.Trainer`, its evaluation sets and its scores so far."""

@@ -212,3 +212,21 @@ def test_errors_may_be_their_own_cause() -> None:
 
     batch = pygbt.train_batch({}, table(Z), 2, folds=FOLDS, metric=metric, on_error="keep")
     assert [str(error) for error in batch.errors.values()] == ["once"] * 3
+
+
+@pytest.mark.parametrize("seed", [None, 1.5, True, "1"])
+def test_a_seed_is_an_integer(seed: Any) -> None:
+    ds = table(Z)
+    for call in (
+        lambda: pygbt.bootstrap_weights(N, 2, seed),
+        lambda: pygbt.cv({}, ds, 2, seed=seed),
+        lambda: pygbt.search({"max_depth": [2, 3]}, ds, 2, n_iter=1, seed=seed),
+    ):
+        with pytest.raises(ValueError, match="seed must be an integer"):
+            call()
+
+
+def test_an_interruption_is_pickled() -> None:
+    booster = pygbt.train({}, table(Z), 2)
+    again = pickle.loads(pickle.dumps(pygbt.training.TrainingInterrupted(booster)))
+    assert again.booster.digest() == booster.digest() and "after 2 rounds" in str(again)
