@@ -187,8 +187,7 @@ def train_batch(
     except KeyboardInterrupt as interrupt:
         raise BatchInterrupted(batch) from interrupt
     batch.errors = dict(sorted(batch.errors.items()))
-    for error in batch.errors.values():
-        _forget_locals(error)
+    plan.forget_locals()
     if batch.errors and on_error == "raise":
         first = next(iter(batch.errors))
         more = f" (and {len(batch.errors) - 1} more)" if len(batch.errors) > 1 else ""
@@ -218,6 +217,7 @@ class _Plan:
             except WRONG as error:
                 if on_error == "raise":
                     raise type(error)(f"params[{i}]: {error}") from error
+                error.with_traceback(None)  # its frames, and those behind it, are the caller's
                 self.batch.errors |= {job.index: error for job in self.batch.jobs if job.params_index == i}
 
     def tasks(self, max_memory: int | None) -> list[Task]:
@@ -243,6 +243,12 @@ class _Plan:
                 shared[key] = Tables(build, batch_memory.part_bytes(self.ds, part), n_users[key])
             tasks.append(self._task(job, shared[key], place[0] == "cuda", max_memory))
         return tasks
+
+    def forget_locals(self) -> None:
+        """Let go of what the threads of failed models held, now that they have ended."""
+        for i, error in self.batch.errors.items():
+            if self.batch.jobs[i].params_index in self._canonical:
+                _forget_locals(error)
 
     def free_on_devices(self) -> int:
         """Free bytes of the GPU that has the fewest."""

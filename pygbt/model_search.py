@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from . import parameters
 from .batch import Batch, BatchError, train_batch
+from .batch_checks import WRONG
 from .batch_jobs import Bins, Folds
 from .booster import Booster
 from .cross_validation import folds_of
@@ -197,7 +198,7 @@ _NOT_OF_REFIT = ("num_boost_round", "early_stopping_rounds", "n_threads")
 def _canonical(params: Mapping[str, Any], i: int) -> dict[str, Any]:
     try:
         return parameters.canonical(params)
-    except (ValueError, TypeError, NotImplementedError) as error:
+    except WRONG as error:
         raise type(error)(f"combination {i}: {error}") from error
 
 
