@@ -53,7 +53,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "max_leaves_alone": {"objective": "poisson", "max_leaves": 9, "max_depth": 0},
 }  # fmt: skip
 
-#: The same of ranking; apart, because docs/results/cuda.md counts CONFIGS.
+#: The same of ranking.
 RANK_CONFIGS: dict[str, dict[str, Any]] = {
     "lambdarank": {"objective": "lambdarank"},
     "lambdarank_map": {"objective": "lambdarank", "lambdarank_metric": "map", "lambdarank_truncation": 4},
@@ -69,7 +69,44 @@ RANK_CONFIGS: dict[str, dict[str, Any]] = {
         "rank_teacher_weight": "exponential", "rank_teacher_decay": 2.0,
     },
 }  # fmt: skip
-ALL_CONFIGS = {**CONFIGS, **RANK_CONFIGS}
+#: The same of columns that a node draws, or that its path leaves it, and of bounds on quantiles.
+COLUMN_CONFIGS: dict[str, dict[str, Any]] = {
+    "draws_lossguide": {
+        "objective": "squared_error", "grow_policy": "lossguide", "max_leaves": 14, "max_depth": 0,
+        "colsample_bynode": 0.5,
+    },
+    "draws_symmetric": {"objective": "logistic", "grow_policy": "symmetric", "colsample_bynode": 0.4},
+    "draws_by_level": {"objective": "poisson", "colsample_bylevel": 0.7, "colsample_bynode": 0.6, "max_leaves": 11},
+    "draws_weighted": {
+        "objective": "squared_error", "colsample_bynode": 0.7, "colsample_bytree": 0.9,
+        "feature_weights": [0.5, 2.0, 0.0, 1.0, 3.0, 0.0],
+    },
+    "draws_vector": {
+        "objective": "softmax", "multi_strategy": "vector_leaf", "max_depth": 3, "colsample_bynode": 0.5,
+        "min_child_samples": 9,
+    },
+    "interaction_lossguide": {
+        "objective": "squared_error", "grow_policy": "lossguide", "max_leaves": 15, "max_depth": 0,
+        "interaction_constraints": [["f0", "f1"], ["f1", "f2", "f3"], ["f5", "f0"]],
+    },
+    "interaction_symmetric": {
+        "objective": "squared_error", "grow_policy": "symmetric",
+        "interaction_constraints": [["f0", "f3"], ["f1", "f2"]],
+    },
+    "interaction_draws": {
+        "objective": "softmax", "interaction_constraints": [["f0", "f3"], ["f1", "f2", "f4"]], "max_depth": 3,
+        "colsample_bynode": 0.8, "monotone_constraints": {"f0": 1},
+    },
+    "monotone_quantile_lossguide": {
+        "objective": "quantile", "quantile_alpha": 0.7, "grow_policy": "lossguide", "max_leaves": 12, "max_depth": 0,
+        "monotone_constraints": {"f0": 1, "f2": -1},
+    },
+    "monotone_quantile_vector": {
+        "objective": "quantile", "quantile_alpha": [0.2, 0.8], "multi_strategy": "vector_leaf", "max_depth": 3,
+        "monotone_constraints": {"f0": 1, "f1": -1},
+    },
+}  # fmt: skip
+ALL_CONFIGS = {**CONFIGS, **RANK_CONFIGS, **COLUMN_CONFIGS}
 RANKING = ("lambdarank", "rank_pairwise", "rank_xendcg")
 
 #: Tables, by name: dense with missing values, categories (few and many), weights, sparse, features of 600 bins.

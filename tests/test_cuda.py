@@ -10,7 +10,7 @@ import gc
 
 import numpy as np
 import pytest
-from cuda_cases import ALL_CONFIGS, CONFIGS, TABLES, dataset, fit, signal
+from cuda_cases import ALL_CONFIGS, COLUMN_CONFIGS, CONFIGS, TABLES, dataset, fit, signal
 
 import pygbt
 from pygbt import devices, parameters, training
@@ -164,15 +164,28 @@ def test_no_wait_inside_a_tree(cuda: str, policy: str, monkeypatch: pytest.Monke
     assert module.waits() - before <= 5
 
 
-def test_waits_of_trees_led_by_the_host(cuda: str) -> None:
-    """Draws by node and interaction sets need the host between a node and its children: twice a level, a few a tree."""
-    X, z = signal(700, 0)
-    data = pygbt.Dataset(X, z, max_bin=16)  # a level is searched in one go
+@pytest.mark.parametrize("name", [*COLUMN_CONFIGS, "interaction", "sampled", "monotone_quantile"])
+def test_no_wait_for_what_a_node_may_be_cut_on(cuda: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "SECONDS_UNHEARD", 1e9)
+    data = dataset("dense", name)
     module = devices.load_cuda()
-    for depth in (2, 6):
-        before = module.waits()
-        fit({"objective": "squared_error", "max_depth": depth, "colsample_bynode": 0.5}, data, "cuda", rounds=5)
-        assert module.waits() - before <= 5 * (2 * depth + 5)
+    before = module.waits()
+    fit(ALL_CONFIGS[name], data, "cuda", rounds=15)
+    assert module.waits() - before <= 4  # 1 + 2 + 4 + 8 rounds
+
+
+def test_draws_of_many_columns(cuda: str) -> None:
+    """More units than a block has threads, some of several features; weights that leave few to draw from."""
+    rng = np.random.default_rng(3)
+    X = rng.standard_normal((300, 410)).astype(np.float32)
+    y = X[:, 0] + X[:, 200] * X[:, 401] + 0.1 * rng.standard_normal(300)
+    groups = {f"g{i}": [f"f{j}" for j in range(7 * i, 7 * i + i % 5 + 2)] for i in range(20)}
+    data = pygbt.Dataset(X, y, max_bin=16, feature_names=[f"f{i}" for i in range(410)], feature_groups=groups)
+    weights = np.where(rng.random(410) < 0.5, 0.0, rng.random(410)).tolist()
+    for more in ({}, {"colsample_bytree": 0.6, "feature_weights": weights}, {"group_rates": {"g1": 0.5, "g7": 0.3}}):
+        for share in (0.003, 0.3, 0.97):
+            params = {"objective": "squared_error", "max_depth": 3, "colsample_bynode": share, "seed": 5, **more}
+            assert fit(params, data, "cuda").digest() == fit(params, data, "cpu").digest(), (more, share)
 
 
 @pytest.mark.parametrize("subsample", [1.0, 0.7])

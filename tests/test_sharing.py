@@ -51,6 +51,7 @@ def margins(run: Any, X: np.ndarray) -> np.ndarray:
 
 SHARINGS: dict[str, dict[str, Any]] = {
     "tree": {"share": "tree"},
+    "balanced trees": {"share": "tree", "balance": True, "colsample_bynode": 0.7},
     "none": {"share": "none"},
     "stem": {"share": "stem", "stem_depth": 2},
     "residual": {"share": "residual", "own_reg_lambda": 10.0},

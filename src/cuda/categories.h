@@ -20,7 +20,7 @@ struct OrderKernel {
     const auto set = static_cast<std::int32_t>(block() / search.most_features);
     if (set >= *search.n_sets) return;
     const FeatureId f = search.feature_of(set, static_cast<std::int32_t>(block() % search.most_features));
-    if (f < 0 || !search.features[f].categorical) return;
+    if (f < 0 || !search.features[f].categorical || !search.allows(set, f)) return;
     const Feature feature = search.features[f];
     const std::int64_t first = search.bin_of(set, feature);
     Cell* const cells = pool + first * search.width;

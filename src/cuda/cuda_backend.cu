@@ -58,7 +58,8 @@ CudaBackend::CudaBackend(int ordinal)
       quantiles_{Buffer<RankSearch>(device_), Buffer<std::int64_t>(device_), Buffer<std::int64_t>(device_)},
       ranking_{false, Buffer<std::int64_t>(device_), Buffer<float>(device_), Buffer<RankMix>(device_),
                Buffer<std::uint64_t>(device_)},
-      stop_(device_) {
+      stop_(device_),
+      node_columns_(device_) {
   task_columns_.tasks = Buffer<TaskLoss>(device_);
   for (Buffer<float>* column : {&task_columns_.labels, &task_columns_.soft, &task_columns_.trust,
                                 &task_columns_.temperature, &task_columns_.quantile_labels})
@@ -68,6 +69,7 @@ CudaBackend::CudaBackend(int ordinal)
   growth_.monotone = Buffer<std::int8_t>(device_);
   growth_.list_features = Buffer<FeatureId>(device_);
   growth_.list_heads = Buffer<FeatureList>(device_);
+  growth_.factors = Buffer<CellUnits>(device_);
   stop_.make_zero(1);
   arrivals_.make_zero(1);
 }

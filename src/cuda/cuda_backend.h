@@ -24,6 +24,7 @@
 #include "frontier.h"
 #include "math/order_key.h"
 #include "math/quantise.h"
+#include "node_columns.h"
 #include "pieces.h"
 #include "quantised.h"
 #include "runtime.h"
@@ -104,6 +105,9 @@ class CudaBackend final : public Backend {
     GrownOnDevice grown{};
     TreeRecords records;
     DrawnSums* totals = nullptr;
+    LeafMean* means = nullptr;  // [node] of quantiles with monotone bounds, and their ranges
+    Interval* mean_ranges = nullptr;
+    Buffer<CellUnits> factors;  // [width] of SplitRules
     Buffer<std::byte> memory, record_memory;
     Buffer<std::int8_t> monotone;
     Buffer<FeatureId> list_features;
@@ -171,6 +175,9 @@ class CudaBackend final : public Backend {
   static GrowthBounds bounds_of(const GrowLimits& limits, std::int64_t max_nodes);
   void make_growth(const TreeOrder& order);
   void send_lists(const std::vector<std::vector<FeatureId>>& lists);
+  void make_node_columns(const TreeOrder& order, std::int64_t n_sets);
+  void send_units(const std::vector<NodeDraws::Level>& levels);
+  const std::uint8_t* launch_node_columns(std::int64_t n_sets);
   void launch_levels(const TreeOrder& order);
   void launch_best_first(const TreeOrder& order, TreeRecordings& recordings);
   void launch_step(const TreeOrder& order, std::int64_t n_queries);
@@ -182,7 +189,8 @@ class CudaBackend final : public Backend {
   void launch_totals(const TreeArguments* tree, std::int32_t k, DrawnSums* out);
   template <class Then = Nothing>
   void launch_leaf_sums(const Pieces& leaves, std::int64_t most_leaves, Cell* out, const Then& then = {});
-  void launch_leaf_quantiles(const Pieces& leaves, std::int64_t most_leaves, std::int32_t k, double alpha, float* out);
+  void launch_leaf_quantiles(const Pieces& leaves, std::int64_t most_leaves, std::int32_t k, double alpha, bool raw,
+                             float* out);
   template <class Beside = Nothing>
   void launch_add_scores(const Pieces& leaves, std::int64_t most_leaves, const ScoredTree& tree,
                          const Beside& beside = {});
@@ -271,6 +279,7 @@ class CudaBackend final : public Backend {
   Ranking ranking_;
   Buffer<std::int32_t> stop_;  // [1] not 0: nothing that is queued happens
   Growth growth_;
+  NodeColumnMemory node_columns_;
 };
 
 template <class Kernel>

@@ -43,6 +43,7 @@ struct RunningKernel {
     if (f < 0) return;
     const Feature feature = search.features[f];
     if (query.sibling.cells != nullptr) subtract(query, feature);
+    if (!search.allows(query.set, f)) return;
     const std::int32_t n = search.n_steps(query.set, f);
     const std::uint16_t* const order = search.order + (feature.categorical ? search.bin_of(query.set, feature) : 0);
     const std::uint8_t* const category =
@@ -133,6 +134,11 @@ struct JudgeKernel {
   PYGBT_KERNEL void judge_all(std::int32_t set, std::int32_t number) const {
     const FeatureId f = search.feature_of(set, number);
     if (f < 0) return;
+    Candidate* const judged = search.judged + row_major(set, number, search.most_features);
+    if (!search.allows(set, f)) {
+      if (Team::rank() == 0) *judged = Candidate{};
+      return;
+    }
     const Feature feature = search.features[f];
     const std::int32_t n = search.n_steps(set, f);
     const NodeSet nodes = search.sets[set];
@@ -149,7 +155,7 @@ struct JudgeKernel {
         if (parts || (best.missing && missing_left == 0)) judge(nodes, first, f, step, missing_left != 0, best);
     }
     best = Team::first(best);
-    if (Team::rank() == 0) search.judged[std::int64_t{set} * search.most_features + number] = best;
+    if (Team::rank() == 0) *judged = best;
   }
 
   // A node whose cuts are judged, and what it is worth whole.

@@ -53,6 +53,7 @@ struct Frontier {
   GrowNode* nodes;  // [node]
   Cell* sums;  // [node][width]
   Interval* ranges;  // [node][width] of leaf values; nullptr without monotone constraints
+  std::uint32_t* paths;  // [node][n_path_words] features cut above, as bits
   Candidate* cuts;  // [node]
   Cell* left;  // [node][width] sums of the left child of its cut
   std::uint32_t* left_bins;  // [node][n_words]
@@ -81,6 +82,7 @@ struct Frontier {
   std::int64_t n_bins;
   std::int32_t width;
   std::int32_t n_words;  // of a set of bins
+  std::int32_t n_path_words;  // 0 without interaction constraints
   bool lists_by_depth;  // of features
   bool search_subtracts;  // the search makes the larger sibling's histogram, not a launch of its own
   PieceSize tile_size, histogram_size, leaf_size;

@@ -92,15 +92,23 @@ struct ChildrenKernel {
       tree.sums[at_right] = tree.sums[at] - tree.left[at];
       if (tree.ranges == nullptr) continue;
       const Interval range = tree.ranges[at];
-      part_interval(range, direction, value(tree.sums[at_left], k, range), value(tree.sums[at_right], k, range),
-                    tree.ranges[at_left], tree.ranges[at_right]);
+      part_interval(range, direction, value(tree.sums[at_left], k), value(tree.sums[at_right], k), tree.ranges[at_left],
+                    tree.ranges[at_right]);
+    }
+    PYGBT_ROLL
+    for (std::int32_t i = 0; i < tree.n_path_words; ++i) {
+      const std::int32_t feature = tree.cuts[id].feature;
+      const std::uint32_t path = tree.paths[row_major(id, i, tree.n_path_words)] |
+                                 (feature / 32 == i ? std::uint32_t{1} << (feature % 32) : 0u);
+      PYGBT_ROLL
+      for (const NodeId child : {parent.left, parent.left + 1})
+        tree.paths[row_major(child, i, tree.n_path_words)] = path;
     }
   }
 
-  PYGBT_KERNEL double value(const Cell& sum, std::int32_t k, const Interval& range) const {
-    const double w = leaf_weight(static_cast<double>(sum.g) * tree.g_units[k],
-                                 static_cast<double>(sum.h) * tree.h_units()[k], tree.leaf_rule);
-    return clamp(w, range.lower, range.upper);
+  PYGBT_KERNEL double value(const Cell& sum, std::int32_t k) const {
+    return leaf_weight(static_cast<double>(sum.g) * tree.g_units[k], static_cast<double>(sum.h) * tree.h_units()[k],
+                       tree.leaf_rule);
   }
 
   PYGBT_KERNEL Plan plan_of(NodeId parent) const {

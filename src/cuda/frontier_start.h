@@ -30,6 +30,7 @@ struct StartKernel {
   std::int64_t n_rows;
   std::uint64_t total_weight;
   double weight_unit, min_cat_weight;
+  const CellUnits* factors;  // [width] on the units of histograms, in the search alone; nullptr = 1
   bool wide, guessed;
 
   PYGBT_KERNEL void operator()() const {
@@ -84,7 +85,12 @@ struct StartKernel {
       if (tree.ranges != nullptr)
         tree.ranges[k] = {-std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()};
       hessian += static_cast<double>(drawn[k].h) * tree.h_units()[k];
+      if (factors == nullptr) continue;
+      tree.g_units[k] *= factors[k].g;
+      tree.h_units()[k] *= factors[k].h;
     }
+    PYGBT_ROLL
+    for (std::int32_t i = 0; i < tree.n_path_words; ++i) tree.paths[i] = 0;
     const double weight = static_cast<double>(drawn[0].weight) * weight_unit;
     *tree.min_category_hessian = weight > 0.0 ? min_cat_weight * hessian / weight : 0.0;
     GrowNode root;

@@ -71,6 +71,12 @@ struct AddLeafKernel {
   }
 };
 
+// A residual quantile as a leaf value, once bounds have made `value` of it. NaN as it is: processors differ in what they
+// make of it.
+PYGBT_KERNEL float learnt(float quantile, double value, double learning_rate) {
+  return quantile == quantile ? static_cast<float>(learning_rate * value) : quantile;
+}
+
 template <class Then>
 void CudaBackend::launch_leaf_sums(const Pieces& leaves, std::int64_t most_leaves, Cell* out, const Then& then) {
   device_.launch(blocks_for(leaf_piece_size(), most_leaves), device_.policy().n_threads,

@@ -76,6 +76,7 @@ struct RankKernel {
   std::int32_t k, width;
   std::uint64_t level;
   int shift;
+  bool raw;  // without the learning rate
 
   PYGBT_KERNEL void operator()() const {
     for (std::int64_t leaf = first_row(); leaf < *n_leaves; leaf += row_step()) {
@@ -89,9 +90,7 @@ struct RankKernel {
       for (int byte = 0; byte < kBytes; ++byte) count[byte] = 0;
       if (shift > 0) continue;
       const float quantile = totals[leaf] == 0 ? 0.0f : value_of_key(searches[leaf].prefix);
-      // NaN as it is: processors differ in what they make of it.
-      values[row_major(leaf, k, width)] =
-          quantile == quantile ? static_cast<float>(tree->learning_rate * static_cast<double>(quantile)) : quantile;
+      values[row_major(leaf, k, width)] = raw ? quantile : learnt(quantile, quantile, tree->learning_rate);
     }
   }
 };
@@ -118,9 +117,9 @@ void CudaBackend::leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out)
   sums.get(out.data(), out.size());
 }
 
-// Learning rate times the quantile of target number k of the tree, out [leaf][width].
+// The quantile of target number k of the tree, out [leaf][width]; if it is not to be raw, times the learning rate.
 void CudaBackend::launch_leaf_quantiles(const Pieces& leaves, std::int64_t most_leaves, std::int32_t k, double alpha,
-                                        float* out) {
+                                        bool raw, float* out) {
   const int n_threads = device_.policy().n_threads;
   const bool own = task_columns_.quantile_labels.size() > 0;
   quantiles_.searches.make(most_leaves);
@@ -145,19 +144,19 @@ void CudaBackend::launch_leaf_quantiles(const Pieces& leaves, std::int64_t most_
                    kBytes * sizeof(std::int64_t));
     launch_rows(most_leaves, RankKernel{leaves.n_items, quantiles_.counts.data(), quantiles_.searches.data(),
                                         quantiles_.totals.data(), out, tree_.data(), k, leaf_width(request_),
-                                        quantile_level(alpha), shift});
+                                        quantile_level(alpha), shift, raw});
   }
 }
 
 void CudaBackend::leaf_quantiles(std::span<const NodeId> leaves, std::int32_t target, double alpha,
                                  std::span<float> out) {
-  const TreeArguments arguments{request_.iteration, first_leaf_target(request_), 0, 1.0};
+  const TreeArguments arguments{request_.iteration, first_leaf_target(request_), 0, 0.0};
   tree_.put(std::span(&arguments, 1));
   const std::int32_t k = target - first_leaf_target(request_);
   const auto width = static_cast<std::size_t>(leaf_width(request_));
   Buffer<float> values(device_);
   values.make(leaves.size() * width);
-  launch_leaf_quantiles(leaf_pieces(leaves), static_cast<std::int64_t>(leaves.size()), k, alpha, values.data());
+  launch_leaf_quantiles(leaf_pieces(leaves), static_cast<std::int64_t>(leaves.size()), k, alpha, true, values.data());
   const std::vector<float> found = values.get();
   for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf)
     out[leaf] = found[leaf * width + static_cast<std::size_t>(k)];

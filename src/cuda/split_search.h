@@ -14,6 +14,7 @@
 #include "block.h"
 #include "device.h"
 #include "math/cut_search.h"
+#include "math/layout.h"
 #include "table.h"
 #include "tree/split.h"
 #include "tree_work.h"
@@ -75,6 +76,7 @@ struct Search {
   const std::int32_t* n_queries;
   const std::int32_t* n_sets;
   const FeatureList* lists;
+  const std::uint8_t* allowed;  // [set][feature] of its list, or nullptr = all (node_columns.h)
   const Feature* features;  // [feature]
   const std::int8_t* monotone;  // [feature] or nullptr
   const Cell* sums;  // [query][width]
@@ -108,6 +110,10 @@ struct Search {
     if (most_features == n_features && n_lists == 1) return i;
     const FeatureList& list = lists[sets[set].list];
     return i < list.n ? list.features[i] : -1;
+  }
+
+  PYGBT_KERNEL bool allows(std::int32_t set, FeatureId f) const {
+    return allowed == nullptr || allowed[row_major(set, f, n_features)] != 0;
   }
 
   PYGBT_KERNEL std::int64_t bin_of(std::int64_t item, const Feature& feature) const {

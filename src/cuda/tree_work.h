@@ -14,6 +14,7 @@ struct TreeArguments {
   std::int32_t first_target = 0;
   std::int32_t record = 0;  // where the finished tree goes
   double learning_rate = 0.0;
+  std::uint32_t number = 0;  // in the model: it keys the draws of columns
 };
 
 // Of the integers of one target of a tree's rows, weighted.

@@ -13,75 +13,17 @@
 #include <vector>
 
 #include "backend/scored_rows.h"
+#include "backend/split_rules.h"
+#include "backend/tree_order.h"
 #include "base/error.h"
 #include "base/types.h"
 #include "comm/communicator.h"
 #include "data/dataset.h"
-#include "math/grow_rules.h"
 #include "math/losses.h"
 #include "tree/binned_tree.h"
 #include "tree/split.h"
 
 namespace pygbt {
-
-// Units of the integers: real gradient = integer * g_unit, likewise h (weight unit included).
-struct CellUnits {
-  double g = 1.0;
-  double h = 1.0;
-};
-
-// What the search for a cut must obey; constant while a tree grows.
-struct SplitRules {
-  double reg_lambda = 1.0;
-  double reg_alpha = 0.0;
-  double max_delta_step = 0.0;         // 0 = unlimited
-  double min_child_weight = 1.0;       // per child: the largest hessian sum of any of the tree's targets
-  std::int64_t min_child_samples = 1;  // per child, rows
-  double min_split_gain = 0.0;
-  std::int32_t max_cat_to_onehot = 4;
-  std::int32_t max_cat_threshold = 64;
-  double cat_smooth = 10.0;
-  double cat_l2 = 10.0;
-  double min_category_hessian = 0.0;  // partition splits: categories with less (all targets) go with the missing rows
-  std::vector<std::int8_t> monotone;  // [feature] -1, 0, +1; empty = none
-  std::vector<CellUnits> target_factors;  // [width] on gradients and hessians in the search alone; empty = 1
-
-  // Units that the search reads.
-  CellUnits units_of(std::size_t target, const CellUnits& units) const {
-    if (target_factors.empty()) return units;
-    return {units.g * target_factors[target].g, units.h * target_factors[target].h};
-  }
-  std::int8_t monotone_of(FeatureId f) const {
-    return monotone.empty() ? std::int8_t{0} : monotone[static_cast<std::size_t>(f)];
-  }
-  bool counts_needed() const { return min_child_samples > 1; }
-};
-
-// One tree to grow: targets [first_target, first_target + width) of the objective, and the rows it sees.
-struct TreeRequest {
-  std::int32_t first_target = 0;
-  std::int32_t width = 1;
-  // Targets of the leaves, where cuts are searched on sketches of them (Backend::sketch); else the same.
-  std::int32_t first_leaf_target = 0;
-  std::int32_t leaf_width = 0;  // 0 = width
-  std::uint64_t seed = 0;
-  std::uint32_t iteration = 0;
-  double subsample = 1.0;  // share of rows drawn by hash of the global row (Draw::kRow)
-  bool wide = false;  // quantise to 31 bits instead of 15 / 16: heavy tails (see math/quantise.h)
-  bool count_rows = false;  // histograms count rows too (min_child_samples > 1)
-  std::int64_t max_nodes = 0;  // the tree will not have more; 0 = no bound
-  // So many trees follow, one each of the next targets, on the same gradients and rows: a backend may build the
-  // histograms of their roots on the way. A hint: trees that come otherwise are as right.
-  std::int32_t trees_after = 0;
-};
-
-// The targets that leaf values are of.
-inline std::int32_t leaf_width(const TreeRequest& request) {
-  return request.leaf_width > 0 ? request.leaf_width : request.width;
-}
-inline std::int32_t first_leaf_target(const TreeRequest& request) {
-  return request.leaf_width > 0 ? request.first_leaf_target : request.first_target;
-}
 
 struct RootStats {
   std::vector<Cell> sums;  // [width]
@@ -137,33 +79,6 @@ struct LossTotals {  // for the choice of narrow or wide quantisation; order-fre
   double spread_g = 0.0;  // weighted mean of |g| - |mean of g|: at most the mean deviation of g from its mean
   double mean_h = 0.0;
   double mean_g = 0.0;  // weighted mean of |g|
-};
-
-// Trees that a backend may grow by itself, without the grow loop in between.
-struct TreeKind {
-  GrowLimits limits;
-  std::int64_t max_nodes = 0;  // 0 = no bound
-  std::int32_t width = 1;
-  bool count_rows = false;
-};
-
-// One of them.
-struct TreeOrder {
-  TreeRequest request;
-  bool guessed =
-      false;  // request.wide is a guess: it must be what totals() and narrow_is_enough() say of the gradients
-  SplitRules rules;  // but min_category_hessian: min_cat_weight times the mean hessian of the tree's rows
-  GrowLimits limits;
-  double min_cat_weight = 0.0;
-  double learning_rate = 0.0;
-  std::vector<double> quantile_levels;  // [width], or empty: leaf values by gradient sums
-  std::vector<std::vector<FeatureId>> features;  // [depth] ascending, or one list for all depths
-};
-
-struct OrderedTree {
-  BinnedTree tree;  // without covers
-  std::vector<Cell> leaf_sums;  // [leaf][width]
-  std::vector<CellUnits> leaf_units;  // [width]
 };
 
 class Backend {

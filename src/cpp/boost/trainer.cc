@@ -89,13 +89,18 @@ Trainer::Trainer(Params params, std::vector<TaskLoss> tasks, const Sharing& shar
   train_.data = data_;
   train_.device = backend_->training_rows();
   grower_ = std::make_unique<Grower>(params_, *data_->cuts);
-  const std::vector<double> levels = quantile_levels(plan_[0]);
-  const bool mixed = std::any_of(levels.begin(), levels.end(), [](double level) { return level < 0.0; });
-  queues_ =
-      !mixed && loss_.objective != Objective::kTasks && grower_->orders(*backend_, plan_[0].width, !levels.empty());
   guessed_wide_.assign(plan_.size(), 0);
   if (loss_.objective == Objective::kTasks) prepare_sharing(init);
   if (params_.leaf_solve == LeafSolve::kFull) prepare_full_leaves();
+  queues_ = queues();
+}
+
+// Whether the backend grows the trees by itself: all are alike, and nothing comes between gradients and leaves.
+bool Trainer::queues() const {
+  const bool alike = std::all_of(plan_.begin(), plan_.end(), [&](const TreePlan& plan) {
+    return plan.width == plan_[0].width && !plan.own && !plan.stem;
+  });
+  return alike && sharing_.sketch == 0 && grower_->orders(*backend_, plan_[0].width);
 }
 
 void Trainer::prepare_full_leaves() {
@@ -111,7 +116,6 @@ void Trainer::prepare_full_leaves() {
   leaf_solver_ = std::make_unique<FullSoftmaxLeaves>(tasks[0], target_columns_.view(*data_), *data_, params_.reg_lambda,
                                                      params_.n_threads);
   grower_->set_leaf_solver(leaf_solver_.get());
-  queues_ = false;
 }
 
 // Base score or base margin, then every tree in order, in float32: what n iterations in one run leave behind.
@@ -230,6 +234,7 @@ std::vector<BinnedTree> Trainer::grow_queued(const std::vector<Order>& orders, G
       TreeRequest request = request_of(order);
       request.wide = guessed ? guessed_wide_[static_cast<std::size_t>(order.number)] != 0
                              : params_.histogram_precision == HistogramPrecision::kWide;
+      if (loss_.objective == Objective::kTasks) prepare_tree(order, request);
       TreeOrder queued =
           grower_->order(request, tree_number(order), order.learning_rate, quantile_levels(plan_of(order)));
       queued.guessed = guessed;

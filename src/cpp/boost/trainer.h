@@ -101,6 +101,7 @@ class Trainer {
   BinnedTree grow(const Order& order);
   template <class Gradients>
   std::vector<BinnedTree> grow_queued(const std::vector<Order>& orders, Gradients&& gradients);
+  bool queues() const;
 
   Params params_;
   DatasetPtr data_;

@@ -6,8 +6,7 @@
 #include <map>
 
 #include "base/error.h"
-#include "base/rng.h"
-#include "math/explog.h"
+#include "math/column_draw.h"
 
 namespace pygbt {
 
@@ -39,6 +38,10 @@ ColumnSampler::ColumnSampler(const Params& params, std::int32_t n_features)
       rated_groups_.push_back(std::move(group));
     }
   }
+  unit_of_.resize(n);
+  for (std::size_t unit = 0; unit < unit_features_.size(); ++unit)
+    for (const FeatureId f : unit_features_[unit])
+      unit_of_[static_cast<std::size_t>(f)] = static_cast<std::int32_t>(unit);
   if (!params.feature_weights.empty()) {
     for (const auto& features : unit_features_) {
       double weight = 0.0;
@@ -48,27 +51,30 @@ ColumnSampler::ColumnSampler(const Params& params, std::int32_t n_features)
   }
 }
 
-// round(rate * n) units without replacement, at least one: the smallest of -log(u) / weight (exponential clocks), which
-// draws in proportion to the weights; units of weight 0 come last.
-std::vector<std::int32_t> ColumnSampler::draw(const std::vector<std::int32_t>& units, double rate,
-                                              std::uint32_t purpose, std::uint32_t sub) const {
-  if (rate >= 1.0 || units.size() <= 1) return units;
+// round(rate * n), at least one; of units that have a weight, as long as there are any.
+std::size_t ColumnSampler::n_drawn(const std::vector<std::int32_t>& units, double rate) const {
+  if (rate >= 1.0 || units.size() <= 1) return units.size();
   const auto wanted = static_cast<std::size_t>(std::max(1.0, std::nearbyint(rate * static_cast<double>(units.size()))));
+  if (unit_weight_.empty()) return wanted;
+  const auto weighted = static_cast<std::size_t>(std::count_if(units.begin(), units.end(), [&](std::int32_t unit) {
+    return unit_weight_[static_cast<std::size_t>(unit)] > 0.0;
+  }));
+  return std::min(wanted, std::max<std::size_t>(weighted, 1));
+}
+
+// The units whose clocks come first, ascending.
+std::vector<std::int32_t> ColumnSampler::draw(const std::vector<std::int32_t>& units, double rate, Draw purpose,
+                                              std::uint32_t sub) const {
+  const std::size_t n = n_drawn(units, rate);
+  if (n == units.size()) return units;
+  const double* const weights = unit_weight_.empty() ? nullptr : unit_weight_.data();
   std::vector<std::pair<double, std::int32_t>> clocks;
-  for (const std::int32_t unit : units) {
-    const std::uint32_t bits =
-        random_bits(seed_, static_cast<Draw>(purpose), tree_, static_cast<std::uint64_t>(unit), sub);
-    double clock = static_cast<double>(bits);
-    if (!unit_weight_.empty()) {
-      const double weight = unit_weight_[static_cast<std::size_t>(unit)];
-      clock = weight > 0.0 ? -log_f64((static_cast<double>(bits) + 1.0) * 0x1p-32) / weight : 1e300;
-    }
-    clocks.emplace_back(clock, unit);
-  }
-  std::sort(clocks.begin(), clocks.end());
+  for (const std::int32_t unit : units)
+    clocks.emplace_back(column_clock(seed_, purpose, tree_, unit, sub, weights), unit);
+  const auto end = clocks.begin() + static_cast<std::ptrdiff_t>(n);
+  std::nth_element(clocks.begin(), end, clocks.end());
   std::vector<std::int32_t> drawn;
-  for (std::size_t i = 0; i < wanted; ++i)
-    if (clocks[i].first < 1e300 || drawn.empty()) drawn.push_back(clocks[i].second);
+  for (auto clock = clocks.begin(); clock != end; ++clock) drawn.push_back(clock->second);
   std::sort(drawn.begin(), drawn.end());
   return drawn;
 }
@@ -86,27 +92,34 @@ std::vector<FeatureId> ColumnSampler::features_of(const std::vector<std::int32_t
 void ColumnSampler::begin_tree(std::uint32_t tree) {
   tree_ = tree;
   level_ = -1;
-  tree_units_ = draw(common_units_, by_tree_, static_cast<std::uint32_t>(Draw::kColumnTree), 0);
+  tree_units_ = draw(common_units_, by_tree_, Draw::kColumnTree, 0);
   for (std::size_t g = 0; g < rated_groups_.size(); ++g) {
     const RatedGroup& group = rated_groups_[g];
     if (group.rate == 0.0) continue;
-    const auto drawn =
-        draw(group.units, group.rate, static_cast<std::uint32_t>(Draw::kColumnTree), static_cast<std::uint32_t>(g + 1));
+    const auto drawn = draw(group.units, group.rate, Draw::kColumnTree, static_cast<std::uint32_t>(g + 1));
     tree_units_.insert(tree_units_.end(), drawn.begin(), drawn.end());
   }
   std::sort(tree_units_.begin(), tree_units_.end());
 }
 
-const std::vector<FeatureId>& ColumnSampler::for_node(std::int32_t depth, NodeId node) {
+const std::vector<FeatureId>& ColumnSampler::of_level(std::int32_t depth) {
   if (depth != level_) {
     level_ = depth;
-    level_units_ =
-        draw(tree_units_, by_level_, static_cast<std::uint32_t>(Draw::kColumnLevel), static_cast<std::uint32_t>(depth));
+    level_units_ = draw(tree_units_, by_level_, Draw::kColumnLevel, static_cast<std::uint32_t>(depth));
     level_features_ = features_of(level_units_);
   }
+  return level_features_;
+}
+
+NodeDraws::Level ColumnSampler::units_of_level(std::int32_t depth) {
+  of_level(depth);
+  return {level_units_, static_cast<std::int32_t>(n_drawn(level_units_, by_node_))};
+}
+
+const std::vector<FeatureId>& ColumnSampler::for_node(std::int32_t depth, NodeId node) {
+  of_level(depth);
   if (by_node_ >= 1.0) return level_features_;
-  node_features_ = features_of(
-      draw(level_units_, by_node_, static_cast<std::uint32_t>(Draw::kColumnNode), static_cast<std::uint32_t>(node)));
+  node_features_ = features_of(draw(level_units_, by_node_, Draw::kColumnNode, static_cast<std::uint32_t>(node)));
   return node_features_;
 }
 

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "backend/tree_order.h"
+#include "base/rng.h"
 #include "base/types.h"
 #include "params/params.h"
 
@@ -19,17 +21,24 @@ class ColumnSampler {
   void begin_tree(std::uint32_t tree);
   // Features of a node, ascending; constraints of its path come on top (see InteractionSets).
   const std::vector<FeatureId>& for_node(std::int32_t depth, NodeId node);
+  // Those that the nodes of a level draw theirs from, and the units they draw.
+  const std::vector<FeatureId>& of_level(std::int32_t depth);
+  NodeDraws::Level units_of_level(std::int32_t depth);
   bool samples_nodes() const { return by_node_ < 1.0; }
   bool samples_levels() const { return by_level_ < 1.0; }
+  const std::vector<std::int32_t>& unit_of() const { return unit_of_; }  // [feature]
+  const std::vector<double>& unit_weight() const { return unit_weight_; }  // [unit], empty = equal
 
  private:
-  std::vector<std::int32_t> draw(const std::vector<std::int32_t>& units, double rate, std::uint32_t purpose,
+  std::size_t n_drawn(const std::vector<std::int32_t>& units, double rate) const;
+  std::vector<std::int32_t> draw(const std::vector<std::int32_t>& units, double rate, Draw purpose,
                                  std::uint32_t sub) const;
   std::vector<FeatureId> features_of(const std::vector<std::int32_t>& units) const;
 
   std::uint64_t seed_;
   double by_tree_, by_level_, by_node_;
   std::vector<std::vector<FeatureId>> unit_features_;  // [unit]
+  std::vector<std::int32_t> unit_of_;                  // [feature]
   std::vector<double> unit_weight_;                    // [unit], empty = equal
   // Groups drawn at their own rate: their columns are units of their own, kept apart from the common draw.
   struct RatedGroup {

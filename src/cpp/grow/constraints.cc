@@ -46,10 +46,8 @@ void child_bounds(const ValueBounds& node, int direction, std::span<const double
   right = node;
   if (direction == 0) return;
   for (std::size_t k = 0; k < left_weight.size(); ++k) {
-    const Interval range{node.lower[k], node.upper[k]};
     Interval below, above;
-    part_interval(range, direction, clamp(left_weight[k], range.lower, range.upper),
-                  clamp(right_weight[k], range.lower, range.upper), below, above);
+    part_interval({node.lower[k], node.upper[k]}, direction, left_weight[k], right_weight[k], below, above);
     left.lower[k] = below.lower;
     left.upper[k] = below.upper;
     right.lower[k] = above.lower;
@@ -59,31 +57,27 @@ void child_bounds(const ValueBounds& node, int direction, std::span<const double
 
 void enforce_monotone(const BinnedTree& tree, std::span<const std::int8_t> monotone, std::span<double> leaf_values) {
   const std::size_t n = tree.nodes.size();
-  // Mean value below each node, weighted by its leaves (children follow their parent).
-  std::vector<double> mean(n, 0.0), leaves(n, 1.0);
+  std::vector<LeafMean> below(n);  // children follow their parent
   for (std::size_t i = n; i-- > 0;) {
-    const BinnedNode& node = tree.nodes[i];
-    if (node.left < 0) {
-      mean[i] = leaf_values[static_cast<std::size_t>(~node.left)];
-      continue;
-    }
-    const auto left = static_cast<std::size_t>(node.left);
-    leaves[i] = leaves[left] + leaves[left + 1];
-    mean[i] = (mean[left] * leaves[left] + mean[left + 1] * leaves[left + 1]) / leaves[i];
+    const std::int32_t left = tree.nodes[i].left;
+    if (left < 0)
+      below[i].mean = leaf_values[static_cast<std::size_t>(~left)];
+    else
+      below[i] = mean_of(below[static_cast<std::size_t>(left)], below[static_cast<std::size_t>(left) + 1]);
   }
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  std::vector<ValueBounds> bounds(n);
-  bounds[0] = {{-kInfinity}, {kInfinity}};
+  std::vector<Interval> ranges(n);
+  ranges[0] = {-kInfinity, kInfinity};
   for (std::size_t i = 0; i < n; ++i) {
     const BinnedNode& node = tree.nodes[i];
     if (node.left < 0) {
       double& value = leaf_values[static_cast<std::size_t>(~node.left)];
-      value = clamp(value, bounds[i].lower[0], bounds[i].upper[0]);
+      value = within(value, ranges[i]);
       continue;
     }
     const auto left = static_cast<std::size_t>(node.left);
-    child_bounds(bounds[i], monotone[static_cast<std::size_t>(node.feature)], {&mean[left], 1}, {&mean[left + 1], 1},
-                 bounds[left], bounds[left + 1]);
+    part_interval(ranges[i], monotone[static_cast<std::size_t>(node.feature)], below[left].mean, below[left + 1].mean,
+                  ranges[left], ranges[left + 1]);
   }
 }
 

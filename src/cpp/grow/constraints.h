@@ -20,6 +20,7 @@ class InteractionSets {
  public:
   InteractionSets(const std::vector<std::vector<std::int32_t>>& sets, std::int32_t n_features);
   bool active() const { return active_; }
+  const std::vector<std::vector<char>>& members() const { return member_; }  // [set][feature]
   // Keeps of `features` (ascending) what `path` (any order) allows.
   std::vector<FeatureId> allowed(const std::vector<FeatureId>& features, const std::vector<FeatureId>& path) const;
 

@@ -51,6 +51,7 @@ GrowLimits limits_of(const Params& params) {
   limits.max_leaves = params.max_leaves;
   limits.min_child_samples = params.min_child_samples;
   limits.min_child_weight = params.min_child_weight;
+  limits.looks_ahead = params.colsample_bynode >= 1.0;
   return limits;
 }
 
@@ -152,7 +153,7 @@ std::vector<NodeId> Grower::choose(std::vector<NodeId>& candidates) const {
 
 // Leaves of the frontier to expand beside the one that is adopted now.
 std::vector<NodeId> Grower::look_ahead(const std::vector<NodeId>& frontier) const {
-  if (limits_.order != GrowOrder::kBestFirst || columns_.samples_nodes()) return {};  // draws know their node
+  if (limits_.order != GrowOrder::kBestFirst) return {};
   std::vector<NodeId> bare;
   for (const NodeId id : frontier)
     if (!node(id).expanded()) bare.push_back(id);
@@ -396,11 +397,9 @@ void Grower::add_covers(BinnedTree& tree, std::span<const Cell> leaf_sums, std::
   }
 }
 
-// Draws of columns by node and interaction sets need the loop between a node and its children; so do monotone bounds on
-// values that are quantiles.
-bool Grower::orders(const Backend& backend, std::int32_t width, bool quantile_leaves) const {
-  if (columns_.samples_nodes() || interactions_.active()) return false;
-  if (quantile_leaves && !rules_.monotone.empty()) return false;
+// What changes the cuts that a search has found, or where it begins, needs the loop between a node and its children.
+bool Grower::orders(const Backend& backend, std::int32_t width) const {
+  if (stem_ != nullptr || witness_ != nullptr || feature_penalty_ > 0.0 || leaf_solver_ != nullptr) return false;
   return backend.grows_trees({limits_, max_nodes(params_), width, rules_.counts_needed()});
 }
 
@@ -419,7 +418,14 @@ TreeOrder Grower::order(const TreeRequest& request, std::uint32_t tree_number, d
   const std::int32_t deepest =
       limits_.max_depth > 0 ? limits_.max_depth : static_cast<std::int32_t>(limits_.max_leaves);
   const std::int32_t n_lists = columns_.samples_levels() ? std::max(deepest, 1) : 1;
-  for (std::int32_t depth = 0; depth < n_lists; ++depth) order.features.push_back(columns_.for_node(depth, 0));
+  order.draws.tree = tree_number;
+  order.draws.unit_of = columns_.unit_of();
+  order.draws.weights = columns_.unit_weight();
+  order.interactions = interactions_.members();
+  for (std::int32_t depth = 0; depth < n_lists; ++depth) {
+    order.features.push_back(columns_.of_level(depth));
+    if (columns_.samples_nodes()) order.draws.levels.push_back(columns_.units_of_level(depth));
+  }
   return order;
 }
 

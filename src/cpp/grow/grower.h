@@ -78,7 +78,7 @@ class Grower {
   Stem stem() const;  // the cuts of the tree grown last
 
   // The same as an order for a backend that grows whole trees by itself; nothing where it does not.
-  bool orders(const Backend& backend, std::int32_t width, bool quantile_leaves) const;
+  bool orders(const Backend& backend, std::int32_t width) const;
   TreeOrder order(const TreeRequest& request, std::uint32_t tree_number, double learning_rate,
                   std::span<const double> quantile_levels);
   // The tree of a backend that has grown it.

@@ -7,6 +7,7 @@
 
 #include "base/host_device.h"
 #include "base/types.h"
+#include "math/gain.h"
 
 namespace pygbt {
 
@@ -22,6 +23,7 @@ struct GrowLimits {
   std::int64_t max_leaves = 0;  // 0 = none
   std::int64_t min_child_samples = 1;
   double min_child_weight = 0.0;
+  bool looks_ahead = true;  // not where a node draws its columns: the draw depends on which leaf is cut when
 
   PYGBT_HD bool deepest(std::int32_t depth) const { return max_depth > 0 && depth >= max_depth; }
   // Leaves that may still come on top of n_leaves.
@@ -53,6 +55,7 @@ inline constexpr std::int32_t kLeavesAhead = 8;
 // Leaves to expand beside the one that is cut now: of the others n_bare have no children yet, n_expanded have.
 PYGBT_HD std::int64_t leaves_ahead(const GrowLimits& limits, std::int64_t n_leaves, std::int64_t n_expanded,
                                    std::int64_t n_bare) {
+  if (!limits.looks_ahead) return 0;
   std::int64_t most = kLeavesAhead - 1 - n_expanded;
   if (limits.budget(n_leaves) - 1 < most) most = limits.budget(n_leaves) - 1;
   return most < 0 ? 0 : most < n_bare ? most : n_bare;
@@ -64,17 +67,29 @@ struct Interval {
   double upper = 0.0;
 };
 
+PYGBT_HD double within(double value, const Interval& range) { return clamp(value, range.lower, range.upper); }
+
 // Ranges of the children of a node cut on a feature with direction +1 / -1 (0: inherited). The children's own values,
-// which lie within the node's range, are kept apart by their midpoint: every leaf on one side stays on its side of it.
+// within the node's range, are kept apart by their midpoint: every leaf on one side stays on its side of it.
 PYGBT_HD void part_interval(const Interval& node, int direction, double left_value, double right_value, Interval& left,
                             Interval& right) {
   left = right = node;
   if (direction == 0) return;
-  const double middle = 0.5 * left_value + 0.5 * right_value;
+  const double middle = 0.5 * within(left_value, node) + 0.5 * within(right_value, node);
   Interval& below = direction > 0 ? left : right;
   Interval& above = direction > 0 ? right : left;
   below.upper = middle < below.upper ? middle : below.upper;
   above.lower = above.lower < middle ? middle : above.lower;
+}
+
+// Mean of the leaf values below a node, and how many there are; of a node from its children's.
+struct LeafMean {
+  double mean = 0.0;
+  double n_leaves = 1.0;
+};
+PYGBT_HD LeafMean mean_of(const LeafMean& left, const LeafMean& right) {
+  const double n = left.n_leaves + right.n_leaves;
+  return {(left.mean * left.n_leaves + right.mean * right.n_leaves) / n, n};
 }
 
 }  // namespace pygbt
