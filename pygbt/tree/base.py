@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from .. import _core
 from ..columns import read_table
 from ..data import Dataset
 from ..estimator_files import FileParts, SavedEstimator
+from ..late_bar import LateBar
 from ..schema import Schema
 from .decision_tree import DecisionTree
 from .drawing import draw, to_svg
@@ -61,13 +63,30 @@ def check_exposure(exposure: Any) -> Floats | None:
 
 
 class TreeEstimator(SavedEstimator, TableEstimator):
-    """Base of the estimators of one tree. A subclass has `categorical_features` and `n_jobs` among its parameters, and
-    defines `_grow`.
+    """Base of the estimators of one tree. A subclass has `categorical_features`, `n_jobs` and `verbose` among its
+    parameters, and defines `_grow`.
     """
 
     tree_: DecisionTree
     categorical_features: Any
     n_jobs: int | None
+    verbose: int
+
+    def _told(self, n_rows: int, grow: Callable[[Callable[[int], None]], Any]) -> Any:
+        """What `grow` returns, which tells how many rows have come to a leaf: a bar shows it where that is wanted."""
+        bar = LateBar(n_rows, bool(self.verbose), type(self).__name__)
+        told = 0
+
+        def tell(done: int) -> None:
+            nonlocal told
+            done = min(done, n_rows)  # a case in parts comes to several leaves
+            bar.advance(done - told)
+            told = done
+
+        try:
+            return grow(tell)
+        finally:
+            bar.finish()
 
     def _grow(self, table: Any, response: Any) -> Any:
         """The `_core.DecisionTree` of a `_core.CodedTable` and a `_core.Response`."""

@@ -136,6 +136,8 @@ class C45Classifier(TreeClassifier):
         Nominal columns. "auto": those that a data frame holds as categories or text.
     n_jobs : int or None, default None
         Threads; None and -1 are all. The tree is the same for any number.
+    verbose : int, default 0
+        Above 0: a progress bar on whatever takes longer than two seconds.
 
     Attributes
     ----------
@@ -181,6 +183,7 @@ class C45Classifier(TreeClassifier):
         min_gap: float = 1e-5,
         categorical_features: Any = "auto",
         n_jobs: int | None = None,
+        verbose: int = 0,
     ) -> None:
         self.confidence = confidence
         self.min_obj = min_obj
@@ -193,6 +196,7 @@ class C45Classifier(TreeClassifier):
         self.min_gap = min_gap
         self.categorical_features = categorical_features
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
     def _settings(self) -> dict[str, Any]:
         exact = _choice(self.ebp, "ebp", ("c45", "exact")) == "exact"
@@ -211,7 +215,8 @@ class C45Classifier(TreeClassifier):
         }
 
     def _grow(self, table: Any, response: Any) -> Any:
-        return _core.grow_c45(table, response, self._settings())
+        settings = self._settings()
+        return self._told(table.n_rows, lambda tell: _core.grow_c45(table, response, settings, tell))
 
     def _again(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
         """The training table and response as `fit` had them."""

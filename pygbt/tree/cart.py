@@ -60,6 +60,8 @@ min_split : float, default=20
         Categorical columns; "auto" takes the columns of a categorical type of a data frame.
     n_jobs : int, optional
         Threads; None: all. The tree is the same, bit for bit, for any number.
+    verbose : int, default 0
+        Above 0: a progress bar on whatever takes longer than two seconds.
 """
 
 _ATTRIBUTES = """\
@@ -116,6 +118,10 @@ class _Cart(TreeEstimator):
     threshold: Any
 
     _criteria: Sequence[str] = ()
+
+    def _grow_cart(self, table: Any, response: Any, options: dict[str, Any]) -> Any:
+        n_threads = threads(self.n_jobs)
+        return self._told(table.n_rows, lambda tell: _core.grow_cart(table, response, options, n_threads, tell))
 
     def _options(self, n_features: int) -> dict[str, Any]:
         """Checked options of `_core.grow_cart`."""
@@ -196,6 +202,7 @@ class CARTClassifier(TreeClassifier, _Cart):
         threshold: str = "midpoint",
         categorical_features: Any = "auto",
         n_jobs: int | None = None,
+        verbose: int = 0,
     ) -> None:
         self.criterion = criterion
         self.min_split = min_split
@@ -217,6 +224,7 @@ class CARTClassifier(TreeClassifier, _Cart):
         self.threshold = threshold
         self.categorical_features = categorical_features
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
     def _response(self, y: Any, weight: Floats | None) -> Any:
         if self.class_weight is not None:
@@ -268,7 +276,7 @@ class CARTClassifier(TreeClassifier, _Cart):
             altered = factor * cost / (priors * cost).sum()
         options["class_factor"] = factor.tolist()
         options["split_factor"] = altered.tolist()
-        return _core.grow_cart(table, response, options, threads(self.n_jobs))
+        return self._grow_cart(table, response, options)
 
 
 class CARTRegressor(TreeRegressor, _Cart):
@@ -312,6 +320,7 @@ class CARTRegressor(TreeRegressor, _Cart):
         threshold: str = "midpoint",
         categorical_features: Any = "auto",
         n_jobs: int | None = None,
+        verbose: int = 0,
     ) -> None:
         self.criterion = criterion
         self.min_split = min_split
@@ -331,6 +340,7 @@ class CARTRegressor(TreeRegressor, _Cart):
         self.threshold = threshold
         self.categorical_features = categorical_features
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -382,4 +392,4 @@ class CARTRegressor(TreeRegressor, _Cart):
     def _grow(self, table: Any, response: Any, class_factor: Floats | None = None) -> Any:
         options = self._options(table.n_features)
         options["shrink"] = _number("shrink", self.shrink, 0)
-        return _core.grow_cart(table, response, options, threads(self.n_jobs))
+        return self._grow_cart(table, response, options)

@@ -32,6 +32,8 @@ class ID3Classifier(TreeClassifier):
         (as exclusive or needs).
     n_jobs : int or None, default None
         Threads; None and -1 are all. The tree is the same for any number.
+    verbose : int, default 0
+        Above 0: a progress bar on whatever takes longer than two seconds.
 
     Attributes
     ----------
@@ -62,9 +64,10 @@ class ID3Classifier(TreeClassifier):
     J. R. Quinlan, Induction of decision trees, Machine Learning 1, 1986.
     """
 
-    def __init__(self, *, min_gain: float = 0.0, n_jobs: int | None = None) -> None:
+    def __init__(self, *, min_gain: float = 0.0, n_jobs: int | None = None, verbose: int = 0) -> None:
         self.min_gain = min_gain
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
     @property
     def categorical_features(self) -> list[int]:
@@ -72,17 +75,14 @@ class ID3Classifier(TreeClassifier):
         return list(range(self.n_features_in_))
 
     def _grow(self, table: Any, response: Any) -> Any:
-        return _core.grow_c45(
-            table,
-            response,
-            {
-                "criterion": "gain",
-                "min_gain": _number(self.min_gain, "min_gain", 0, math.inf),
-                "min_obj": 0.0,
-                "penalty": False,
-                "prune": False,
-                "raise": False,
-                "collapse": False,
-                "n_threads": threads(self.n_jobs),
-            },
-        )
+        settings = {
+            "criterion": "gain",
+            "min_gain": _number(self.min_gain, "min_gain", 0, math.inf),
+            "min_obj": 0.0,
+            "penalty": False,
+            "prune": False,
+            "raise": False,
+            "collapse": False,
+            "n_threads": threads(self.n_jobs),
+        }
+        return self._told(table.n_rows, lambda tell: _core.grow_c45(table, response, settings, tell))

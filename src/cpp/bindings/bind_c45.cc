@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "bindings/arrays.h"
+#include "bindings/told.h"
 #include "c45/grow.h"
 #include "c45/split_report.h"
 #include "math/added_errors.h"
@@ -96,12 +97,14 @@ py::dict report_dict(const SplitReport& report) {
 void bind_c45(py::module_& module) {
   module.def(
       "grow_c45",
-      [](const CodedTable& table, const Response& response, const py::dict& settings) {
+      [](const CodedTable& table, const Response& response, const py::dict& settings, const py::object& tell) {
         const C45Settings read = read_settings(settings);
-        const py::gil_scoped_release release;
-        return std::make_shared<DecisionTree>(grow_c45(table, response, read));
+        return bindings::told(tell, [&](Progress& progress) {
+          return std::make_shared<DecisionTree>(grow_c45(table, response, read, progress));
+        });
       },
-      py::arg("table"), py::arg("response"), py::arg("settings"), "A tree of C4.5 or ID3: c45/settings.h.");
+      py::arg("table"), py::arg("response"), py::arg("settings"), py::arg("tell") = py::none(),
+      "A tree of C4.5 or ID3: c45/settings.h. tell: called with the number of cases that have come to a leaf.");
   module.def(
       "report_c45_split",
       [](const CodedTable& table, const Response& response, const py::dict& settings, const DecisionTree& tree,

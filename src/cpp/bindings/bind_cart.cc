@@ -13,6 +13,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/cart_options.h"
+#include "bindings/told.h"
 #include "cart/grow_cart.h"
 #include "ensemble/bootstrap.h"
 #include "ensemble/forest.h"
@@ -24,13 +25,17 @@ void bind_cart(py::module_& module) {
   using namespace pygbt;
   module.def(
       "grow_cart",
-      [](const CodedTable& table, const Response& response, const py::dict& options, int n_threads) {
+      [](const CodedTable& table, const Response& response, const py::dict& options, int n_threads,
+         const py::object& tell) {
         const CartOptions read = bindings::cart_options(options);
-        const py::gil_scoped_release release;
-        return std::make_shared<DecisionTree>(grow_cart(table, response, read, n_threads));
+        return bindings::told(tell, [&](Progress& progress) {
+          return std::make_shared<DecisionTree>(grow_cart(table, response, read, n_threads, progress));
+        });
       },
-      py::arg("table"), py::arg("response"), py::arg("options"), py::arg("n_threads") = 0,
-      "A tree with its statistics, surrogates and competitors; options as in cart/cart_options.h.");
+      py::arg("table"), py::arg("response"), py::arg("options"), py::arg("n_threads") = 0, py::arg("tell") = py::none(),
+      "A tree with its statistics, surrogates and competitors; options as in cart/cart_options.h. tell: called with "
+      "the "
+      "number of cases that have come to a leaf.");
 
   module.def(
       "row_hashes",

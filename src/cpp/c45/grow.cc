@@ -31,8 +31,12 @@ struct TopNode {
 
 class Grower {
  public:
-  Grower(const C45Problem& problem, int n_threads)
-      : problem_(problem), pruning_(problem), counts_(static_cast<std::size_t>(n_threads)), divide_(counts_.size()) {}
+  Grower(const C45Problem& problem, int n_threads, Progress& progress)
+      : problem_(problem),
+        pruning_(problem),
+        progress_(progress),
+        counts_(static_cast<std::size_t>(n_threads)),
+        divide_(counts_.size()) {}
 
   GrownNode run(std::span<Case> cases) {
     GrownNode root;
@@ -79,6 +83,13 @@ class Grower {
     return true;
   }
 
+  // A leaf, as far as growth goes. Returns its training errors.
+  std::int64_t end(GrownNode& node, std::span<const Case> cases) const {
+    pruning_.estimate_leaf(node);
+    progress_.advance(static_cast<std::int64_t>(cases.size()));
+    return node.wrong();
+  }
+
   // Collapses or prunes a node whose sub-trees are done. Returns the training errors as grown and collapsed.
   std::int64_t finish(GrownNode& node, std::span<Case> cases, std::int64_t wrong_below, DivideScratch& scratch) const {
     const double below = problem_.weight(wrong_below), here = problem_.weight(node.wrong());
@@ -94,10 +105,8 @@ class Grower {
   // The sub-tree, by one thread.
   std::int64_t whole(GrownNode& node, std::span<Case> cases, int depth, std::size_t worker) {
     Division division;
-    if (!expand(node, cases, depth, std::span(&counts_[worker], 1), divide_[worker], division)) {
-      pruning_.estimate_leaf(node);
-      return node.wrong();
-    }
+    if (!expand(node, cases, depth, std::span(&counts_[worker], 1), divide_[worker], division)) return end(node, cases);
+    progress_.advance();
     std::int64_t wrong = 0;
     for (std::size_t b = 0; b < node.children.size(); ++b)
       wrong += whole(node.children[b], division.branches[b], depth + 1, worker);
@@ -111,10 +120,10 @@ class Grower {
       return;
     }
     if (!expand(*top.node, top.cases, depth, counts_, divide_[0], top.division)) {
-      pruning_.estimate_leaf(*top.node);
-      top.wrong = top.node->wrong();
+      top.wrong = end(*top.node, top.cases);
       return;
     }
+    progress_.advance();
     top.below.resize(top.node->children.size());
     for (std::size_t b = 0; b < top.below.size(); ++b) {
       top.below[b].node = &top.node->children[b];
@@ -135,6 +144,7 @@ class Grower {
 
   const C45Problem& problem_;
   ErrorBasedPruning pruning_;
+  Progress& progress_;
   std::vector<CodeCounts> counts_;     // [worker]
   std::vector<DivideScratch> divide_;  // [worker]
   std::size_t task_cases_ = 0;
@@ -143,10 +153,11 @@ class Grower {
 
 }  // namespace
 
-DecisionTree grow_c45(const CodedTable& table, const Response& response, const C45Settings& settings) {
+DecisionTree grow_c45(const CodedTable& table, const Response& response, const C45Settings& settings,
+                      Progress& progress) {
   std::vector<Case> cases;
   const C45Problem problem = make_problem(table, response, settings, cases);
-  return flatten(problem, Grower(problem, resolve_threads(settings.n_threads)).run(cases));
+  return flatten(problem, Grower(problem, resolve_threads(settings.n_threads), progress).run(cases));
 }
 
 }  // namespace pygbt

@@ -3,6 +3,7 @@
 // thread, or its attributes by several.
 #pragma once
 
+#include "base/progress.h"
 #include "c45/settings.h"
 #include "decision/coded_table.h"
 #include "decision/decision_tree.h"
@@ -13,6 +14,7 @@ namespace pygbt {
 // Nodes at this depth are leaves: far beyond useful trees, it bounds the stack.
 inline constexpr int kDeepest = 1000;
 
-DecisionTree grow_c45(const CodedTable& table, const Response& response, const C45Settings& settings);
+DecisionTree grow_c45(const CodedTable& table, const Response& response, const C45Settings& settings,
+                      Progress& progress);
 
 }  // namespace pygbt

@@ -77,11 +77,15 @@ void CartGrower<Criterion>::grow(std::vector<Case>& cases, CartTree& tree) {
     while (!large.empty()) {
       OpenNode node = std::move(large.back());
       large.pop_back();
-      if (!search(node, first, true)) continue;
+      if (!search(node, first, true)) {
+        tell(node.end - node.begin);
+        continue;
+      }
+      tell(0);
       OpenNode children[2];
       split(tree, node, first, true, children[0], children[1]);
       for (OpenNode& child : children)
-        if (open(tree, child, first)) (child.end - child.begin > task ? large : small).push_back(std::move(child));
+        if (opens(tree, child, first)) (child.end - child.begin > task ? large : small).push_back(std::move(child));
     }
     std::vector<CartTree> parts(small.size());
     std::vector<std::int32_t> at(small.size());
@@ -120,17 +124,22 @@ void CartGrower<Criterion>::grow_subtree(CartTree& tree, OpenNode root, Worker& 
     std::swap(node, stack[--top]);
     if (worker.few.fit() && node.end - node.begin <= FewCases<Criterion>::kMost) {
       grow_few(tree, node, worker);
+      tell(node.end - node.begin);
       continue;
     }
     make_local(node, worker);
-    if (!search(node, worker, false)) continue;
+    if (!search(node, worker, false)) {
+      tell(node.end - node.begin);
+      continue;
+    }
+    tell(0);
     if (stack.size() < top + 2) stack.resize(2 * stack.size());
     OpenNode& right = stack[top];
     OpenNode& left = stack[top + 1];  // comes next
     split(tree, node, worker, false, left, right);
-    const bool goes_on = open(tree, right, worker);
+    const bool goes_on = opens(tree, right, worker);
     if (goes_on) ++top;
-    if (!open(tree, left, worker)) continue;
+    if (!opens(tree, left, worker)) continue;
     if (!goes_on) std::swap(left, right);
     ++top;
   }
@@ -152,7 +161,10 @@ void CartGrower<Criterion>::grow_best_first(CartTree& tree, OpenNode root) {
   Worker& worker = *workers_.front();
   std::vector<OpenNode> leaves;
   const auto consider = [&](OpenNode&& node) {
-    if (search(node, worker, n_threads_ > 1)) leaves.push_back(std::move(node));
+    if (search(node, worker, n_threads_ > 1))
+      leaves.push_back(std::move(node));
+    else
+      tell(node.end - node.begin);
   };
   consider(std::move(root));
   for (std::int32_t n_leaves = 1; n_leaves < options_.max_leaves && !leaves.empty(); ++n_leaves) {
@@ -165,7 +177,8 @@ void CartGrower<Criterion>::grow_best_first(CartTree& tree, OpenNode root) {
     OpenNode children[2];
     split(tree, node, worker, n_threads_ > 1, children[0], children[1]);
     for (OpenNode& child : children)
-      if (open(tree, child, worker)) consider(std::move(child));
+      if (opens(tree, child, worker)) consider(std::move(child));
+    tell(0);
   }
 }
 

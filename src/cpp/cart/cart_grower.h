@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "base/progress.h"
 #include "cart/cart_options.h"
 #include "cart/cart_tree.h"
 #include "cart/cases.h"
@@ -32,6 +33,9 @@ class CartGrower {
   // (forests do not read them).
   CartGrower(const CodedTable& table, const RowCodes& rows, const Response& response, const CartOptions& options,
              int n_threads, bool summaries);
+
+  // Told of the cases of finished leaves, where it is there; outlives the grower. Whoever stops the work leaves nothing to use.
+  void set_progress(Progress* progress) { progress_ = progress; }
 
   // Grows a tree on these cases, in place of what `tree` was; they are reordered. `options` may differ from tree to tree in `tree` alone.
   void grow(std::vector<Case>& cases, CartTree& tree);
@@ -77,6 +81,15 @@ class CartGrower {
             const Criterion& criterion) const;
   bool open(CartTree& tree, const OpenNode& node, const Worker& worker) const {
     return open(tree, node.node, node.depth, cases_of(node), node.total.data(), worker.search.criterion());
+  }
+  // The same; a node that may not is done with.
+  bool opens(CartTree& tree, const OpenNode& node, const Worker& worker) const {
+    if (open(tree, node, worker)) return true;
+    tell(node.end - node.begin);
+    return false;
+  }
+  void tell(std::size_t n_settled) const {
+    if (progress_ != nullptr) progress_->advance(static_cast<std::int64_t>(n_settled));
   }
   // Finds questions; false: there is none. parallel: by all threads.
   bool search(OpenNode& node, Worker& worker, bool parallel);
@@ -124,6 +137,7 @@ class CartGrower {
   double root_risk_ = 0.0, root_rate_ = 0.0;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<Case>* cases_ = nullptr;
+  Progress* progress_ = nullptr;
 };
 
 }  // namespace pygbt

@@ -84,7 +84,8 @@ void check(const CodedTable& table, const Response& response, const CartOptions&
 
 }  // namespace
 
-DecisionTree grow_cart(const CodedTable& table, const Response& response, const CartOptions& options, int n_threads) {
+DecisionTree grow_cart(const CodedTable& table, const Response& response, const CartOptions& options, int n_threads,
+                       Progress& progress) {
   check(table, response, options);
   DecisionTree tree;
   with_criterion(response, options, response.total_weight, [&]<class Criterion>(Type<Criterion>) {
@@ -93,7 +94,9 @@ DecisionTree grow_cart(const CodedTable& table, const Response& response, const 
       std::vector<typename Criterion::Case> cases;
       make_cases(response, {}, cases);
       const RowCodes none;
-      CartGrower<Criterion>(table, none, response, options, resolve_threads(n_threads), true).grow(cases, grown);
+      CartGrower<Criterion> grower(table, none, response, options, resolve_threads(n_threads), true);
+      grower.set_progress(&progress);
+      grower.grow(cases, grown);
     }
     tree = to_decision_tree(grown, table, response, options);
   });

@@ -6,6 +6,7 @@
 #include <functional>
 #include <span>
 
+#include "base/progress.h"
 #include "cart/cart_options.h"
 #include "cart/cart_tree.h"
 #include "decision/coded_table.h"
@@ -16,8 +17,9 @@
 namespace pygbt {
 
 // A tree with all statistics, surrogates and competitors. Throws InvalidArgument where criterion and response do not
-// fit, or an option is out of range.
-DecisionTree grow_cart(const CodedTable& table, const Response& response, const CartOptions& options, int n_threads);
+// fit, or an option is out of range. progress: cases that have come to a leaf.
+DecisionTree grow_cart(const CodedTable& table, const Response& response, const CartOptions& options, int n_threads,
+                       Progress& progress);
 
 // Grows trees first .. first + n of a forest and calls take(index, tree) for each, from several threads. weights(index,
 // out): what every row weighs in that tree (0: not drawn), in units of the response, `total` in all. Trees are tasks where there are at
