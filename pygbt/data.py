@@ -107,9 +107,9 @@ class Dataset:
 
     `max_device_bytes` covers what makes this Dataset and what it keeps: bins (a byte a value, two where a column has
     more than 256 bins), keys, sorted copies, weights, chunks on their way from the host; not arrays on the GPU that the
-    caller owns, nor CUDA itself. It goes on for the Datasets that `subset` and `rebin` make, each by itself. A training
-    on the GPU takes more, beside it: the bins once more, row by row, about 40 bytes a row and 12 more for every further
-    output, and histograms of up to 2 GiB.
+    caller owns, nor CUDA itself, nor what an allocation is rounded up to. It goes on for the Datasets that `subset` and
+    `rebin` make, each by itself. A training on the GPU takes more, beside it: the bins once more, row by row (up to
+    twice their bytes), about 45 bytes a row and up to 22 for every further output, and histograms of up to 2 GiB.
     """
 
     def __init__(

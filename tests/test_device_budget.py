@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Dataset on a GPU within a budget of bytes: the edges, bins and models of the host, however little memory makes them,
-and never more of it than allowed.
+"""A Dataset on a GPU within a budget of bytes: the edges, bins and models of the host, however little memory makes
+them, and never more of it than allowed.
 
 Columns that have room whole are sorted, others are read part by part; which it is shows in the stages.
 """

@@ -16,6 +16,9 @@ namespace {
 
 constexpr std::size_t kTurnBytes = 8 << 10, kColumnBytes = 1 << 10;
 
+// That a column should have in a pass where it has many bins: each rank divides the span it lies in.
+constexpr std::size_t kCellsOfBin = 16;
+
 // Bytes of its edges, and where they begin.
 std::size_t edge_bytes(const KeyColumn& column) {
   return (static_cast<std::size_t>(column.n_bins) + 1) * sizeof(std::uint64_t);
@@ -125,10 +128,11 @@ Turn MemoryPlan::streamed_turn(std::span<const KeyColumn> rest) const {
   };
   Turn turn;
   turn.streamed = true;
-  turn.shape = {policy.least_part_rows, policy.rank_cells};
+  const std::size_t cells = std::max(policy.rank_cells, kCellsOfBin * static_cast<std::size_t>(rest[0].n_bins));
+  turn.shape = {policy.least_part_rows, cells};
   while (turn.shape.n_cells > policy.least_rank_cells && !has_room(1, turn.shape, room_ / 2, least_chunks))
     turn.shape.n_cells = std::max(turn.shape.n_cells / 2, policy.least_rank_cells);
-  const StreamedColumns::Shape many{16 * policy.least_part_rows, policy.rank_cells};
+  const StreamedColumns::Shape many{16 * policy.least_part_rows, cells};
   while (turn.n < rest.size() && !fits(rest[turn.n]) && has_room(turn.n + 1, many, room_, chunks)) ++turn.n;
   for (std::int64_t rows = 2 * policy.least_part_rows; rows <= policy.part_rows; rows *= 2) {
     if (!has_room(turn.n, {rows, turn.shape.n_cells}, room_, chunks)) break;
