@@ -103,6 +103,25 @@ def test_long_columns(module: Any, max_bin: int) -> None:
         check(module, X[:, :2].astype(np.float32), max_bin=max_bin, weights=weights)
 
 
+def test_budgets_in_small_steps(module: Any) -> None:
+    """From columns in parts to sorted ones, the narrow one first; in between a budget is nearly what a turn takes."""
+    rng = np.random.default_rng(11)
+    x = [rng.standard_normal(5000), rng.standard_normal(5000).astype(np.float32)]
+    for weights in (None, rng.random(5000)):
+        host = _core.Dataset(x, weights=weights, max_bin=40)
+
+        def build(budget: int, weights: Any = weights) -> _core.Dataset:
+            return _core.Dataset(x, weights=weights, max_bin=40, device="cuda", max_device_bytes=budget)
+
+        least = enough_for(build)
+        seen = []
+        for budget in range(least, least + 400_000, 8_191):
+            there, stages = within(module, build, budget)
+            same(host, there)
+            seen.append("sort" in stages)
+        assert seen == sorted(seen) and seen[-1]
+
+
 def test_sparse_columns_codes_and_gaps(module: Any) -> None:
     rng = np.random.default_rng(2)
     n = 900
