@@ -114,7 +114,7 @@ build/gpu/.installed: $(SOURCES)
 # GPU_LAWS and GPU_SEAM want hypothesis, and are left out where it is not installed.
 GPU_PYTEST = $(GPU_PY) -P -m pytest -q
 GPU_WORKERS = $$($(GPU_PY) -P -c 'import xdist; print("-n 8")' 2>/dev/null)
-GPU_FILES := tests/test_cuda.py tests/test_device_dataset.py tests/test_on_device.py tests/test_teacher.py tests/test_sharing.py
+GPU_FILES := tests/test_cuda.py tests/test_device_dataset.py tests/test_device_budget.py tests/test_on_device.py tests/test_teacher.py tests/test_sharing.py
 GPU_LAWS := tests/test_device_arrays.py tests/test_device_metrics.py tests/test_device_predict.py
 GPU_SEAM := tests/test_backend_seam.py tests/test_cut_search.py
 gpu-test: build/gpu/.installed

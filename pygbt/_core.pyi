@@ -60,6 +60,7 @@ class Dataset:
         device: str = "cpu",
         device_ordinal: int = 0,
         teacher: TeacherColumns | None = None,
+        max_device_bytes: int = 0,
     ) -> None: ...
     def take(
         self,

@@ -76,6 +76,10 @@ class Dataset:
         Where edges and bins are found and stay: ``"cpu"``, or ``"cuda"`` (``"cuda:1"``: the second GPU) to train there.
         By default where `X` lies if that is a GPU, else where `reference` lies, else the host. It never changes a
         model.
+    max_device_bytes : int, optional
+        With a GPU: the most bytes of its memory that this table may hold at any time, its bins included. Columns are
+        then taken in turns, and those that have no room as a whole are read from where they lie several times, part by
+        part; edges and bins are the same. By default what is free there. See the notes.
     n_threads : int, default 0
         Threads for binning; 0 = all that the process may use. Never changes a result.
 
@@ -93,12 +97,19 @@ class Dataset:
     NotImplementedError
         This build or machine has no such device.
     MemoryError
-        The bins do not fit.
+        The bins do not fit, or `max_device_bytes` is less than they and the least memory that makes them: the message
+        says how many bytes are enough. Nothing has been held then.
 
     Notes
     -----
     Edges are exact weighted quantiles of all values, found by counting or sorting; they depend on the values and their
     weights only, not on the order of rows, the number of threads or the device.
+
+    `max_device_bytes` covers what makes this Dataset and what it keeps: bins (a byte a value, two where a column has
+    more than 256 bins), keys, sorted copies, weights, chunks on their way from the host; not arrays on the GPU that the
+    caller owns, nor CUDA itself, nor what an allocation is rounded up to. It goes on for the Datasets that `subset` and
+    `rebin` make, each by itself. A training on the GPU takes more, beside it: the bins once more, row by row (up to
+    twice their bytes), about 45 bytes a row and up to 22 for every further output, and histograms of up to 2 GiB.
     """
 
     def __init__(
@@ -122,11 +133,13 @@ class Dataset:
         teacher_weight: Any = None,
         n_threads: int = 0,
         device: str | None = None,
+        max_device_bytes: int | None = None,
     ) -> None:
         max_bin = _integer(max_bin, "max_bin", 2, 65_536)
         n_threads = _integer(n_threads, "n_threads", 0, 1 << 20)
         there = device_arrays.view(X)
         self._place = _place_of(device, there, reference)
+        self._max_device_bytes = _budget(max_device_bytes, self._place)
         table = read_table(X) if there is None else device_table(there)
         cuts: _core.Cuts | None = None
         if reference is None:
@@ -185,6 +198,7 @@ class Dataset:
             n_threads=self._n_threads,
             device=self._place[0],
             device_ordinal=self._place[1],
+            max_device_bytes=self._max_device_bytes or 0,
             **of_rows.core_arguments(),
         )
 
@@ -202,6 +216,7 @@ class Dataset:
         other.schema, other._max_bin = schema, self._max_bin
         other._n_threads = self._n_threads if n_threads is None else n_threads
         other._place = self._place if place is None else place
+        other._max_device_bytes = self._max_device_bytes if other._place[0] == "cuda" else None
         of_rows = self._of_rows.take(rows)
         if rows is not None and other._place == self._place and cuts is self.core.cuts and schema == self.schema:
             return self._with(other, rows, of_rows)
@@ -337,7 +352,7 @@ class Dataset:
         """
         other = object.__new__(Dataset)
         other.schema, other._max_bin, other._n_threads = self.schema, self._max_bin, self._n_threads
-        other._place = self._place
+        other._place, other._max_device_bytes = self._place, self._max_device_bytes
         return self._with(other, None, self._of_rows.replace(self.n_rows, y=y, weight=weight, base_margin=base_margin))
 
     def on_device(self, place: tuple[str, int], *, n_threads: int | None = None) -> Dataset:
@@ -392,6 +407,19 @@ def _place_of(device: str | None, there: DeviceArray | None, reference: Dataset 
     if there is not None:
         return devices.place_of(f"cuda:{there.ordinal}")
     return reference._place if isinstance(reference, Dataset) else ("cpu", 0)
+
+
+def _budget(max_device_bytes: int | None, place: tuple[str, int]) -> int | None:
+    """Bytes of a device that a table may hold; None: what is free."""
+    if max_device_bytes is None:
+        return None
+    budget = _integer(max_device_bytes, "max_device_bytes", 1, 1 << 62)
+    if place[0] == "cpu":
+        raise ValueError(
+            'max_device_bytes limits the memory of a GPU, but this Dataset lies on device="cpu"; leave it out, or '
+            'say device="cuda"'
+        )
+    return budget
 
 
 def _integer(value: Any, name: str, least: int, most: int) -> int:

@@ -162,12 +162,13 @@ def queries(name: str, y: np.ndarray, z: np.ndarray) -> dict[str, Any]:
     return {"group": sizes, "teacher": teacher, "teacher_weight": trust}
 
 
-def dataset(kind: str, name: str, n: int = 700, seed: int = 0) -> pygbt.Dataset:
+def dataset(kind: str, name: str, n: int = 700, seed: int = 0, **arguments: Any) -> pygbt.Dataset:
     X, z = signal(n, seed)
     y = labels(name, z)
     rng = np.random.default_rng(seed + 1)
     names = [f"f{i}" for i in range(6)]
     more = queries(name, y, z) if ALL_CONFIGS[name]["objective"] in RANKING else {}
+    more |= arguments
     if kind == "categories":
         X[:, 3] = rng.integers(0, 3, n)
         X[:, 5] = rng.zipf(1.6, n) % 90

@@ -43,9 +43,9 @@ def same(host: _core.Dataset, there: _core.Dataset) -> None:
     assert np.array_equal(host.fixed_weights(), there.fixed_weights())
 
 
-def check(columns: Any, n_categories: Any = None, **arguments: Any) -> _core.Dataset:
+def check(columns: Any, n_categories: Any = None, *, max_device_bytes: int = 0, **arguments: Any) -> _core.Dataset:
     host = _core.Dataset(columns, n_categories, **arguments)
-    there = _core.Dataset(columns, n_categories, **arguments, device="cuda")
+    there = _core.Dataset(columns, n_categories, **arguments, device="cuda", max_device_bytes=max_device_bytes)
     same(host, there)
     return there
 

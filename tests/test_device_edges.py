@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Edges and bins that a device finds are those of the host, for every sort of column: drawn tables, by the emulator.
+"""Edges and bins that a device finds are those of the host, for every sort of column, with plenty of memory and with
+little: drawn tables, by the emulator.
 
 Its chunks, units and groups of columns are small, so that tables of a few hundred rows have several.
 """
@@ -49,15 +50,19 @@ def tables(draw: st.DrawFn) -> tuple[list[Any], list[int], dict[str, Any]]:
     return columns, n_categories, arguments
 
 
-@given(tables())
+@given(tables(), st.sampled_from([1.0, 1.2, 2.0]))
 @settings(deadline=None, max_examples=150)
-def test_edges_and_bins_are_those_of_the_host(table: tuple[list[Any], list[int], dict[str, Any]]) -> None:
+def test_edges_and_bins_are_those_of_the_host(table: tuple[list[Any], list[int], dict[str, Any]], more: float) -> None:
     if EMULATED is None:
         pytest.skip("this build has no emulator")
     columns, n_categories, arguments = table
     with as_cuda():
         devices.load_cuda()
         there = check(columns, n_categories, **arguments)
+        with pytest.raises(MemoryError, match="max_device_bytes=1 ") as caught:
+            check(columns, n_categories, **arguments, max_device_bytes=1)
+        least = int(str(caught.value).split("take ")[1].split(" ")[0])
+        check(columns, n_categories, **arguments, max_device_bytes=int(least * more))
         # the same columns in those bins, as other types
         later = [c if isinstance(c, tuple) else cast(c.astype(np.float64), "f4") for c in columns]
         check(later, None, reference=there)

@@ -45,6 +45,8 @@ PYBIND11_MODULE(PYGBT_CUDA_MODULE, module, py::mod_gil_not_used()) {
   module.def("free_bytes", &pygbt::device::free_bytes, py::arg("ordinal") = 0, py::call_guard<py::gil_scoped_release>(),
              "Memory of a device that is free, for all processes.");
   module.def("allocated_bytes", &pygbt::device::allocated_bytes, "Device memory in use by this process's trainings.");
+  module.def("take_peak_bytes", &pygbt::device::take_peak_bytes,
+             "The most device memory that was in use by this process since the last call, as asked for.");
   module.def(
       "probe_atomics",
       [](int ordinal, std::int64_t n) {

@@ -2,12 +2,12 @@
 // Keys to bins, all columns in one launch: 1 + the number of edges below a value, column by column; the rows that a
 // sparse column does not store get the bin of its fill first.
 #include <algorithm>
-#include <bit>
 #include <exception>
 
 #include "binner.h"
 #include "data/keys.h"
 #include "device.h"
+#include "edge_search.h"
 #include "parcel.h"
 #include "stages.h"
 #include "units.h"
@@ -21,7 +21,7 @@ struct Binning {
   const std::byte* keys = nullptr;
   const RowId* rows = nullptr;
   const std::byte* edges = nullptr;  // keys of its edges, ascending; nullptr: the keys are bins
-  std::uint8_t* out = nullptr;
+  std::uint8_t* out = nullptr;  // of row 0; without `rows` of the first item
   std::int32_t n_edges = 0;
   std::uint32_t value_bin = 0;  // of the smallest values; 0: training saw no value
   std::uint32_t fill_bin = 0;
@@ -34,11 +34,7 @@ struct Binning {
 template <class Key>
 PYGBT_HD std::uint32_t bin_of(const Binning& column, const Key* edges, Key key) {
   if (key == Key{kMissingKey}) return kMissingBin;
-  std::int32_t below = 0;
-  for (auto step = static_cast<std::int32_t>(std::bit_floor(static_cast<std::uint32_t>(column.n_edges))); step > 0;
-       step /= 2)
-    if (below + step <= column.n_edges && edges[below + step - 1] < key) below += step;
-  return static_cast<std::uint32_t>(below) + column.value_bin;
+  return static_cast<std::uint32_t>(edges_below(edges, column.n_edges, key)) + column.value_bin;
 }
 
 PYGBT_KERNEL void put_bin(const Binning& column, std::int64_t row, std::uint32_t bin) {
@@ -150,6 +146,39 @@ std::uint32_t bin_of_fill(const Binning& column, const std::byte* edges, double 
   return bin_of(column, reinterpret_cast<const Key*>(edges), key_as<Key>(fill));
 }
 
+// What is loaded of the columns.
+void launch_bins(Device& device, std::span<const LoadedColumn> loaded, std::vector<Binning> columns,
+                 std::size_t shared_bytes, Buffer<std::byte>& memory) {
+  std::vector<std::int64_t> n_items;
+  for (std::size_t f = 0; f < columns.size(); ++f) {
+    columns[f].keys = loaded[f].keys;
+    columns[f].rows = loaded[f].rows;
+    if (loaded[f].rows == nullptr) columns[f].out += loaded[f].begin * (columns[f].two_byte ? 2 : 1);
+    n_items.push_back(loaded[f].n);
+  }
+  const Policy& policy = device.policy();
+  const UnitPlan plan(policy, n_items);
+  Parcel given(memory);
+  const auto first = given.put(plan.first);
+  const auto items = given.put(plan.items);
+  const auto columns_part = given.put(columns);
+  given.send();
+  device.launch(plan.n_blocks, policy.n_threads,
+                BinKernel{plan.on_device(given.at(first), given.at(items)), given.at(columns_part), shared_bytes},
+                shared_bytes);
+}
+
+void launch_fills(Device& device, std::int64_t n_rows, const std::vector<Binning>& sparse, Buffer<std::byte>& memory) {
+  const UnitPlan plan(device.policy(), std::vector<std::int64_t>(sparse.size(), n_rows));
+  Parcel given(memory);
+  const auto first = given.put(plan.first);
+  const auto items = given.put(plan.items);
+  const auto columns = given.put(sparse);
+  given.send();
+  device.launch(plan.n_blocks, device.policy().n_threads,
+                FillKernel{plan.on_device(given.at(first), given.at(items)), given.at(columns)});
+}
+
 }  // namespace
 
 // Trainings read the bins in queues of their own.
@@ -167,7 +196,7 @@ std::vector<std::uint8_t*> CudaBins::add(std::span<const std::int32_t> n_bins) {
   std::size_t bytes = 0;
   for (const std::int32_t n : n_bins) {
     offsets.push_back(bytes);
-    bytes += aligned(static_cast<std::size_t>(n_rows_) * (n > 256 ? 2 : 1));
+    bytes += MemoryPlan::bin_bytes(n_rows_, n);
   }
   Buffer<std::uint8_t> memory(device_->device);
   std::uint8_t* const first = memory.make(bytes);
@@ -187,10 +216,15 @@ void CudaBins::read(FeatureId feature, void* out) const {
 }
 
 DeviceBinsPtr CudaBins::take(std::span<const RowId> rows) const {
-  auto taken = std::make_shared<CudaBins>(device_, static_cast<std::int64_t>(rows.size()));
-  const std::lock_guard lock(device_->mutex);  // released before `taken` goes, which locks it, too
+  auto taken = std::make_shared<CudaBins>(device_, static_cast<std::int64_t>(rows.size()), most_bytes_);
   std::vector<std::int32_t> n_bins;
-  for (const Column& column : columns_) n_bins.push_back(column.two_byte ? 257 : 256);
+  std::size_t needed = MemoryPlan::small_bytes(columns_.size()) + rows.size_bytes();
+  for (const Column& column : columns_) {
+    n_bins.push_back(column.two_byte ? 257 : 256);
+    needed += MemoryPlan::bin_bytes(taken->n_rows(), n_bins.back());
+  }
+  if (most_bytes_ > 0 && needed > most_bytes_) throw OverBudget(most_bytes_, needed);
+  const std::lock_guard lock(device_->mutex);  // released before `taken` goes, which locks it, too
   const std::vector<std::uint8_t*> out = taken->add(n_bins);
   Device& device = device_->device;
   const UnitPlan plan(device.policy(), std::vector<std::int64_t>(columns_.size(), taken->n_rows()));
@@ -218,17 +252,13 @@ void CudaBinner::bin(std::span<const FeatureCuts> cuts) {
   std::vector<Binning> columns;
   std::vector<std::byte> edges;
   std::vector<std::size_t> edges_at;
-  std::vector<std::int64_t> n_items;
   std::vector<Binning> sparse;
   for (std::size_t f = 0; f < cuts.size(); ++f) {
-    const LoadedColumn& column = keys_.columns()[f];
     Binning one;
-    one.keys = column.keys;
-    one.rows = column.rows;
     one.out = out[f];
     one.n_edges = static_cast<std::int32_t>(cuts[f].edges.size());
     one.value_bin = cuts[f].n_bins > 1 ? 1 : 0;
-    one.wide = column.kind == KeyKind::wide;
+    one.wide = columns_[f].kind == KeyKind::wide;
     one.two_byte = cuts[f].n_bins > 256;
     edges.resize((edges.size() + 7) / 8 * 8);
     edges_at.push_back(edges.size());
@@ -236,7 +266,6 @@ void CudaBinner::bin(std::span<const FeatureCuts> cuts) {
       append_edges<std::uint64_t>(cuts[f], edges);
     else
       append_edges<std::uint32_t>(cuts[f], edges);
-    n_items.push_back(column.n);
     if (columns_[f].view.sparse_rows != nullptr) {
       const std::byte* const own = edges.data() + edges_at.back();
       const double fill = columns_[f].view.fill;
@@ -247,30 +276,21 @@ void CudaBinner::bin(std::span<const FeatureCuts> cuts) {
   }
   edges.resize(edges.size() + 8);  // a feature without edges has an address, too
 
-  const Policy& policy = device_->policy();
-  const UnitPlan plan(policy, n_items);
-  const UnitPlan fills(policy, std::vector<std::int64_t>(sparse.size(), n_rows_));
-  Buffer<std::byte> there(*device_);
+  Buffer<std::byte> there(*device_), given(*device_);
   const std::byte* const first_edge = there.put(edges);
   std::size_t shared_bytes = 0;
   for (std::size_t f = 0; f < columns.size(); ++f) {
-    if (keys_.columns()[f].kind == KeyKind::code) continue;
+    if (columns_[f].kind == KeyKind::code) continue;
     columns[f].edges = first_edge + edges_at[f];
-    if (columns[f].edge_bytes() <= policy.edge_bytes) shared_bytes = std::max(shared_bytes, columns[f].edge_bytes());
+    const std::size_t bytes = columns[f].edge_bytes();
+    if (bytes <= device_->policy().edge_bytes) shared_bytes = std::max(shared_bytes, bytes);
   }
-  Parcel given(given_);
-  const auto first = given.put(plan.first);
-  const auto items = given.put(plan.items);
-  const auto columns_part = given.put(columns);
-  const auto fill_first = given.put(fills.first);
-  const auto fill_items = given.put(fills.items);
-  const auto sparse_part = given.put(sparse);
-  given.send();
-  device_->launch(fills.n_blocks, policy.n_threads,
-                  FillKernel{fills.on_device(given.at(fill_first), given.at(fill_items)), given.at(sparse_part)});
-  device_->launch(plan.n_blocks, policy.n_threads,
-                  BinKernel{plan.on_device(given.at(first), given.at(items)), given.at(columns_part), shared_bytes},
-                  shared_bytes);
+  launch_fills(*device_, n_rows_, sparse, given);
+  const auto bin_loaded = [&] { launch_bins(*device_, keys_->columns(), columns, shared_bytes, given); };
+  if (streamed_)
+    streamed_->each_part(bin_loaded);
+  else
+    bin_loaded();
   stage.end();
 }
 

@@ -13,8 +13,7 @@
 
 namespace pygbt::device {
 
-inline std::atomic<std::int64_t> bytes_in_use{0};  // of all buffers
-inline std::atomic<std::int64_t> n_waits{0};       // times that the host waited for what a buffer holds
+inline std::atomic<std::int64_t> n_waits{0};  // times that the host waited for what a buffer holds
 
 template <class T>
 class Buffer {
@@ -39,9 +38,10 @@ class Buffer {
   T* make(std::size_t n) {
     if (n > capacity_) {
       give_back();
+      device_->memory().admit(n * sizeof(T));
       data_ = static_cast<T*>(device_->allocate(n * sizeof(T)));
       capacity_ = n;
-      bytes_in_use += bytes();
+      device_->memory().add(bytes());
     }
     size_ = n;
     return data_;
@@ -81,10 +81,10 @@ class Buffer {
   std::size_t size() const { return size_; }
 
  private:
-  std::int64_t bytes() const { return static_cast<std::int64_t>(capacity_ * sizeof(T)); }
+  std::size_t bytes() const { return capacity_ * sizeof(T); }
   void give_back() {
     if (data_ == nullptr) return;
-    bytes_in_use -= bytes();
+    device_->memory().subtract(bytes());
     device_->release(std::exchange(data_, nullptr));
     size_ = capacity_ = 0;
   }

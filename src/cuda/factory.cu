@@ -18,6 +18,7 @@ std::vector<std::string> device_names() {
 
 std::int64_t free_bytes(int ordinal) { return static_cast<std::int64_t>(QueueLease(ordinal)->device.free_bytes()); }
 std::int64_t allocated_bytes() { return bytes_in_use; }
+std::int64_t take_peak_bytes() { return peak_bytes.exchange(bytes_in_use); }
 std::int64_t waits() { return n_waits; }
 
 }  // namespace pygbt::device

@@ -35,6 +35,8 @@ std::map<std::string, double> time_stages(bool timed);
 
 std::int64_t free_bytes(int ordinal);  // of a device, for all processes
 std::int64_t allocated_bytes();  // in all buffers of the process
+// The most that they held since the last call; from now on it is counted anew.
+std::int64_t take_peak_bytes();
 std::int64_t waits();            // times that the process waited for a device
 
 }  // namespace pygbt::device

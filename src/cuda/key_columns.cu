@@ -27,6 +27,7 @@ enum class Target : std::uint8_t { narrow, wide, code, row };
 
 Target target_of(KeyKind kind) {
   if (kind == KeyKind::code) return Target::code;
+  if (kind == KeyKind::plain) return Target::row;
   return kind == KeyKind::wide ? Target::wide : Target::narrow;
 }
 
@@ -149,10 +150,10 @@ void launch(Device& device, std::uintptr_t chunk, const Piece* pieces, std::int3
 // Pieces of host memory, packed into chunks.
 class Sender {
  public:
-  Sender(Device& device, const HostSide& host)
+  Sender(Device& device, const HostSide& host, std::size_t chunk_bytes)
       : device_(device),
         host_(host),
-        chunk_bytes_(device.policy().upload_bytes),
+        chunk_bytes_(chunk_bytes),
         most_pieces_(std::clamp<std::size_t>(chunk_bytes_ / 4 / sizeof(Piece), 1, kMostPieces)),
         used_(header()),
         upload_(device, chunk_bytes_) {}
@@ -245,7 +246,7 @@ class Sender {
 // Adjacent columns that can be read as one: `next` continues `piece`.
 bool continues(const Piece& piece, bool on_device, const Piece& next, const ColumnView& view) {
   if (piece.type != next.type || piece.target != next.target || piece.target == Target::code ||
-      on_device != view.on_device || piece.row_stride != next.row_stride)
+      on_device != view.on_device || piece.row_stride != next.row_stride || piece.n != next.n)
     return false;
   if (piece.width == 1 && !on_device) {  // rows of the table, not columns that happen to touch
     const auto bytes = static_cast<std::int64_t>(item_bytes(piece.type));
@@ -260,33 +261,35 @@ bool continues(const Piece& piece, bool on_device, const Piece& next, const Colu
 
 }  // namespace
 
-std::size_t KeyColumns::bytes(const KeyColumn& column, std::int64_t n_rows) {
-  const auto n = static_cast<std::size_t>(items(column, n_rows));
+std::size_t KeyColumns::bytes(const KeyColumn& column, std::int64_t n_items) {
+  const auto n = static_cast<std::size_t>(n_items);
   const std::size_t rows = column.view.sparse_rows == nullptr ? 0 : n * sizeof(RowId);
   return aligned(n * key_bytes(column.kind)) + aligned(rows);
 }
 
-void KeyColumns::load(std::span<const KeyColumn> columns, std::int64_t n_rows, const HostSide& host) {
+void KeyColumns::load(std::span<const KeyColumn> columns, std::span<const Items> items, const HostSide& host) {
   std::size_t size = 0;
-  for (const KeyColumn& column : columns) size += bytes(column, n_rows);
+  for (std::size_t c = 0; c < columns.size(); ++c) size += bytes(columns[c], items[c].n);
   std::byte* at = memory_.make(size);
   loaded_.clear();
   std::vector<Piece> pieces;  // their data: addresses, on the host or on the device
   std::vector<bool> on_device;
-  for (const KeyColumn& column : columns) {
+  for (std::size_t c = 0; c < columns.size(); ++c) {
+    const KeyColumn& column = columns[c];
     const ColumnView& view = column.view;
     const bool sparse = view.sparse_rows != nullptr;
     Piece piece;
-    piece.data = reinterpret_cast<std::uintptr_t>(view.data);
     piece.row_stride = sparse ? static_cast<std::int64_t>(item_bytes(view.type)) : view.stride;
+    piece.data =
+        reinterpret_cast<std::uintptr_t>(view.data) + static_cast<std::uintptr_t>(items[c].begin * piece.row_stride);
     piece.out = at;
-    piece.n = items(column, n_rows);
+    piece.n = items[c].n;
     piece.out_stride = static_cast<std::int64_t>(aligned(static_cast<std::size_t>(piece.n) * key_bytes(column.kind)));
     piece.width = 1;
     piece.n_bins = column.n_bins;
     piece.type = view.type;
     piece.target = target_of(column.kind);
-    loaded_.push_back({column.kind, at, nullptr, piece.n});
+    loaded_.push_back({column.kind, at, nullptr, items[c].begin, piece.n});
     at += piece.out_stride;
     if (!sparse && !pieces.empty() && continues(pieces.back(), on_device.back(), piece, view)) {
       Piece& last = pieces.back();
@@ -298,7 +301,7 @@ void KeyColumns::load(std::span<const KeyColumn> columns, std::int64_t n_rows, c
     on_device.push_back(view.on_device);
     if (!sparse) continue;
     loaded_.back().rows = reinterpret_cast<const RowId*>(at);
-    piece.data = reinterpret_cast<std::uintptr_t>(view.sparse_rows);
+    piece.data = reinterpret_cast<std::uintptr_t>(view.sparse_rows + items[c].begin);
     piece.row_stride = sizeof(std::int64_t);
     piece.out = at;
     piece.type = ColumnType::i64;
@@ -321,7 +324,7 @@ void KeyColumns::load(std::span<const KeyColumn> columns, std::int64_t n_rows, c
     launch(device_, 0, given.put(there), static_cast<std::int32_t>(there.size()), n_units);
   }
   if (there.size() == pieces.size()) return;
-  Sender sender(device_, host);
+  Sender sender(device_, host, chunk_bytes_);
   for (std::size_t i = 0; i < pieces.size(); ++i) {
     if (on_device[i]) continue;
     const auto most = static_cast<std::int32_t>(sender.room() / item_bytes(pieces[i].type));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The device has no memory left. Python: MemoryError.
+// The device has no memory left, or a table more than its budget. Python: MemoryError.
 #pragma once
 
 #include <cstddef>
@@ -17,6 +17,20 @@ class OutOfMemory : public std::bad_alloc {
 
  private:
   static std::string mebibytes(std::size_t bytes) { return std::to_string((bytes + (1u << 20) - 1) >> 20); }
+  std::string message_;
+};
+
+class OverBudget : public std::bad_alloc {
+ public:
+  OverBudget(std::size_t budget, std::size_t needed)
+      : message_("max_device_bytes=" + std::to_string(budget) +
+                 " is too little: the bins of this table and the least " + "memory that makes them take " +
+                 std::to_string(needed) +
+                 " bytes of the device; allow as many, or use fewer rows or columns, max_bin=256 or less (a byte a " +
+                 "bin), or device=\"cpu\"") {}
+  const char* what() const noexcept override { return message_.c_str(); }
+
+ private:
   std::string message_;
 };
 

@@ -37,6 +37,7 @@ struct Policy {
   // A table on its way to bins (binner.h).
   // Of pinned memory at a time, two such: 0.16 ms at 50 GB/s, many times what a launch and a wait cost, and little to pin.
   std::size_t upload_bytes = 8 << 20;
+  std::size_t least_upload_bytes = 256 << 10;  // where there is little memory
   std::size_t fill_bytes = 256 << 10;  // of it that a thread of the host fills at a time
   std::size_t key_bytes = std::size_t{1} << 60;  // of keys and their sorted copies at a time, if that much is free
   double key_share = 0.6;  // of the free memory that they may take: bins and the training want the rest
@@ -44,6 +45,12 @@ struct Policy {
   // Columns of at most so many items are sorted by a block each, all in one launch: a sort of its own costs a column
   // several.
   std::int64_t block_sort = 2048;
+  // A column that has no room as a whole is read in parts, once a pass, and counted into so many cells: 16 bits of its
+  // keys are known after the first pass.
+  std::size_t rank_cells = 1 << 16;
+  std::size_t least_rank_cells = 2048;  // where there is little memory: more passes
+  std::int64_t part_rows = 1 << 22;  // at most: many chunks, so that their queue seldom runs empty
+  std::int64_t least_part_rows = 4096;  // a multiple of 4
   // Edges of a feature that a block copies to shared memory at most: more would leave no room for other blocks, and the
   // upper steps of a search stay in L1.
   std::size_t edge_bytes = 16 << 10;
@@ -93,9 +100,14 @@ inline void make_small(Policy& policy) {
   policy.threshold_bytes = 256;
   policy.chunk_bytes = 12 << 10;
   policy.upload_bytes = 2 << 10;
+  policy.least_upload_bytes = 1 << 10;
   policy.fill_bytes = 256;
   policy.key_bytes = 24 << 10;
   policy.unit_rows = 160;
+  policy.rank_cells = 2000;
+  policy.least_rank_cells = 40;
+  policy.part_rows = 5000;
+  policy.least_part_rows = 64;
   policy.block_sort = 100;
   policy.edge_bytes = 256;
 }

@@ -158,16 +158,24 @@ struct RunningKernel {
 
 }  // namespace
 
-std::size_t SortedColumns::bytes(const KeyColumn& column, std::int64_t n_rows, bool weighted) {
+std::size_t SortedColumns::bytes(const Device& device, const KeyColumn& column, std::int64_t n_rows, bool weighted) {
   const auto n = static_cast<std::size_t>(KeyColumns::items(column, n_rows));
+  const std::size_t units = n / static_cast<std::size_t>(device.policy().unit_rows) + 1;
   return aligned(n * KeyColumns::key_bytes(column.kind)) +
-         (weighted ? n * (sizeof(std::uint32_t) + sizeof(std::int64_t)) : 0);
+         (weighted ? n * (sizeof(std::uint32_t) + sizeof(std::int64_t)) + units * sizeof(std::int64_t) : 0) +
+         static_cast<std::size_t>(column.n_bins) * (sizeof(RankQuery) + sizeof(Mass));
 }
 
-// CUB's second copy, and the keys and weights of the column.
-std::size_t SortedColumns::scratch_bytes(const KeyColumn& column, std::int64_t n_rows, bool weighted) {
-  const auto n = static_cast<std::size_t>(KeyColumns::items(column, n_rows));
-  return n * (KeyColumns::key_bytes(column.kind) + (weighted ? sizeof(std::uint32_t) : 0)) * (weighted ? 2 : 1);
+SortScratch SortedColumns::scratch(Device& device, const KeyColumn& column, std::int64_t n_rows, bool weighted) {
+  const std::int64_t n = KeyColumns::items(column, n_rows);
+  if (n <= device.policy().block_sort) return {};
+  const std::size_t key_bytes = KeyColumns::key_bytes(column.kind), of_each = static_cast<std::size_t>(n);
+  SortScratch scratch{sort_bytes(device, key_bytes, weighted, n)};
+  if (weighted) {
+    scratch.keys = of_each * key_bytes;
+    scratch.weights = of_each * sizeof(std::uint32_t);
+  }
+  return scratch;
 }
 
 void SortedColumns::sort_large(const LoadedColumn& column, std::byte* keys, const std::uint32_t* weights,

@@ -3,6 +3,7 @@
 // Held for all columns that are loaded, so that a question about all of them is one launch.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -29,6 +30,19 @@ struct SortedColumn {
   bool wide = false;
 };
 
+// Bytes that sorts use one after the other, each buffer as large as any of them wants.
+struct SortScratch {
+  std::size_t sort = 0;  // the sort's own
+  std::size_t keys = 0, weights = 0;  // of a column whose rows weigh
+
+  std::size_t bytes() const { return sort + keys + weights; }
+  void raise(const SortScratch& other) {
+    sort = std::max(sort, other.sort);
+    keys = std::max(keys, other.keys);
+    weights = std::max(weights, other.weights);
+  }
+};
+
 class SortedColumns {
  public:
   explicit SortedColumns(Device& device)
@@ -49,9 +63,9 @@ class SortedColumns {
   std::vector<std::vector<std::uint64_t>> distinct(std::span<const std::int32_t> columns);
   void values_at(std::span<const RankQuery> queries, std::span<Mass> out);
 
-  // Of a column on the device, and of what all of them share.
-  static std::size_t bytes(const KeyColumn& column, std::int64_t n_rows, bool weighted);
-  static std::size_t scratch_bytes(const KeyColumn& column, std::int64_t n_rows, bool weighted);
+  // Of a column on the device, answers included, and of what the sorts of all of them share.
+  static std::size_t bytes(const Device& device, const KeyColumn& column, std::int64_t n_rows, bool weighted);
+  static SortScratch scratch(Device& device, const KeyColumn& column, std::int64_t n_rows, bool weighted);
 
  private:
   void sort_large(const LoadedColumn& column, std::byte* keys, const std::uint32_t* weights,

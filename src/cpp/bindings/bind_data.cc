@@ -74,7 +74,7 @@ std::shared_ptr<Dataset> new_dataset(const py::object& columns, const py::object
                                      const py::object& labels, const py::object& weights, const py::object& base_margin,
                                      const py::object& group_sizes, const py::object& reference, std::int64_t first_row,
                                      int n_threads, const std::string& device, int device_ordinal,
-                                     const py::object& teacher) {
+                                     const py::object& teacher, std::size_t max_device_bytes) {
   RawColumns raw = read_columns(columns);  // holds the arrays while building
   DatasetInput input;
   input.n_rows = raw.n_rows;
@@ -93,6 +93,7 @@ std::shared_ptr<Dataset> new_dataset(const py::object& columns, const py::object
     input.binner = binner.get();
     input.device = device;
     input.device_ordinal = device_ordinal;
+    input.most_device_bytes = max_device_bytes;
     input.check = check_signals;
   } else {
     for (const ColumnView& column : input.columns)
@@ -247,7 +248,7 @@ void bind_data(py::module_& module) {
            py::arg("max_bin") = 256, py::arg("labels") = py::none(), py::arg("weights") = py::none(),
            py::arg("base_margin") = py::none(), py::arg("group_sizes") = py::none(), py::arg("reference") = py::none(),
            py::arg("first_row") = 0, py::arg("n_threads") = 0, py::arg("device") = "cpu", py::arg("device_ordinal") = 0,
-           py::arg("teacher") = py::none())
+           py::arg("teacher") = py::none(), py::arg("max_device_bytes") = 0)
       .def_readonly("device", &Dataset::device)
       .def_readonly("device_ordinal", &Dataset::device_ordinal)
       .def("take", &take, py::arg("rows"), py::kw_only(), py::arg("labels") = py::none(),

@@ -130,7 +130,7 @@ void bin_there(const DatasetInput& input, Dataset& data) {
   const bool find = input.reference == nullptr;
   auto cuts = find ? categorical_cuts(input) : std::make_shared<Cuts>(*input.reference);
   data.device_bins = bin_on_device(*input.binner, input.columns, input.n_rows, data.weights, input.max_bin, find,
-                                   input.n_threads, input.check, cuts->features);
+                                   input.n_threads, input.most_device_bytes, input.check, cuts->features);
   if (find) data.cuts = std::move(cuts);
 }
 

@@ -102,6 +102,7 @@ struct DatasetInput {
   DeviceBinner* binner = nullptr;  // finds edges and bins on its device, where they stay; nullptr: here
   std::string device = "cpu";  // of the binner
   int device_ordinal = 0;
+  std::size_t most_device_bytes = 0;  // that the binner may hold, 0: what is free there
   std::function<void()> check;  // called now and then while a binner loads; may throw to end it
 };
 

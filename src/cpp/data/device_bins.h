@@ -34,12 +34,13 @@ enum class KeyKind : std::uint8_t {
   narrow,  // 32-bit keys (data/keys.h)
   wide,    // 64-bit keys
   code,    // bins of category codes, 32 bits
+  plain,   // 32-bit integers as they are
 };
 
 struct KeyColumn {
   ColumnView view;
   KeyKind kind = KeyKind::narrow;
-  std::int32_t n_bins = 0;       // codes: bins of the feature
+  std::int32_t n_bins = 0;       // of the feature; if its edges are still to be found: at most
   bool sorted = false;           // its values at ranks will be asked for
   std::int64_t fill_weight = 0;  // of the rows that a sparse column does not store, when sorted
 };
@@ -62,19 +63,24 @@ struct HostSide {
 };
 
 // Columns are loaded in their order, as many at a time as there is room for: load, ask for values, bin; then the next.
+// Spans and what they point to stay as they are until `finish`.
 class DeviceBinner {
  public:
   virtual ~DeviceBinner() = default;
 
-  // A table begins. `weights`: fixed-point [n_rows], or empty: 1 each.
-  virtual void open(std::int64_t n_rows, std::span<const std::uint32_t> weights) = 0;
-  // How many of the columns, from the first on, there is room for; at least 1.
-  virtual std::size_t room(std::span<const KeyColumn> columns) const = 0;
-  virtual void load(std::span<const KeyColumn> columns, const HostSide& host) = 0;
+  // A table begins, of all these columns. `weights`: fixed-point [n_rows], or empty: 1 each. `most_bytes`: what the
+  // device may hold for it at any time, its bins included; 0: what is free there. Throws std::bad_alloc, with the bytes
+  // that are needed, before anything is held.
+  virtual void open(std::int64_t n_rows, std::span<const std::uint32_t> weights, std::span<const KeyColumn> columns,
+                    std::size_t most_bytes, const HostSide& host) = 0;
+  // How many of the columns, from the first on, there is room for: `load` takes as many; at least 1.
+  virtual std::size_t room(std::span<const KeyColumn> columns) = 0;
+  virtual void load(std::span<const KeyColumn> columns) = 0;
 
-  // Of the loaded columns that are to be sorted: [column], zeros for the others.
-  virtual std::vector<ValueCount> count_values() = 0;
-  // Distinct values of some of them, as keys in ascending order: [i][value].
+  // Of the loaded columns that are to be sorted: [column], zeros for the others. More values than `enough` may be
+  // counted as enough + 1.
+  virtual std::vector<ValueCount> count_values(std::int64_t enough) = 0;
+  // Distinct values of some of them, which have at most `enough`, as keys in ascending order: [i][value].
   virtual std::vector<std::vector<std::uint64_t>> distinct_values(std::span<const std::int32_t> columns) = 0;
   // The smallest value whose cumulative weight reaches the rank.
   virtual void values_at(std::span<const RankQuery> queries, std::span<Mass> out) = 0;

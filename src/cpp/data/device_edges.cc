@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/device_edges.h"
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
@@ -30,7 +31,7 @@ class EdgePlan {
 
   // The loaded columns that are to be sorted.
   void run(std::span<const KeyColumn> columns, std::span<FeatureCuts> cuts) {
-    const std::vector<ValueCount> counts = binner_.count_values();
+    const std::vector<ValueCount> counts = binner_.count_values(bins_);
     std::vector<std::int32_t> few;
     std::vector<Search> searches;
     for (std::size_t i = 0; i < columns.size(); ++i) {
@@ -108,7 +109,7 @@ class EdgePlan {
 
 DeviceBinsPtr bin_on_device(DeviceBinner& binner, std::span<const ColumnView> columns, std::int64_t n_rows,
                             std::span<const std::uint32_t> weights, std::int32_t max_bin, bool find, int n_threads,
-                            const std::function<void()>& check, std::span<FeatureCuts> cuts) {
+                            std::size_t most_bytes, const std::function<void()>& check, std::span<FeatureCuts> cuts) {
   const int threads = resolve_threads(n_threads);
   std::int64_t total = weights.empty() ? n_rows : 0;
   for (const std::uint32_t weight : weights) total += weight;
@@ -122,6 +123,7 @@ DeviceBinsPtr bin_on_device(DeviceBinner& binner, std::span<const ColumnView> co
       key.kind = KeyKind::code;
       return;
     }
+    if (find) key.n_bins = static_cast<std::int32_t>(std::min<std::int64_t>(max_bin, n_rows + 1));
     key.kind = (find ? needs_float64(columns[f].type) : cuts[f].wide) ? KeyKind::wide : KeyKind::narrow;
     key.sorted = find;
     if (find) key.fill_weight = fill_weight(columns[f], weights, total);
@@ -131,11 +133,11 @@ DeviceBinsPtr bin_on_device(DeviceBinner& binner, std::span<const ColumnView> co
                       },
                       check};
   EdgePlan plan(binner, max_bin - 1, threads);
-  binner.open(n_rows, find ? weights : std::span<const std::uint32_t>{});
+  binner.open(n_rows, find ? weights : std::span<const std::uint32_t>{}, keys, most_bytes, host);
   for (std::size_t first = 0; first < keys.size();) {
     const std::span<const KeyColumn> rest = std::span<const KeyColumn>(keys).subspan(first);
     const auto part = rest.first(binner.room(rest));
-    binner.load(part, host);
+    binner.load(part);
     if (find) plan.run(part, cuts.subspan(first, part.size()));
     binner.bin(cuts.subspan(first, part.size()));
     first += part.size();

@@ -13,9 +13,9 @@
 namespace pygbt {
 
 // Fills the numeric features of `cuts`, whose categorical ones are complete, if `find`; else uses them as they are.
-// `check` is called now and then while a load goes on and may throw.
+// `most_bytes`: what the device may hold for the table, 0: what is free there. `check` is called now and then while a load goes on and may throw.
 DeviceBinsPtr bin_on_device(DeviceBinner& binner, std::span<const ColumnView> columns, std::int64_t n_rows,
                             std::span<const std::uint32_t> weights, std::int32_t max_bin, bool find, int n_threads,
-                            const std::function<void()>& check, std::span<FeatureCuts> cuts);
+                            std::size_t most_bytes, const std::function<void()>& check, std::span<FeatureCuts> cuts);
 
 }  // namespace pygbt

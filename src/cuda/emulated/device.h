@@ -107,6 +107,13 @@ template <std::uint32_t kValue>
 void add_if(bool condition, std::uint32_t& to) {
   if (condition) to += kValue;
 }
-inline void raise_to(std::uint32_t* at, std::uint32_t value) { *at = value > *at ? value : *at; }
+template <class T>
+void raise_to(T* at, T value) {
+  *at = value > *at ? value : *at;
+}
+template <class T>
+void lower_to(T* at, T value) {
+  *at = value < *at ? value : *at;
+}
 
 }  // namespace pygbt::device

@@ -37,9 +37,8 @@ Device::Device(int ordinal) {
 }
 
 void* Device::allocate(std::size_t bytes) {
-  const std::size_t total = memory_bytes(), free = total - std::min(total, in_use.load());
-  auto* const block = bytes <= free ? static_cast<char*>(std::malloc(bytes + kHeader)) : nullptr;
-  if (block == nullptr) throw OutOfMemory(bytes, free, total);
+  auto* const block = bytes <= free_bytes() ? static_cast<char*>(std::malloc(bytes + kHeader)) : nullptr;
+  if (block == nullptr) refuse(bytes);
   in_use += bytes;
   std::memcpy(block, &bytes, sizeof bytes);
   std::memset(block + kHeader, kGarbage, bytes);
@@ -56,6 +55,7 @@ void Device::release(void* memory) noexcept {
 void Device::to_device(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
 void Device::to_host(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
 std::size_t Device::free_bytes() const { return memory_bytes() - std::min(memory_bytes(), in_use.load()); }
+void Device::refuse(std::size_t bytes) const { throw OutOfMemory(bytes, free_bytes(), memory_bytes()); }
 void Device::copy(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
 void* Device::allocate_host(std::size_t bytes) {
   void* const memory = std::malloc(bytes + 1);

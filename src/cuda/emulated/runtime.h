@@ -9,6 +9,7 @@
 #include <string>
 
 #include "emulated/emulator.h"
+#include "memory_use.h"
 #include "policy.h"
 
 namespace pygbt::device {
@@ -29,6 +30,7 @@ class Device {
   Device& operator=(const Device&) = delete;
 
   const Policy& policy() const { return policy_; }
+  MemoryUse& memory() { return memory_; }
 
   // Throw std::bad_alloc with the sizes.
   void* allocate(std::size_t bytes);
@@ -66,6 +68,7 @@ class Device {
   void finish_all() {}  // ... and those of everybody else on this device
 
   std::size_t free_bytes() const;
+  [[noreturn]] void refuse(std::size_t bytes) const;  // throws OutOfMemory: there are not so many
 
   template <class Kernel>
   void launch(std::int64_t n_blocks, int n_threads, const Kernel& kernel, std::size_t shared_bytes = 0) {
@@ -77,6 +80,7 @@ class Device {
 
  private:
   Policy policy_;
+  MemoryUse memory_;
 };
 
 int n_devices();

@@ -9,6 +9,9 @@ namespace pygbt::device {
 
 namespace {
 
+// What CUB takes is about a second copy; it is held here, too, so that budgets are tested.
+constexpr std::size_t kCounts = 1024;
+
 template <class Key>
 void sort_pairs(const Key* keys, Key* out, const std::uint32_t* values, std::uint32_t* out_values, std::int64_t n) {
   std::vector<std::int64_t> order(static_cast<std::size_t>(n));
@@ -22,24 +25,32 @@ void sort_pairs(const Key* keys, Key* out, const std::uint32_t* values, std::uin
 
 }  // namespace
 
-void sort(Device&, const std::uint32_t* keys, std::uint32_t* out, std::int64_t n, Buffer<std::byte>&) {
+void sort(Device& device, const std::uint32_t* keys, std::uint32_t* out, std::int64_t n, Buffer<std::byte>& scratch) {
+  scratch.make(sort_bytes(device, sizeof *keys, false, n));
   std::copy(keys, keys + n, out);
   std::sort(out, out + n);
 }
 
-void sort(Device&, const std::uint64_t* keys, std::uint64_t* out, std::int64_t n, Buffer<std::byte>&) {
+void sort(Device& device, const std::uint64_t* keys, std::uint64_t* out, std::int64_t n, Buffer<std::byte>& scratch) {
+  scratch.make(sort_bytes(device, sizeof *keys, false, n));
   std::copy(keys, keys + n, out);
   std::sort(out, out + n);
 }
 
-void sort(Device&, const std::uint32_t* keys, std::uint32_t* out, const std::uint32_t* values,
-          std::uint32_t* out_values, std::int64_t n, Buffer<std::byte>&) {
+void sort(Device& device, const std::uint32_t* keys, std::uint32_t* out, const std::uint32_t* values,
+          std::uint32_t* out_values, std::int64_t n, Buffer<std::byte>& scratch) {
+  scratch.make(sort_bytes(device, sizeof *keys, true, n));
   sort_pairs(keys, out, values, out_values, n);
 }
 
-void sort(Device&, const std::uint64_t* keys, std::uint64_t* out, const std::uint32_t* values,
-          std::uint32_t* out_values, std::int64_t n, Buffer<std::byte>&) {
+void sort(Device& device, const std::uint64_t* keys, std::uint64_t* out, const std::uint32_t* values,
+          std::uint32_t* out_values, std::int64_t n, Buffer<std::byte>& scratch) {
+  scratch.make(sort_bytes(device, sizeof *keys, true, n));
   sort_pairs(keys, out, values, out_values, n);
+}
+
+std::size_t sort_bytes(Device&, std::size_t key_bytes, bool values, std::int64_t n) {
+  return static_cast<std::size_t>(n) * (key_bytes + (values ? sizeof(std::uint32_t) : 0)) + kCounts;
 }
 
 }  // namespace pygbt::device

@@ -19,4 +19,7 @@ void sort(Device& device, const std::uint32_t* keys, std::uint32_t* out, const s
 void sort(Device& device, const std::uint64_t* keys, std::uint64_t* out, const std::uint32_t* values,
           std::uint32_t* out_values, std::int64_t n, Buffer<std::byte>& scratch);
 
+// The scratch that a sort of so many keys of 4 or 8 bytes takes, with values or without.
+std::size_t sort_bytes(Device& device, std::size_t key_bytes, bool values, std::int64_t n);
+
 }  // namespace pygbt::device

@@ -59,5 +59,11 @@ PYGBT_KERNEL void add_if(bool condition, std::uint32_t& to) {
   if (condition) asm("add.u32 %0, %0, %1;" : "+r"(to) : "n"(kValue));
 }
 PYGBT_KERNEL void raise_to(std::uint32_t* at, std::uint32_t value) { atomicMax(at, value); }
+PYGBT_KERNEL void raise_to(std::uint64_t* at, std::uint64_t value) {
+  atomicMax(reinterpret_cast<unsigned long long*>(at), static_cast<unsigned long long>(value));
+}
+PYGBT_KERNEL void lower_to(std::uint64_t* at, std::uint64_t value) {
+  atomicMin(reinterpret_cast<unsigned long long*>(at), static_cast<unsigned long long>(value));
+}
 
 }  // namespace pygbt::device

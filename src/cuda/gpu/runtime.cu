@@ -148,9 +148,7 @@ void* Device::allocate(std::size_t bytes) {
   const cudaError_t status = cudaMallocAsync(&memory, bytes, stream_);
   if (status == cudaErrorMemoryAllocation) {
     cudaGetLastError();
-    std::size_t free = 0, total = 0;
-    cudaMemGetInfo(&free, &total);
-    throw OutOfMemory(bytes, free, total);
+    refuse(bytes);
   }
   check(status, "cudaMallocAsync");
   return memory;
@@ -238,6 +236,13 @@ std::size_t Device::free_bytes() const {
   check(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrReservedMemCurrent, &reserved), "cudaMemPoolGetAttribute");
   check(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrUsedMemCurrent, &used), "cudaMemPoolGetAttribute");
   return free + static_cast<std::size_t>(reserved - std::min(reserved, used));
+}
+
+void Device::refuse(std::size_t bytes) const {
+  const Current current(ordinal_);
+  std::size_t free = 0, total = 0;
+  check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+  throw OutOfMemory(bytes, free_bytes(), total);
 }
 
 void Device::finish_all() {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string>
 
+#include "memory_use.h"
 #include "policy.h"
 
 namespace pygbt::device {
@@ -73,6 +74,7 @@ class Device {
   Device& operator=(const Device&) = delete;
 
   const Policy& policy() const { return policy_; }
+  MemoryUse& memory() { return memory_; }
 
   void* allocate(std::size_t bytes);
   void release(void* memory) noexcept;
@@ -118,6 +120,7 @@ class Device {
   void finish();
   void finish_all();
   std::size_t free_bytes() const;
+  [[noreturn]] void refuse(std::size_t bytes) const;
 
   int ordinal() const { return ordinal_; }
   cudaStream_t stream() const { return stream_; }
@@ -151,6 +154,7 @@ class Device {
   char* staging_ = nullptr;  // pinned: what is on its way to the GPU
   std::size_t staged_ = 0;   // bytes of it in use
   Policy policy_;
+  MemoryUse memory_;
 };
 
 int n_devices();

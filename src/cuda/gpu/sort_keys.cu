@@ -7,50 +7,64 @@ namespace pygbt::device {
 
 namespace {
 
-// CUB says how much scratch it wants, then takes it.
-template <class Sort>
-void run(Device& device, Buffer<std::byte>& scratch, const Sort& sort) {
+// CUB says how much scratch it wants where it is given none, and takes it where it is.
+template <class Key>
+cudaError_t sort_keys(Device& device, void* memory, std::size_t& bytes, const Key* keys, Key* out, std::int64_t n) {
+  return cub::DeviceRadixSort::SortKeys(memory, bytes, keys, out, n, 0, static_cast<int>(sizeof(Key)) * 8,
+                                        device.stream());
+}
+
+template <class Key>
+cudaError_t sort_keys(Device& device, void* memory, std::size_t& bytes, const Key* keys, Key* out, std::int64_t n,
+                      const std::uint32_t* values, std::uint32_t* out_values) {
+  return cub::DeviceRadixSort::SortPairs(memory, bytes, keys, out, values, out_values, n, 0,
+                                         static_cast<int>(sizeof(Key)) * 8, device.stream());
+}
+
+template <class Key, class... Values>
+void run(Device& device, Buffer<std::byte>& scratch, const Key* keys, Key* out, std::int64_t n, Values... values) {
   const Current current(device.ordinal());
   std::size_t bytes = 0;
-  check(sort(nullptr, bytes), "cub::DeviceRadixSort");
-  check(sort(scratch.make(bytes), bytes), "cub::DeviceRadixSort");
+  check(sort_keys(device, nullptr, bytes, keys, out, n, values...), "cub::DeviceRadixSort");
+  check(sort_keys(device, scratch.make(bytes), bytes, keys, out, n, values...), "cub::DeviceRadixSort");
 }
 
 template <class Key>
-void sort_keys(Device& device, const Key* keys, Key* out, std::int64_t n, Buffer<std::byte>& scratch) {
-  run(device, scratch, [&](void* memory, std::size_t& bytes) {
-    return cub::DeviceRadixSort::SortKeys(memory, bytes, keys, out, n, 0, static_cast<int>(sizeof(Key)) * 8,
-                                          device.stream());
-  });
-}
-
-template <class Key>
-void sort_pairs(Device& device, const Key* keys, Key* out, const std::uint32_t* values, std::uint32_t* out_values,
-                std::int64_t n, Buffer<std::byte>& scratch) {
-  run(device, scratch, [&](void* memory, std::size_t& bytes) {
-    return cub::DeviceRadixSort::SortPairs(memory, bytes, keys, out, values, out_values, n, 0,
-                                           static_cast<int>(sizeof(Key)) * 8, device.stream());
-  });
+std::size_t bytes_of(Device& device, bool values, std::int64_t n) {
+  const Current current(device.ordinal());
+  const Key* const keys = nullptr;
+  Key* const out = nullptr;
+  const std::uint32_t* const given = nullptr;
+  std::uint32_t* const taken = nullptr;
+  std::size_t bytes = 0;
+  check(values ? sort_keys(device, nullptr, bytes, keys, out, n, given, taken)
+               : sort_keys(device, nullptr, bytes, keys, out, n),
+        "cub::DeviceRadixSort");
+  return bytes;
 }
 
 }  // namespace
 
 void sort(Device& device, const std::uint32_t* keys, std::uint32_t* out, std::int64_t n, Buffer<std::byte>& scratch) {
-  sort_keys(device, keys, out, n, scratch);
+  run(device, scratch, keys, out, n);
 }
 
 void sort(Device& device, const std::uint64_t* keys, std::uint64_t* out, std::int64_t n, Buffer<std::byte>& scratch) {
-  sort_keys(device, keys, out, n, scratch);
+  run(device, scratch, keys, out, n);
 }
 
 void sort(Device& device, const std::uint32_t* keys, std::uint32_t* out, const std::uint32_t* values,
           std::uint32_t* out_values, std::int64_t n, Buffer<std::byte>& scratch) {
-  sort_pairs(device, keys, out, values, out_values, n, scratch);
+  run(device, scratch, keys, out, n, values, out_values);
 }
 
 void sort(Device& device, const std::uint64_t* keys, std::uint64_t* out, const std::uint32_t* values,
           std::uint32_t* out_values, std::int64_t n, Buffer<std::byte>& scratch) {
-  sort_pairs(device, keys, out, values, out_values, n, scratch);
+  run(device, scratch, keys, out, n, values, out_values);
+}
+
+std::size_t sort_bytes(Device& device, std::size_t key_bytes, bool values, std::int64_t n) {
+  return key_bytes == 8 ? bytes_of<std::uint64_t>(device, values, n) : bytes_of<std::uint32_t>(device, values, n);
 }
 
 }  // namespace pygbt::device

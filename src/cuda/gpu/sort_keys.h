@@ -16,4 +16,6 @@ void sort(Device& device, const std::uint32_t* keys, std::uint32_t* out, const s
 void sort(Device& device, const std::uint64_t* keys, std::uint64_t* out, const std::uint32_t* values,
           std::uint32_t* out_values, std::int64_t n, Buffer<std::byte>& scratch);
 
+std::size_t sort_bytes(Device& device, std::size_t key_bytes, bool values, std::int64_t n);
+
 }  // namespace pygbt::device

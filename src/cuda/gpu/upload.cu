@@ -46,12 +46,12 @@ void give_back_pinned(std::byte* memory, std::size_t bytes) noexcept {
   {
     const std::lock_guard lock(pinned().mutex);
     auto& spare = pinned().spare;
-    if (spare.size() < kKept) {
-      try {
-        spare.push_back({memory, bytes});
-        return;
-      } catch (const std::bad_alloc&) {  // then it is freed
-      }
+    try {
+      spare.push_back({memory, bytes});
+      if (spare.size() <= kKept) return;
+      memory = spare.front().memory;  // of the size that has waited longest
+      spare.erase(spare.begin());
+    } catch (const std::bad_alloc&) {  // then it is freed
     }
   }
   cudaFreeHost(memory);
