@@ -310,6 +310,39 @@ class DecisionTree:
 def grow_c45(
     table: CodedTable, response: Response, settings: dict[str, Any], tell: Callable[[int], None] | None = None
 ) -> DecisionTree: ...
+def needed_conditions(
+    table: CodedTable,
+    target: npt.NDArray[np.int32],
+    weight: npt.NDArray[np.float64] | None,
+    rules: list[list[tuple[int, int, int, bytes | None]]],
+    labels: Sequence[int],
+    confidence: float,
+    exact: bool,
+    n_threads: int = 0,
+    tell: Callable[[int], None] | None = None,
+) -> list[tuple[list[int], float, float]]: ...
+def covered_cases(
+    table: CodedTable, rules: list[list[tuple[int, int, int, bytes | None]]], n_threads: int = 0
+) -> list[npt.NDArray[np.int32]]: ...
+
+class RuleSubset:
+    def __init__(
+        self,
+        table: CodedTable,
+        rules: list[list[tuple[int, int, int, bytes | None]]],
+        weight: npt.NDArray[np.float64],
+        right: npt.NDArray[np.uint8],
+        n_threads: int = 0,
+    ) -> None: ...
+    @property
+    def covered(self) -> tuple[float, float]: ...
+    @property
+    def own(self) -> npt.NDArray[np.float64]: ...
+    def toggle(self, rule: int) -> None: ...
+
+def first_rules(
+    table: CodedTable, rules: list[list[tuple[int, int, int, bytes | None]]], n_threads: int = 0
+) -> npt.NDArray[np.int64]: ...
 def report_c45_split(
     table: CodedTable, response: Response, settings: dict[str, Any], tree: DecisionTree, node: int
 ) -> dict[str, Any]: ...

@@ -287,4 +287,10 @@ class C45Classifier(TreeClassifier):
         table, _ = self._again(X, y, sample_weight)
         target = self._encode_y(y, fitting=False).astype(int)
         weight = check_weight(sample_weight, len(target), "sample_weight")
-        return rules_from_tree(self.tree_, table, target, weight, self.confidence, exact=self.ebp == "exact")
+        exact, n_threads = self.ebp == "exact", threads(self.n_jobs)
+        return self._told(
+            self.tree_.n_leaves,
+            lambda tell: rules_from_tree(
+                self.tree_, table, target, weight, self.confidence, exact=exact, n_threads=n_threads, tell=tell
+            ),
+        )

@@ -7,13 +7,12 @@ What was chosen where the published description leaves room is said in `RuleList
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse
 import scipy.special
 
 from .. import _core
@@ -76,19 +75,23 @@ def _narrowed(way: tuple[RuleTest, ...], new: RuleTest) -> tuple[RuleTest, ...]:
 
 
 def rules_from_tree(
-    tree: DecisionTree, table: Any, target: Ints, weight: Floats | None, confidence: float, *, exact: bool
+    tree: DecisionTree,
+    table: Any,
+    target: Ints,
+    weight: Floats | None,
+    confidence: float,
+    *,
+    exact: bool,
+    n_threads: int,
+    tell: Callable[[int], None],
 ) -> RuleList:
-    """The rules of a classification tree, simplified on a training table: see `RuleList`."""
+    """The rules of a classification tree, simplified on a training table: see `RuleList`.
+
+    ``tell`` is called with the number of leaves whose rules are simplified.
+    """
     assert tree.classes is not None
-    weights = np.ones(len(target)) if weight is None else weight
-    columns = CodedColumns(table, tree.wide)
-    maker = _RuleMaker(tree, columns, target, weights, confidence, exact)
-    found: dict[ClassRule, None] = {}
-    for leaf, way in paths_of(tree):
-        rule = maker.simplified(way, int(tree.label[leaf]))
-        if rule.conditions and rule.cases > 0:
-            found[rule] = None
-    rules = sorted(found, key=maker.rate)
+    maker = _RuleMaker(tree, table, target, weight, confidence, exact, n_threads)
+    rules = sorted(maker.simplified(tell), key=maker.rate)
     chosen = [maker.shortest([r for r in rules if r.label == k], k) for k in range(len(tree.classes))]
     ordered, default = maker.ordered(chosen)
     return RuleList(ordered, default, tree.classes, tree.schema, tree.wide)
@@ -96,16 +99,26 @@ def rules_from_tree(
 
 class _RuleMaker:
     def __init__(
-        self, tree: DecisionTree, columns: CodedColumns, target: Ints, weights: Floats, confidence: float, exact: bool
+        self,
+        tree: DecisionTree,
+        table: Any,
+        target: Ints,
+        weight: Floats | None,
+        confidence: float,
+        exact: bool,
+        n_threads: int,
     ) -> None:
         assert tree.classes is not None
         self.tree = tree
         self.classes = tree.classes
-        self.columns = columns
+        self.table = table
+        self.columns = CodedColumns(table, tree.wide)
         self.target = target
-        self.weights = weights
+        self.given_weight = weight
+        self.weights = np.ones(len(target)) if weight is None else weight
         self.confidence = confidence
         self.exact = exact
+        self.n_threads = n_threads
         features = tree.question_feature.tolist()
         thresholds: dict[int, set[float]] = {feature: set() for feature in features}
         for feature, threshold in zip(features, tree.question_threshold.tolist(), strict=True):
@@ -121,31 +134,26 @@ class _RuleMaker:
     def rate(self, rule: ClassRule) -> float:
         return float(self.rates(np.array([rule.cases]), np.array([rule.errors]))[0])
 
-    def simplified(self, way: tuple[RuleTest, ...], label: int) -> ClassRule:
-        """The rule of a path, without the conditions that do not lower its pessimistic rate."""
-        conditions = list(way)
-        wrong = self.weights * (self.target != label)
-        n = len(self.target)
-        fails = np.array([~self.columns.mask(c) for c in conditions], dtype=bool).reshape(len(conditions), n)
-        n_fails = fails.sum(axis=0, dtype=np.int32)
-        while True:
-            none = n_fails == 0
-            cases, errors = float(self.weights[none].sum()), float(wrong[none].sum())
-            if not conditions:
-                break
-            one = np.flatnonzero(n_fails == 1)  # satisfied as soon as one condition goes
-            which = fails[:, one].argmax(axis=0)
-            size = len(conditions)
-            without_cases = cases + np.bincount(which, self.weights[one], size)
-            without_errors = errors + np.bincount(which, wrong[one], size)
-            rates = self.rates(np.append(without_cases, cases), np.append(without_errors, errors))  # the last: as it is
-            best = int(np.flatnonzero(rates[:-1] <= rates[:-1].min() + _EQUAL)[0]) if size else -1
-            if rates[best] > rates[-1] + _EQUAL:
-                break
-            n_fails = n_fails - fails[best]
-            fails = np.delete(fails, best, axis=0)
-            del conditions[best]
-        return ClassRule(tuple(conditions), label, self.classes[label], cases, errors)
+    def simplified(self, tell: Callable[[int], None]) -> list[ClassRule]:
+        """The rules of all paths, without the conditions that do not lower their pessimistic rates; each once."""
+        paths = list(paths_of(self.tree))
+        ways, labels = [way for _, way in paths], [int(self.tree.label[leaf]) for leaf, _ in paths]
+        needed = _core.needed_conditions(
+            self.table,
+            self.target.astype(np.int32),
+            self.given_weight,
+            self.columns.coded(ways),
+            labels,
+            self.confidence,
+            self.exact,
+            self.n_threads,
+            tell,
+        )
+        found: dict[ClassRule, None] = {}
+        for way, label, (kept, cases, errors) in zip(ways, labels, needed, strict=True):
+            if kept and cases > 0:
+                found[ClassRule(tuple(way[i] for i in kept), label, self.classes[label], cases, errors)] = None
+        return list(found)
 
     # --- the rules of a class -----------------------------------------------------------------------------------------
 
@@ -165,43 +173,36 @@ class _RuleMaker:
         """The subset of a class's rules with the shortest description, searched greedily."""
         if not rules:
             return []
-        covers = self._covers(rules)
-        right, wrong = self.weights * (self.target == label), self.weights * (self.target != label)
+        right = self.target == label
+        all_right, all_wrong = self.weights[right].sum(), self.weights[~right].sum()
+        coded = self.columns.coded(r.conditions for r in rules)
+        subset = _core.RuleSubset(self.table, coded, self.weights, right.astype(np.uint8), self.n_threads)
         bits = np.array([self.bits(r) for r in rules])
         inside = np.ones(len(rules), dtype=bool)
 
         def length(rule_bits: Any, n_rules: Any, covered_right: Any, covered_wrong: Any) -> Any:
             covered = covered_right + covered_wrong
             exceptions = _log2_choose(covered, covered_wrong)
-            exceptions += _log2_choose(right.sum() + wrong.sum() - covered, right.sum() - covered_right)
+            exceptions += _log2_choose(all_right + all_wrong - covered, all_right - covered_right)
             return _THEORY_WEIGHT * (rule_bits - _log2_factorial(n_rules)) + exceptions
 
         while True:
-            times = covers.T @ inside.astype(np.float64)  # how many rules cover a case
-            alone, free = times == 1, times == 0
-            now_right, now_wrong = right[~free].sum(), wrong[~free].sum()
+            now_right, now_wrong = subset.covered
             now = length(bits[inside].sum(), inside.sum(), now_right, now_wrong)
             sign = np.where(inside, -1.0, 1.0)  # a rule goes, or comes back
-            changed_right = np.where(inside, -(covers @ (right * alone)), covers @ (right * free))
-            changed_wrong = np.where(inside, -(covers @ (wrong * alone)), covers @ (wrong * free))
+            own_right, own_wrong = sign * subset.own.T
             lengths = length(
-                bits[inside].sum() + sign * bits,
-                inside.sum() + sign,
-                now_right + changed_right,
-                now_wrong + changed_wrong,
+                bits[inside].sum() + sign * bits, inside.sum() + sign, now_right + own_right, now_wrong + own_wrong
             )
             best = int(np.flatnonzero(lengths <= lengths.min() + _EQUAL)[0])
             if lengths[best] >= now - _EQUAL:
                 return [rule for rule, kept in zip(rules, inside, strict=True) if kept]
             inside[best] = not inside[best]
+            subset.toggle(best)
 
-    def _covers(self, rules: list[ClassRule]) -> Any:
-        """CSR matrix of shape (n_rules, n): 1 where a rule covers a case."""
-        places = [np.flatnonzero(self.columns.all_of(rule.conditions)) for rule in rules]
-        begin = np.cumsum([0, *map(len, places)])
-        return scipy.sparse.csr_matrix(
-            (np.ones(begin[-1]), np.concatenate(places), begin), shape=(len(rules), len(self.target))
-        )
+    def _places(self, rules: list[ClassRule]) -> list[npt.NDArray[np.int32]]:
+        """Cases that each rule covers."""
+        return _core.covered_cases(self.table, self.columns.coded(r.conditions for r in rules), self.n_threads)
 
     # --- the order of the classes -------------------------------------------------------------------------------------
 
@@ -209,8 +210,8 @@ class _RuleMaker:
         """The rules of all classes in their order, and the default class."""
         covers = [np.zeros(len(self.target), dtype=bool) for _ in chosen]
         for covered, rules in zip(covers, chosen, strict=True):
-            for rule in rules:
-                covered |= self.columns.all_of(rule.conditions)
+            for places in self._places(rules):
+                covered[places] = True
         left = self.weights.copy()
         ordered: list[ClassRule] = []
         waiting = [k for k, rules in enumerate(chosen) if rules]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,6 @@ from ..schema import Schema
 __all__ = ["ClassRule", "CodedColumns", "RuleList", "RuleTest"]
 
 Ints = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -79,40 +78,38 @@ class ClassRule:
         return f"{body}: {self.value} ({share})"
 
 
+#: A condition as `_core.first_rules` and its neighbours take it.
+CodedTest = tuple[int, int, int, bytes | None]
+
+_LAST_CODE = np.iinfo(np.uint32).max
+
+
 class CodedColumns:
-    """A table by codes, on which conditions are looked up."""
+    """A table by codes, and conditions on its codes."""
 
     def __init__(self, table: Any, wide: Sequence[bool]) -> None:
-        self.n_rows: int = table.n_rows
-        self._table = table
+        self.table = table
         self._wide = wide
-        self._columns: dict[int, tuple[npt.NDArray[np.uint32], npt.NDArray[Any]]] = {}
+        self._values: dict[int, npt.NDArray[Any]] = {}
 
-    def mask(self, condition: RuleTest) -> Mask:
-        """Rows that satisfy the condition."""
+    def _code(self, condition: RuleTest) -> CodedTest:
         feature = condition.feature
-        if feature not in self._columns:
-            values = self._table.values(feature)
-            values = values if self._wide[feature] else values.astype(np.float32)  # as the tree reads it
-            self._columns[feature] = (self._table.codes(feature), values)
-        codes, values = self._columns[feature]
         if condition.operator == "in":
-            known = np.zeros(max(codes.max(), *condition.categories) + 2, dtype=bool)
-            known[np.asarray(condition.categories) + 1] = True
-            satisfied: Mask = known[codes]
-            return satisfied
+            known = np.zeros(max(condition.categories, default=0) + 2, dtype=np.uint8)
+            known[np.asarray(condition.categories, dtype=np.int64) + 1] = 1
+            return feature, 0, 0, known.tobytes()
+        if feature not in self._values:
+            values = self.table.values(feature)
+            self._values[feature] = values if self._wide[feature] else values.astype(np.float32)  # as the tree reads it
         assert condition.threshold is not None
-        last = np.uint32(np.searchsorted(values, condition.threshold, side="right"))  # codes 1 .. last are low
-        if condition.operator == "<=":
-            return np.asarray((codes >= 1) & (codes <= last))
-        return np.asarray(codes > last)
+        last = int(np.searchsorted(self._values[feature], condition.threshold, side="right"))  # codes 1 .. last are low
+        if condition.operator == ">":
+            return feature, last + 1, _LAST_CODE, None
+        return (feature, 1, last, None) if last > 0 else (feature, 0, 0, bytes(1))
 
-    def all_of(self, conditions: Sequence[RuleTest]) -> Mask:
-        """Rows that satisfy all of them."""
-        result = np.ones(self.n_rows, dtype=bool)
-        for condition in conditions:
-            result &= self.mask(condition)
-        return result
+    def coded(self, rules: Iterable[Sequence[RuleTest]]) -> list[list[CodedTest]]:
+        """The conditions of rules on the codes."""
+        return [[self._code(condition) for condition in conditions] for conditions in rules]
 
 
 class RuleList:
@@ -167,11 +164,8 @@ class RuleList:
     def fired(self, X: Any) -> Ints:
         """Place of the rule that decides each row, shape (n,); -1: none, the default class."""
         table = _core.CodedTable(self._schema.encode(X, owner="RuleList"), self._schema.n_categories)
-        columns = CodedColumns(table, self._wide)
-        fired = np.full(columns.n_rows, -1, dtype=np.int64)
-        for i, rule in enumerate(self.rules):
-            fired[(fired < 0) & columns.all_of(rule.conditions)] = i
-        return fired
+        rules = CodedColumns(table, self._wide).coded(rule.conditions for rule in self.rules)
+        return _core.first_rules(table, rules)
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """The class of each row, shape (n,)."""

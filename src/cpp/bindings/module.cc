@@ -22,6 +22,7 @@ void bind_cart(py::module_& module);
 void bind_ensemble(py::module_& module);
 void bind_prune(py::module_& module);
 void bind_c45(py::module_& module);
+void bind_rules(py::module_& module);
 void bind_probe_math(py::module_& probe);
 void bind_probe_tasks(py::module_& probe);
 void bind_row_predictor(py::module_& module);
@@ -84,6 +85,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   bind_ensemble(module);
   bind_prune(module);
   bind_c45(module);
+  bind_rules(module);
   py::module_ probe = module.def_submodule("probe", "Single operations of the engine, for tests and benchmarks.");
   bind_probe_math(probe);
   bind_probe_tasks(probe);
