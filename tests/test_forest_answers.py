@@ -251,7 +251,7 @@ def test_scores_are_those_of_scikit_learn(name: str, data: Any, n_trees: int, to
     X, y = X[order], y[order]
     ours, other = [], []
     for seed in range(3):
-        own = globals()[name](n_estimators=n_trees, random_state=seed, max_bin=max_bin)
+        own = getattr(pygbt.ensemble, name)(n_estimators=n_trees, random_state=seed, max_bin=max_bin)
         ours.append(cross_val_score(own, X, y, cv=5).mean())
         other.append(cross_val_score(getattr(theirs, name)(n_trees, random_state=seed), X, y, cv=5).mean())
     assert np.mean(ours) > np.mean(other) - tolerance

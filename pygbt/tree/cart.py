@@ -116,6 +116,7 @@ class _Cart(TreeEstimator):
     threshold: Any
 
     _criteria: Sequence[str] = ()
+    _in_place = True
 
     def _options(self, n_features: int) -> dict[str, Any]:
         """Checked options of `_core.grow_cart`."""
