@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/pages.h"
 #include "data/key_sort.h"
 #include "data/keys.h"
 
@@ -56,15 +57,15 @@ class DistinctKeys {
     return slot;
   }
   void grow() {
-    std::vector<Key> old(2 * slots_.size(), kMissingKey);
+    PageVector<Key> old(2 * slots_.size(), kMissingKey);
     old.swap(slots_);
     for (const Key key : old)
       if (key != kMissingKey) slots_[find(key)] = key;
   }
 
-  std::vector<Key> slots_;  // kMissingKey: empty
+  PageVector<Key> slots_;  // kMissingKey: empty
   std::size_t n_ = 0;
-  std::vector<std::uint16_t> codes_;  // [slot]
+  PageVector<std::uint16_t> codes_;  // [slot]
 };
 
 }  // namespace pygbt
