@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Cases in the order of their codes: many are parted in place by their leading digits, until they fit a buffer that stays
-// in L1; few are sorted there by counting, or by ranks. One a thread.
+// in L2; few are sorted there by counting, or by ranks. One a thread.
 #pragma once
 
 #include <algorithm>
@@ -49,7 +49,7 @@ class PlaceSort {
   static constexpr int kFewBits = 6, kFewCodeBits = 31 - kFewBits;
   static constexpr int kDigitBits = 8;
   static constexpr std::size_t kDigits = std::size_t{1} << kDigitBits;
-  static constexpr std::size_t kBuffer = 4096;
+  static constexpr std::size_t kFewest = 80, kWide = 2048, kBuffer = 16384;  // items for each way to sort them
 
   std::size_t digit(CodedPlace item, int shift) const { return ((code_of(item) - least_) >> shift) & (kDigits - 1); }
 
@@ -73,25 +73,29 @@ class PlaceSort {
 
   // bits: the lowest bits of code - least that differ.
   void sort(Items items, int bits) {
-    const std::size_t passes = static_cast<std::size_t>(bits + kDigitBits - 1) / kDigitBits;
-    if (passes == 0 || items.size() < 2) return;
-    if (items.size() < 40 * passes)
+    if (bits == 0 || items.size() < 2) return;
+    if (items.size() < kFewest)
       std::sort(items.begin(), items.end());
+    else if (items.size() < kWide)
+      count_digits<8>(items, bits);
     else if (items.size() <= kBuffer)
-      count_digits(items, passes);
+      count_digits<11>(items, bits);
     else
       part_by_digit(items, std::max(0, bits - kDigitBits));
   }
 
   // From the lowest digit to the highest, between the items and the buffer.
-  void count_digits(Items items, std::size_t passes) {
-    buffer_.resize(kBuffer);
+  template <int kBits>
+  void count_digits(Items items, int bits) {
+    const std::size_t n = items.size();
+    if (buffer_.size() < n) buffer_.resize(n);
     CodedPlace* from = items.data();
     CodedPlace* to = buffer_.data();
-    const std::size_t n = items.size();
-    for (std::size_t pass = 0; pass < passes; ++pass) {
-      const int shift = static_cast<int>(pass) * kDigitBits;
-      std::uint32_t begin[kDigits] = {};
+    const auto digit = [&](CodedPlace item, int shift) {
+      return ((code_of(item) - least_) >> shift) & ((std::size_t{1} << kBits) - 1);
+    };
+    for (int shift = 0; shift < bits; shift += kBits) {
+      std::uint32_t begin[std::size_t{1} << kBits] = {};
       for (std::size_t i = 0; i < n; ++i) ++begin[digit(from[i], shift)];
       std::uint32_t before = 0;
       for (std::uint32_t& b : begin) before += std::exchange(b, before);

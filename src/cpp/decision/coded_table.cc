@@ -132,7 +132,7 @@ void code_numbers(const ColumnView& view, std::int64_t n_rows, std::size_t featu
   if (stays && (!few || distinct.size() <= 2)) {
     column.in_place = view.data;
     column.stride = view.stride;
-    column.first_key = static_cast<Code>(least);
+    if (most != kMissingKey) column.lesser = static_cast<float>(value_of(least));
   }
   if (!few) {
     column.width = sizeof(Code);

@@ -21,6 +21,23 @@ namespace pygbt {
 using Code = std::uint32_t;
 inline constexpr Code kMissingCode = 0;
 
+// Codes [row] of float32 values in place: their keys, or, of two values, 1 and 2.
+struct InPlace {
+  const char* first;
+  std::int64_t stride;  // bytes from row to row
+  float value(std::size_t row) const { return detail::load<float>(first + static_cast<std::int64_t>(row) * stride); }
+};
+struct KeysInPlace : InPlace {
+  std::uint32_t operator[](std::size_t row) const { return key_of(value(row)); }
+};
+struct TwoInPlace : InPlace {
+  float lesser;
+  std::uint8_t operator[](std::size_t row) const {
+    const float x = value(row);
+    return static_cast<std::uint8_t>((x == x ? 1 : 0) + (x > lesser ? 1 : 0));
+  }
+};
+
 struct CodedColumn {
   bool nominal = false;
   bool wide = false;  // a float64 column: cuts are not rounded to float32
@@ -32,39 +49,22 @@ struct CodedColumn {
   // Numeric: [code - 1] largest value of a code; with exact codes its only one. A Dataset's last bin has none.
   CodeValues value;
   // In place, and `data` is null: with four bytes a code the code is the key of the value (data/keys.h; `value` is
-  // empty), with one byte there are at most two values, and `first_key` is the key of the lesser.
+  // empty), with one byte there are at most two values, the lesser of which is `lesser`.
   const char* in_place = nullptr;  // float32 of row 0
   std::int64_t stride = 0;  // bytes from row to row
-  Code first_key = 0;
+  float lesser = 0.0f;
 
   bool keyed() const { return in_place != nullptr && width == sizeof(Code); }
+  KeysInPlace keys_in_place() const { return {{in_place, stride}}; }
+  TwoInPlace two_in_place() const { return {{in_place, stride}, lesser}; }
   // The largest value of a code of a numeric column.
   double number(Code code) const { return keyed() ? value_of(code) : value[code - 1]; }
   Code at(std::int64_t row) const {
-    if (in_place != nullptr) {
-      const Code key = key_of(detail::load<float>(in_place + row * stride));
-      return width == sizeof(Code) ? key : code_of_two(key);
-    }
     const auto i = static_cast<std::size_t>(row);
+    if (in_place != nullptr) return keyed() ? keys_in_place()[i] : two_in_place()[i];
     if (width == 1) return static_cast<const std::uint8_t*>(data)[i];
     if (width == 2) return static_cast<const std::uint16_t*>(data)[i];
     return static_cast<const std::uint32_t*>(data)[i];
-  }
-  Code code_of_two(Code key) const { return key == kMissingKey ? kMissingCode : key == first_key ? 1u : 2u; }
-};
-
-// Codes [row] of a column in place.
-struct KeysInPlace {
-  const char* first;
-  std::int64_t stride;
-  std::uint32_t operator[](std::size_t row) const {
-    return key_of(detail::load<float>(first + static_cast<std::int64_t>(row) * stride));
-  }
-};
-struct TwoInPlace {
-  const CodedColumn* column;
-  std::uint8_t operator[](std::size_t row) const {
-    return static_cast<std::uint8_t>(column->code_of_two(KeysInPlace{column->in_place, column->stride}[row]));
   }
 };
 
@@ -79,8 +79,8 @@ decltype(auto) visit_codes(const CodedColumn& column, Visit&& visit) {
 // Calls visit(codes) with what gives codes[row] of any column.
 template <class Visit>
 decltype(auto) visit_column(const CodedColumn& column, Visit&& visit) {
-  if (column.keyed()) return visit(KeysInPlace{column.in_place, column.stride});
-  if (column.in_place != nullptr) return visit(TwoInPlace{&column});
+  if (column.keyed()) return visit(column.keys_in_place());
+  if (column.in_place != nullptr) return visit(column.two_in_place());
   return visit_codes(column, visit);
 }
 
