@@ -114,9 +114,10 @@ class ClassLabels:
             self.classes_ = np.unique(labels)
             self.n_classes_ = len(self.classes_)
         codes: npt.NDArray[np.int64] = np.searchsorted(self.classes_, labels)
-        known = self.classes_[np.minimum(codes, len(self.classes_) - 1)] == labels
-        if not np.all(known):
-            raise ValueError(f"eval_set: y holds labels that are not in classes_: {np.unique(labels[~known])[:5]}")
+        if not fitting:
+            known = self.classes_[np.minimum(codes, len(self.classes_) - 1)] == labels
+            if not np.all(known):
+                raise ValueError(f"eval_set: y holds labels that are not in classes_: {np.unique(labels[~known])[:5]}")
         return codes.astype(np.float64)
 
     def _check_target(self, target: npt.NDArray[Any], weight: npt.NDArray[np.float64] | None) -> None:

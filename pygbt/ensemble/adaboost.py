@@ -111,7 +111,7 @@ class AdaBoostClassifier(ClassifierMixin, ClassLabels, EnsembleEstimator):  # ty
         n_threads = self._threads()
         self._require_y(y)
         X = self._check_training_X(X)
-        codes = self._encode_y(y, fitting=True)
+        codes = self._encode_y(y, fitting=True).astype(np.int32)
         weight = self._weight(sample_weight, len(codes))
         base = self._base(shallow_tree(1, classifier=True))
         learner = make_learner(base, X, codes, self.classes_, n_threads)

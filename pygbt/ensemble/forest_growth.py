@@ -9,32 +9,26 @@ from typing import Any
 
 import numpy as np
 
-from ..callbacks import ProgressBar
+from ..late_bar import LateBar
 
 __all__ = ["grow_trees", "table_columns"]
 
 BATCH_SECONDS = 0.5
-BAR_SECONDS = 2.0  # shorter growth shows no bar
 
 
 def grow_trees(trainer: Any, n_trees: int, n_threads: int, *, verbose: bool) -> None:
     """Grow trees in batches of about half a second; `n_threads`: 0 is all."""
-    bar = ProgressBar()
+    bar = LateBar(n_trees, verbose, "training")
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     least = max(1, n_threads or cpus)
-    start, done, batch, opened = time.monotonic(), 0, least, False
+    start, done, batch = time.monotonic(), 0, least
     try:
         while done < n_trees:
             batch = min(batch, n_trees - done)
             trainer.grow(batch)
             done += batch
+            bar.advance(batch)
             elapsed = max(time.monotonic() - start, 1e-9)
-            if verbose and not opened and elapsed * n_trees / done > BAR_SECONDS:
-                bar.open(n_trees)
-                bar.advance(done)
-                opened = True
-            elif opened:
-                bar.advance(batch)
             batch = max(1, round(BATCH_SECONDS * done / elapsed / least)) * least
     finally:
         bar.finish()

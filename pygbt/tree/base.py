@@ -43,13 +43,18 @@ def threads(n_jobs: Any) -> int:
     return 0 if n_jobs is None or n_jobs < 0 else int(n_jobs)
 
 
-def read_training_table(X: Any, categorical_features: Any, n_jobs: int | None) -> tuple[Schema, Any]:
-    """Schema and `_core.CodedTable` of a table (exact) or of a `Dataset` (over its bins)."""
+def read_training_table(
+    X: Any, categorical_features: Any, n_jobs: int | None, *, in_place: bool = False
+) -> tuple[Schema, Any]:
+    """Schema and `_core.CodedTable` of a table (exact) or of a `Dataset` (over its bins).
+
+    `in_place`: numbers may stay where they are, for one tree of CART.
+    """
     if isinstance(X, Dataset):
         return X.schema, _core.CodedTable.of_bins(X.core)
     table = read_table(X)
     schema = Schema.infer(table, categorical_features=categorical_features)
-    return schema, _core.CodedTable(schema.encode_table(table), schema.n_categories, threads(n_jobs))
+    return schema, _core.CodedTable(schema.encode_table(table), schema.n_categories, threads(n_jobs), in_place)
 
 
 def check_exposure(exposure: Any) -> Floats | None:
@@ -71,6 +76,8 @@ class TreeEstimator(SavedEstimator, TableEstimator):
     categorical_features: Any
     n_jobs: int | None
     verbose: int
+    #: Whether `_grow` takes a table whose numbers are in place.
+    _in_place = False
 
     def _told(self, n_rows: int, grow: Callable[[Callable[[int], None]], Any]) -> Any:
         """What `grow` returns, which tells how many rows have come to a leaf: a bar shows it where that is wanted."""
@@ -120,11 +127,13 @@ class TreeEstimator(SavedEstimator, TableEstimator):
             self.n_features_in_ = X.n_features
             self._fitted_on_frame = X.schema.named
         target = self._encode_y(y, fitting=True)
-        schema, table = read_training_table(X, self.categorical_features, self.n_jobs)
+        schema, table = read_training_table(X, self.categorical_features, self.n_jobs, in_place=self._in_place)
         if table.n_rows != len(target):
             raise ValueError(f"X and y must have the same number of rows, got {table.n_rows} and {len(target)}")
         weight = check_weight(sample_weight, len(target), "sample_weight")
-        core = self._grow(table, self._response(target, weight))
+        response = self._response(target, weight)
+        del target, weight  # growing needs the memory
+        core = self._grow(table, response)
         self.tree_ = DecisionTree(core, schema, table.wide, self._classes())
         return self
 

@@ -118,6 +118,7 @@ class _Cart(TreeEstimator):
     threshold: Any
 
     _criteria: Sequence[str] = ()
+    _in_place = True
 
     def _grow_cart(self, table: Any, response: Any, options: dict[str, Any]) -> Any:
         n_threads = threads(self.n_jobs)

@@ -35,8 +35,8 @@ void compare(const Tree& tree, const DeepTree& deep) {
     }
     CHECK_EQ(node.plane / kDeepPlaneUnit, static_cast<std::uint32_t>(tree.feature[from]) + kDeepConstants);
     CHECK_EQ((deep.flags[to] & kDeepMissingRight) != 0, tree.default_left[from] == 0);
-    CHECK_EQ((deep.flags[to] & kDeepSet) != 0, tree.cat_begin[from] >= 0);
-    if (tree.cat_begin[from] < 0) CHECK_EQ(node.key, order_key(round_down(tree.threshold[from])));
+    CHECK_EQ((deep.flags[to] & kDeepSet) != 0, tree.is_set(from));
+    if (!tree.is_set(from)) CHECK_EQ(node.key, order_key(round_down(tree.threshold[from])));
     CHECK(node.pair > to / 2);
     const auto left = static_cast<std::size_t>(tree.left[from]);
     for (std::uint32_t side = 0; side < 2; ++side) {

@@ -27,11 +27,20 @@ using bindings::read_span;
 using bindings::to_array;
 
 std::shared_ptr<CodedTable> new_table(const py::object& columns, const std::vector<std::int32_t>& n_categories,
-                                      int n_threads) {
-  const bindings::RawColumns raw = read_columns(columns);
-  require(n_categories.size() == raw.views.size(), "n_categories: one for each column");
-  const py::gil_scoped_release release;
-  return std::make_shared<CodedTable>(make_coded_table(raw.views, n_categories, raw.n_rows, n_threads));
+                                      int n_threads, bool in_place) {
+  auto raw = std::make_unique<bindings::RawColumns>(read_columns(columns));
+  require(n_categories.size() == raw->views.size(), "n_categories: one for each column");
+  std::shared_ptr<CodedTable> table;
+  {
+    const py::gil_scoped_release release;
+    table = std::make_shared<CodedTable>(make_coded_table(raw->views, n_categories, raw->n_rows, n_threads, in_place));
+  }
+  if (in_place)
+    table->values = std::shared_ptr<const bindings::RawColumns>(raw.release(), [](const bindings::RawColumns* kept) {
+      const py::gil_scoped_acquire acquire;
+      delete kept;
+    });
+  return table;
 }
 
 py::dict to_arrays(const DecisionTree& tree) {
@@ -88,7 +97,10 @@ py::array_t<T> walked(const RawRows& rows, std::vector<py::ssize_t> shape, Walk 
 void bind_decision(py::module_& module) {
   py::class_<CodedTable, std::shared_ptr<CodedTable>>(module, "CodedTable")
       .def(py::init(&new_table), py::arg("columns"), py::arg("n_categories"), py::arg("n_threads") = 0,
-           "Columns by their distinct values: an exact table.")
+           py::arg("in_place") = false,
+           "Columns by their distinct values: an exact table. in_place: numbers may stay where they are, for one tree "
+           "of "
+           "CART.")
       .def_static(
           "of_bins",
           [](std::shared_ptr<Dataset> data) { return std::make_shared<CodedTable>(coded_bins(std::move(data))); },

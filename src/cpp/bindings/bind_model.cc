@@ -158,8 +158,9 @@ py::dict tree_dict(const Model& model, std::int32_t index) {
   out["feature"] = copy_of(tree.feature);
   out["threshold"] = copy_of(tree.threshold);
   out["default_left"] = copy_of(tree.default_left);
-  out["cat_begin"] = copy_of(tree.cat_begin);
-  out["cat_words"] = copy_of(tree.cat_words);
+  const bool sets = !tree.cat_begin.empty();
+  out["cat_begin"] = copy_of(sets ? tree.cat_begin : std::vector<std::int32_t>(tree.left.size(), -1));
+  out["cat_words"] = copy_of(sets ? tree.cat_words : std::vector<std::int32_t>(tree.left.size(), 0));
   out["gain"] = copy_of(tree.gain);
   out["cover"] = copy_of(tree.cover);
   out["count"] = copy_of(tree.count);

@@ -17,6 +17,7 @@ namespace {
 constexpr std::size_t kTaskCases = 2048;  // a sub-tree of fewer cases is never split among threads
 constexpr std::size_t kTasksPerThread = 8;
 constexpr std::size_t kBatch = 64;  // features whose codes are read together
+constexpr std::size_t kBatchBytes = 1 << 19;  // of these codes, where no row is read for few of its features
 constexpr std::size_t kRowsALine = 8;  // a node with a case in so many rows finds several in a line of a column
 constexpr std::size_t kLocalBytes = 3 << 17;  // of codes by rows that are copied for a sub-tree: they stay in L2
 
@@ -40,20 +41,24 @@ CartGrower<Criterion>::CartGrower(const CodedTable& table, const RowCodes& rows,
 }
 
 template <class Criterion>
-void CartGrower<Criterion>::clear(CartTree& tree) const {
-  tree.clear();
-  tree.n_values = response_.n_classes > 0                              ? response_.n_classes
-                  : options_.criterion == CartCriterion::kSquaredError ? response_.n_targets
-                                                                       : 1;
+void CartGrower<Criterion>::start(CartTree& tree, std::size_t n_cases) const {
+  const std::int32_t n_values = response_.n_classes > 0                              ? response_.n_classes
+                                : options_.criterion == CartCriterion::kSquaredError ? response_.n_targets
+                                                                                     : 1;
+  const std::int32_t others = table_.n_features() - 1;
+  const std::int32_t n_questions =
+      1 + std::min(options_.max_surrogates, others) + std::min(options_.max_competitors, others);
+  tree.start(n_values, n_cases, workers_.size(), static_cast<std::size_t>(n_questions));
 }
 
 template <class Criterion>
-void CartGrower<Criterion>::grow(std::vector<Case>& cases, CartTree& tree) {
+void CartGrower<Criterion>::grow(std::vector<Case>& cases, CartTree& grown) {
   cases_ = &cases;
   root_risk_ = root_rate_ = 0.0;
-  clear(tree);
+  start(grown, cases.size());
+  CartTree::Writer tree(grown);
   OpenNode root;
-  root.node = tree.add();
+  root.node = tree.add_root();
   root.end = cases.size();
   root.constant = FeatureBits(table_.n_features());
   Worker& first = *workers_.front();
@@ -64,57 +69,47 @@ void CartGrower<Criterion>::grow(std::vector<Case>& cases, CartTree& tree) {
     root_rate_ = time > 0.0 ? static_cast<double>(root.total[1]) * response_.target_unit[0] / time : 0.0;
   }
   if (!open(tree, root, first)) return;
-  root_risk_ = tree.nodes[0].risk;
-  if (options_.max_leaves > 0) {
+  root_risk_ = tree.node(root.node).risk;
+  if (options_.max_leaves > 0)
     grow_best_first(tree, std::move(root));
-  } else if (n_threads_ <= 1) {
+  else if (n_threads_ <= 1)
     grow_subtree(tree, std::move(root), first);
-  } else {
-    const std::size_t task =
-        std::max(kTaskCases, cases.size() / (kTasksPerThread * static_cast<std::size_t>(n_threads_)));
-    std::vector<OpenNode> large, small;
-    (cases.size() > task ? large : small).push_back(std::move(root));
-    while (!large.empty()) {
-      OpenNode node = std::move(large.back());
-      large.pop_back();
-      if (!search(node, first, true)) {
-        tell(node.end - node.begin);
-        continue;
-      }
-      tell(0);
-      OpenNode children[2];
-      split(tree, node, first, true, children[0], children[1]);
-      for (OpenNode& child : children)
-        if (opens(tree, child, first)) (child.end - child.begin > task ? large : small).push_back(std::move(child));
-    }
-    std::vector<CartTree> parts(small.size());
-    std::vector<std::int32_t> at(small.size());
-    for (std::size_t i = 0; i < small.size(); ++i) at[i] = small[i].node;
-    parallel_for(n_threads_, static_cast<std::int64_t>(small.size()), [&](std::int64_t i, int thread) {
-      const auto task_id = static_cast<std::size_t>(i);
-      Worker& worker = *workers_[static_cast<std::size_t>(thread)];
-      clear(parts[task_id]);
-      OpenNode& start = small[task_id];
-      start.node = parts[task_id].add();
-      open(parts[task_id], start, worker);  // its statistics
-      grow_subtree(parts[task_id], std::move(start), worker);
-    });
-    std::size_t n_nodes = tree.nodes.size(), n_questions = tree.questions.size();
-    for (const CartTree& part : parts) {
-      n_nodes += part.nodes.size();
-      n_questions += part.questions.size();
-    }
-    tree.reserve(n_nodes, n_questions);
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-      graft(tree, at[i], std::move(parts[i]));
-      parts[i] = CartTree();
-    }
+  else
+    grow_by_threads(tree, std::move(root));
+  if (options_.cp >= 0.0) undo_weak_splits(grown, options_.cp * root_risk_);
+}
+
+// Large nodes by all threads, whose memory for them goes in between; then sub-trees as tasks.
+template <class Criterion>
+void CartGrower<Criterion>::grow_by_threads(CartTree::Writer& tree, OpenNode root) {
+  Worker& first = *workers_.front();
+  const std::size_t task =
+      std::max(kTaskCases, cases_->size() / (kTasksPerThread * static_cast<std::size_t>(n_threads_)));
+  std::vector<OpenNode> large, small;
+  (cases_->size() > task ? large : small).push_back(std::move(root));
+  while (!large.empty()) {
+    OpenNode node = std::move(large.back());
+    large.pop_back();
+    const bool found = search(node, first, true);
+    for (const auto& worker : workers_) worker->release();
+    node.asked = nullptr;
+    tell(found ? 0 : node.end - node.begin);
+    if (!found) continue;
+    OpenNode children[2];
+    split(tree, node, first, true, children[0], children[1]);
+    first.spare = PageVector<Case>();
+    for (OpenNode& child : children)
+      if (opens(tree, child, first)) (child.end - child.begin > task ? large : small).push_back(std::move(child));
   }
-  if (options_.cp >= 0.0) undo_weak_splits(tree, options_.cp * root_risk_);
+  std::vector<CartTree::Writer> writers(workers_.size(), CartTree::Writer(tree.tree()));
+  parallel_for(n_threads_, static_cast<std::int64_t>(small.size()), [&](std::int64_t i, int thread) {
+    const auto own = static_cast<std::size_t>(thread);
+    grow_subtree(writers[own], std::move(small[static_cast<std::size_t>(i)]), *workers_[own]);
+  });
 }
 
 template <class Criterion>
-void CartGrower<Criterion>::grow_subtree(CartTree& tree, OpenNode root, Worker& worker) {
+void CartGrower<Criterion>::grow_subtree(CartTree::Writer& tree, OpenNode root, Worker& worker) {
   std::vector<OpenNode>& stack = worker.stack;
   if (stack.empty()) stack.resize(64);
   stack[0] = std::move(root);
@@ -146,7 +141,7 @@ void CartGrower<Criterion>::grow_subtree(CartTree& tree, OpenNode root, Worker& 
 }
 
 template <class Criterion>
-void CartGrower<Criterion>::grow_few(CartTree& tree, const OpenNode& root, Worker& worker) {
+void CartGrower<Criterion>::grow_few(CartTree::Writer& tree, const OpenNode& root, Worker& worker) {
   const std::span<Case> cases(cases_->data() + root.begin, root.end - root.begin);
   const auto open_few = [&](const FewNode& node, std::span<const Case> own, const std::int64_t* total) {
     return open(tree, node.node, node.depth, own, total, worker.search.criterion());
@@ -157,7 +152,7 @@ void CartGrower<Criterion>::grow_few(CartTree& tree, const OpenNode& root, Worke
 
 // Always the leaf whose question improves most, of equal ones the older.
 template <class Criterion>
-void CartGrower<Criterion>::grow_best_first(CartTree& tree, OpenNode root) {
+void CartGrower<Criterion>::grow_best_first(CartTree::Writer& tree, OpenNode root) {
   Worker& worker = *workers_.front();
   std::vector<OpenNode> leaves;
   const auto consider = [&](OpenNode&& node) {
@@ -190,10 +185,11 @@ void CartGrower<Criterion>::set_total(OpenNode& node, const Criterion& criterion
 }
 
 template <class Criterion>
-bool CartGrower<Criterion>::open(CartTree& tree, std::int32_t at, std::int32_t depth, std::span<const Case> cases,
-                                 const std::int64_t* total, const Criterion& criterion) const {
+bool CartGrower<Criterion>::open(CartTree::Writer& tree, std::int32_t at, std::int32_t depth,
+                                 std::span<const Case> cases, const std::int64_t* total,
+                                 const Criterion& criterion) const {
   CartNode& grown = tree.node(at);
-  grown.count = static_cast<std::int64_t>(cases.size());
+  grown.count = static_cast<std::uint32_t>(cases.size());
   grown.weight = static_cast<double>(total[0]) * response_.weight_unit;
   const NodeSummary summary =
       summarise(criterion, {response_, options_, root_rate_, summaries_}, cases, total, tree.value(at));
@@ -202,12 +198,13 @@ bool CartGrower<Criterion>::open(CartTree& tree, std::int32_t at, std::int32_t d
   grown.impurity = summary.impurity;
   const bool weak = options_.cp >= 0.0 && depth > 0 && summary.risk <= options_.cp * root_risk_;
   return !summary.pure && !weak && depth < options_.max_depth && cases.size() >= 2 &&
-         grown.count >= least_split_rows_ && total[0] >= least_split_weight_;
+         static_cast<std::int64_t>(cases.size()) >= least_split_rows_ && total[0] >= least_split_weight_;
 }
 
 template <class Criterion>
 bool CartGrower<Criterion>::search(OpenNode& node, Worker& worker, bool parallel) {
   node.asked = nullptr;
+  node.left_known = false;
   node.found.clear();
   if (options_.max_features > 0 || (!parallel && options_.max_competitors == 0))
     search_here(node, worker, node.found);
@@ -223,6 +220,14 @@ void CartGrower<Criterion>::search_here(OpenNode& node, Worker& worker, std::vec
   const SearchNode<Case> of{cases_of(node), node.total.data(), node.key};
   const bool drawn = options_.max_features > 0;
   SplitCandidate best;
+  const auto keep = [&](SplitCandidate&& candidate, const NodeCodes* asked) {
+    if (!candidate.found() || !candidate.better_than(best)) return;
+    best = std::move(candidate);
+    node.asked = asked;
+    const std::span<const std::int64_t> left = worker.search.left();
+    node.left_known = !left.empty();
+    node.left.assign(left.begin(), left.end());
+  };
   const auto search_batch = [&] {
     count_batch(node, worker);
     read_batch(node, worker);
@@ -231,8 +236,8 @@ void CartGrower<Criterion>::search_here(OpenNode& node, Worker& worker, std::vec
       SplitCandidate candidate;
       if (!worker.search.best_of_cells(of, column.feature, column.n_codes, cells, candidate))
         node.constant.set(column.feature);
-      else if (candidate.found() && candidate.better_than(best))
-        best = std::move(candidate);
+      else
+        keep(std::move(candidate), nullptr);
     });
     for (std::size_t i = 0; i < worker.batch.size(); ++i) {
       if (best.perfect && worker.batch[i] > best.feature && options_.feature_cost.empty()) continue;
@@ -241,22 +246,25 @@ void CartGrower<Criterion>::search_here(OpenNode& node, Worker& worker, std::vec
         node.constant.set(worker.batch[i]);
         continue;
       }
-      SplitCandidate candidate = worker.search.best(of, worker.batch[i], codes);
-      if (!candidate.found() || !candidate.better_than(best)) continue;
-      best = std::move(candidate);
-      node.asked = &codes;
+      keep(worker.search.best(of, worker.batch[i], codes), &codes);
     }
     worker.batch.clear();
   };
   worker.batch.clear();
   if (drawn) worker.draw.begin(options_, node.key);
   std::int32_t wanted = drawn ? options_.max_features : table_.n_features();
+  std::size_t bytes = 0;
   for (FeatureId next = 0; wanted > 0 || (drawn && !best.found());) {
     if (drawn ? !worker.draw.more() : next == table_.n_features()) break;
     const FeatureId feature = drawn ? worker.draw.next() : next++;
-    if (!node.constant.has(feature)) worker.batch.push_back(feature);
+    if (!node.constant.has(feature)) {
+      worker.batch.push_back(feature);
+      bytes += rows_.empty() ? code_bytes(node, feature) : 0;
+    }
     --wanted;
-    if (wanted <= 0 || worker.batch.size() == kBatch) search_batch();
+    if (wanted > 0 && worker.batch.size() < kBatch && bytes < kBatchBytes) continue;
+    search_batch();
+    bytes = 0;
   }
   if (!worker.batch.empty()) search_batch();
   found.push_back(std::move(best));
@@ -303,14 +311,18 @@ template <class Criterion>
 void CartGrower<Criterion>::read_batch(const OpenNode& node, Worker& worker) const {
   const std::span<const Case> cases = cases_of(node);
   if (worker.codes.size() < worker.batch.size()) worker.codes.resize(worker.batch.size());
-  for (std::size_t i = 0; i < worker.batch.size(); ++i) {
-    const CodedColumn& column = table_.columns[static_cast<std::size_t>(worker.batch[i])];
-    if (by_column(node))
-      worker.codes[i].read(column, cases);
-    else
-      worker.codes[i].start(column, cases.size());
+  const auto column = [&](std::size_t i) -> const CodedColumn& {
+    return table_.columns[static_cast<std::size_t>(worker.batch[i])];
+  };
+  for (std::size_t i = 0; i < worker.batch.size(); ++i) worker.codes[i].start(column(i), cases.size());
+  if (by_column(node)) {
+    constexpr std::size_t kPart = 128;  // rows whose values in place stay in the cache
+    for (std::size_t begin = 0; begin < cases.size(); begin += kPart)
+      for (std::size_t i = 0; i < worker.batch.size(); ++i)
+        worker.codes[i].read(column(i), cases, begin, std::min(cases.size(), begin + kPart));
+    for (std::size_t i = 0; i < worker.batch.size(); ++i) worker.codes[i].finish();
+    return;
   }
-  if (by_column(node)) return;
   const std::uint8_t* by_row = node.local ? worker.local.data() : rows_.codes.data();
   constexpr std::size_t kBlock = 64;  // rows whose lines stay in L1; those of the next block are fetched ahead
   for (std::size_t begin = 0; begin < cases.size(); begin += kBlock) {
@@ -331,6 +343,22 @@ void CartGrower<Criterion>::read_batch(const OpenNode& node, Worker& worker) con
   for (std::size_t i = 0; i < worker.batch.size(); ++i) worker.codes[i].finish();
 }
 
+// Begins of the batches that features are read in, `least` of them at least, and the end of the last.
+template <class Criterion>
+std::vector<std::size_t> CartGrower<Criterion>::batches(const OpenNode& node, std::span<const FeatureId> features,
+                                                        int least) const {
+  const std::size_t most = std::clamp<std::size_t>(features.size() / static_cast<std::size_t>(least), 1, kBatch);
+  std::vector<std::size_t> begin{0};
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < features.size(); ++i) {
+    bytes += code_bytes(node, features[i]);
+    if (i + 1 - begin.back() < most && bytes < kBatchBytes && i + 1 < features.size()) continue;
+    begin.push_back(i + 1);
+    bytes = 0;
+  }
+  return begin;
+}
+
 // All features; the best first, then the competitors.
 template <class Criterion>
 void CartGrower<Criterion>::search_all(OpenNode& node, Worker& worker, bool parallel,
@@ -343,25 +371,33 @@ void CartGrower<Criterion>::search_all(OpenNode& node, Worker& worker, bool para
   std::vector<SplitCandidate> candidates(parallel || options_.max_competitors > 0 ? varying.size() : 0);
   std::vector<std::uint8_t> constant(varying.size(), 0);
   SplitCandidate best;
-  const auto one = [&](std::size_t i, Worker& own) {
-    NodeCodes& codes = own.codes[0];
-    codes.read(table_.columns[static_cast<std::size_t>(varying[i])], of.cases);
-    if (own.search.constant(codes)) {
-      constant[i] = 1;
-      return;
+  // Features [begin, end) of the varying ones, read together.
+  const auto some = [&](std::size_t begin, std::size_t end, Worker& own) {
+    own.batch.assign(varying.begin() + static_cast<std::ptrdiff_t>(begin),
+                     varying.begin() + static_cast<std::ptrdiff_t>(end));
+    read_batch(node, own);
+    for (std::size_t i = begin; i < end; ++i) {
+      NodeCodes& codes = own.codes[i - begin];
+      if (own.search.constant(codes)) {
+        constant[i] = 1;
+        continue;
+      }
+      SplitCandidate candidate = own.search.best(of, varying[i], codes);
+      if (!candidates.empty())
+        candidates[i] = std::move(candidate);
+      else if (candidate.found() && candidate.better_than(best))
+        best = std::move(candidate);
     }
-    SplitCandidate candidate = own.search.best(of, varying[i], codes);
-    if (!candidates.empty())
-      candidates[i] = std::move(candidate);
-    else if (candidate.found() && candidate.better_than(best))
-      best = std::move(candidate);
+    own.batch.clear();
   };
+  const std::vector<std::size_t> begin = batches(node, varying, parallel ? 4 * n_threads_ : 1);
   if (parallel) {
-    parallel_for(n_threads_, static_cast<std::int64_t>(varying.size()), [&](std::int64_t i, int thread) {
-      one(static_cast<std::size_t>(i), *workers_[static_cast<std::size_t>(thread)]);
+    parallel_for(n_threads_, static_cast<std::int64_t>(begin.size()) - 1, [&](std::int64_t i, int thread) {
+      const auto batch = static_cast<std::size_t>(i);
+      some(begin[batch], begin[batch + 1], *workers_[static_cast<std::size_t>(thread)]);
     });
   } else {
-    for (std::size_t i = 0; i < varying.size(); ++i) one(i, worker);
+    for (std::size_t batch = 0; batch + 1 < begin.size(); ++batch) some(begin[batch], begin[batch + 1], worker);
   }
   for (std::size_t i = 0; i < varying.size(); ++i)
     if (constant[i] != 0) node.constant.set(varying[i]);

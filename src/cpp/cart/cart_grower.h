@@ -50,6 +50,8 @@ class CartGrower {
     FeatureBits constant;  // features known to have one value here
     std::vector<SplitCandidate> found;  // what the search left, the best first
     bool local = false;  // rows of its cases are places in Worker::local
+    std::vector<std::int64_t> left;  // [width] cell of the left side of the best
+    bool left_known = false;
     const NodeCodes* asked = nullptr;  // codes in the column of the best, where they are at hand
   };
 
@@ -62,6 +64,13 @@ class CartGrower {
           surrogates(table, options, response.weight_unit),
           draw(table.n_features()),
           codes(1) {}
+    // Gives back the memory of the search of a large node.
+    void release() {
+      search.release();
+      surrogates.release();
+      for (NodeCodes& of : codes) of.release();
+    }
+
     FeatureSearch<Criterion> search;
     FewCases<Criterion> few;
     SurrogateSearch surrogates;
@@ -70,20 +79,20 @@ class CartGrower {
     std::vector<NodeCodes> codes;  // of each
     CellBatch cells;  // of those of the batch that are counted
     std::vector<std::uint8_t> local;  // codes by rows of the cases of a sub-tree
-    std::vector<Case> spare;
+    PageVector<Case> spare;
     std::vector<std::uint8_t> side;
     OpenNode current;
     std::vector<OpenNode> stack;  // those below `top` are open, the others keep their memory
   };
 
   // Fills in the statistics of a node of the tree; whether it may be split.
-  bool open(CartTree& tree, std::int32_t at, std::int32_t depth, std::span<const Case> cases, const std::int64_t* total,
-            const Criterion& criterion) const;
-  bool open(CartTree& tree, const OpenNode& node, const Worker& worker) const {
+  bool open(CartTree::Writer& tree, std::int32_t at, std::int32_t depth, std::span<const Case> cases,
+            const std::int64_t* total, const Criterion& criterion) const;
+  bool open(CartTree::Writer& tree, const OpenNode& node, const Worker& worker) const {
     return open(tree, node.node, node.depth, cases_of(node), node.total.data(), worker.search.criterion());
   }
   // The same; a node that may not is done with.
-  bool opens(CartTree& tree, const OpenNode& node, const Worker& worker) const {
+  bool opens(CartTree::Writer& tree, const OpenNode& node, const Worker& worker) const {
     if (open(tree, node, worker)) return true;
     tell(node.end - node.begin);
     return false;
@@ -95,32 +104,37 @@ class CartGrower {
   bool search(OpenNode& node, Worker& worker, bool parallel);
   void search_here(OpenNode& node, Worker& worker, std::vector<SplitCandidate>& found);
   bool by_column(const OpenNode& node) const;
+  // Bytes of the codes of its cases in one column.
+  std::size_t code_bytes(const OpenNode& node, FeatureId feature) const {
+    return (node.end - node.begin) * table_.columns[static_cast<std::size_t>(feature)].width;
+  }
   void read_batch(const OpenNode& node, Worker& worker) const;
+  std::vector<std::size_t> batches(const OpenNode& node, std::span<const FeatureId> features, int least) const;
   // Takes the features out of the batch that cost least as cells, and counts these.
   void count_batch(const OpenNode& node, Worker& worker) const;
   // Copies the codes by rows of the node's cases, so that its sub-tree finds them in the cache.
   void make_local(OpenNode& node, Worker& worker);
   void search_all(OpenNode& node, Worker& worker, bool parallel, std::vector<SplitCandidate>& found);
   // Asks the best question found: partition, two children with their totals.
-  void split(CartTree& tree, OpenNode& node, Worker& worker, bool parallel, OpenNode& left, OpenNode& right);
+  void split(CartTree::Writer& tree, OpenNode& node, Worker& worker, bool parallel, OpenNode& left, OpenNode& right);
   // Without surrogates every case goes left or right at once.
-  std::size_t divide(const CartTree& tree, CartNode& into, const OpenNode& node, Worker& worker, OpenNode& left,
-                     OpenNode& right);
+  std::size_t divide(CartNode& into, const OpenNode& node, Worker& worker, OpenNode& left, OpenNode& right);
   // With them: sides of the rows, surrogates, partition. n_right: cases of child 1; the rest stays.
-  std::size_t divide_by_surrogates(CartTree& tree, CartNode& into, const OpenNode& node, Worker& worker, bool parallel,
-                                   std::size_t& n_right);
-  void find_surrogates(CartTree& tree, CartNode& into, const OpenNode& node, Worker& worker, bool parallel);
-  std::size_t partition(const CartTree& tree, const CartNode& of, const OpenNode& node, Worker& worker,
-                        std::size_t& n_right);
+  std::size_t divide_by_surrogates(CartNode& into, const OpenNode& node, Worker& worker, bool parallel,
+                                   std::vector<Surrogate>& surrogates, std::size_t& n_right);
+  std::vector<Surrogate> find_surrogates(const OpenNode& node, Worker& worker, bool parallel);
+  std::size_t partition(std::int32_t fallback, std::span<const Surrogate> surrogates, const OpenNode& node,
+                        Worker& worker, std::size_t& n_right);
   void set_total(OpenNode& node, const Criterion& criterion) const;
 
-  void grow_best_first(CartTree& tree, OpenNode root);
-  void grow_subtree(CartTree& tree, OpenNode root, Worker& worker);
-  void grow_few(CartTree& tree, const OpenNode& root, Worker& worker);
-  void clear(CartTree& tree) const;
+  void grow_by_threads(CartTree::Writer& tree, OpenNode root);
+  void grow_best_first(CartTree::Writer& tree, OpenNode root);
+  void grow_subtree(CartTree::Writer& tree, OpenNode root, Worker& worker);
+  void grow_few(CartTree::Writer& tree, const OpenNode& root, Worker& worker);
+  void start(CartTree& tree, std::size_t n_cases) const;
 
   std::span<const Case> cases_of(const OpenNode& node) const {
-    return std::span<const Case>(*cases_).subspan(node.begin, node.end - node.begin);
+    return {cases_->data() + node.begin, node.end - node.begin};
   }
   Code code(FeatureId feature, std::uint32_t row) const {
     return table_.columns[static_cast<std::size_t>(feature)].at(row);

@@ -11,33 +11,39 @@ namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-ValueCut cut_of(const SplitCandidate& split, const CodedTable& table, const CartOptions& options) {
-  if (split.is_drawn) return {split.drawn, split.drawn, split.drawn};
-  if (split.low == split.high) {  // all values against the missing ones
-    const CodedColumn& column = table.columns[static_cast<std::size_t>(split.feature)];
+ValueCut cut_of(const CartQuestion& question, const CodedTable& table, const CartOptions& options) {
+  if (question.is_drawn) return {question.drawn, question.drawn, question.drawn};
+  const auto [low, high] = question.cut;
+  if (low == high) {  // all values against the missing ones
+    const CodedColumn& column = table.columns[static_cast<std::size_t>(question.feature)];
     const double most = std::numeric_limits<double>::infinity();
-    const double value = split.low <= column.value.size() ? column.value[split.low - 1] : most;
+    const double value = column.keyed() || low <= column.value.size() ? column.number(low) : most;
     return {column.wide ? std::numeric_limits<double>::max() : std::numeric_limits<float>::max(), value, value};
   }
-  return cut_between(table, split.feature, split.low, split.high, options.midpoint);
+  return cut_between(table, question.feature, low, high, options.midpoint);
 }
 
-void add_question(const CartQuestion& question, double scale, const CodedTable& table, const CartOptions& options,
-                  Questions& to) {
-  const SplitCandidate& split = question.split;
-  const bool surrogate = question.agreement > 0.0;
-  to.feature.push_back(split.feature);
-  const ValueCut cut = split.nominal ? ValueCut{kNaN, kNaN, kNaN} : cut_of(split, table, options);
+std::span<const std::int8_t> branches_of(const CartQuestion& question, const CodedTable& table) {
+  const CodedColumn& column = table.columns[static_cast<std::size_t>(question.feature)];
+  return {question.branches, static_cast<std::size_t>(column.n_codes - 1)};
+}
+
+void add_question(const CartQuestion& question, bool surrogate, double scale, const CodedTable& table,
+                  const CartOptions& options, Questions& to) {
+  const bool nominal = question.branches != nullptr;
+  to.feature.push_back(question.feature);
+  const ValueCut cut = nominal ? ValueCut{kNaN, kNaN, kNaN} : cut_of(question, table, options);
   to.threshold.push_back(cut.threshold);
   to.lower.push_back(cut.lower);
   to.upper.push_back(cut.upper);
-  to.low_child.push_back(split.low_child);
-  to.branch_begin.push_back(split.nominal ? static_cast<std::int32_t>(to.branches.size()) : -1);
-  to.n_branches.push_back(static_cast<std::int32_t>(split.branches.size()));
-  to.branches.insert(to.branches.end(), split.branches.begin(), split.branches.end());
-  to.improvement.push_back(surrogate ? 0.0 : split.goodness * scale);
-  to.agreement.push_back(question.agreement);
-  to.adjusted.push_back(question.adjusted);
+  to.low_child.push_back(question.low_child);
+  to.branch_begin.push_back(nominal ? static_cast<std::int32_t>(to.branches.size()) : -1);
+  const auto branches = nominal ? branches_of(question, table) : std::span<const std::int8_t>();
+  to.n_branches.push_back(static_cast<std::int32_t>(branches.size()));
+  to.branches.insert(to.branches.end(), branches.begin(), branches.end());
+  to.improvement.push_back(surrogate ? 0.0 : question.goodness * scale);
+  to.agreement.push_back(surrogate ? question.goodness : 0.0);
+  to.adjusted.push_back(surrogate ? question.improvement : 0.0);
 }
 
 // What one unit of a search's improvement is in the tree: of classes and rates the weight in real units, of means and
@@ -63,64 +69,140 @@ struct NodeOrder {
 
 NodeOrder in_order(const CartTree& tree) {
   NodeOrder order;
-  order.node.reserve(tree.nodes.size());
+  order.node.reserve(tree.most_nodes());
+  order.child.reserve(tree.most_nodes());
   order.node.push_back(0);
-  order.child.assign(tree.nodes.size(), -1);
+  order.child.push_back(-1);
   std::vector<std::int32_t> open{0};
   while (!open.empty()) {
     const auto place = static_cast<std::size_t>(open.back());
     open.pop_back();
-    const std::int32_t child = tree.nodes[static_cast<std::size_t>(order.node[place])].child;
+    const std::int32_t child = tree.node(order.node[place]).child;
     if (child < 0) continue;
     const auto next = static_cast<std::int32_t>(order.node.size());
     order.child[place] = next;
-    order.node.push_back(child);
-    order.node.push_back(child + 1);
+    for (const std::int32_t side : {0, 1}) {
+      order.node.push_back(child + side);
+      order.child.push_back(-1);
+    }
     open.push_back(next + 1);
     open.push_back(next);
   }
   return order;
 }
 
-void add_categories(const SplitCandidate& split, std::size_t node, Tree& tree) {
-  tree.cat_begin[node] = static_cast<std::int32_t>(tree.cat_bits.size());
-  const std::size_t words = (split.branches.size() + 31) / 32;
-  tree.cat_words[node] = static_cast<std::int32_t>(words);
-  tree.cat_bits.resize(tree.cat_bits.size() + words, 0u);
-  std::uint32_t* bits = &tree.cat_bits[tree.cat_bits.size() - words];
-  for (std::size_t category = 0; category < split.branches.size(); ++category) {
+void add_categories(std::span<const std::int8_t> branches, std::size_t node, Tree& tree) {
+  std::uint32_t* bits = tree.add_set(node, (branches.size() + 31) / 32);
+  for (std::size_t category = 0; category < branches.size(); ++category) {
     // Categories that the node has not seen go where missing values go.
-    const bool left = split.branches[category] < 0 ? tree.default_left[node] != 0 : split.branches[category] == 0;
+    const bool left = branches[category] < 0 ? tree.default_left[node] != 0 : branches[category] == 0;
     if (left) bits[category / 32] |= 1u << (category % 32);
   }
 }
 
 }  // namespace
 
-void graft(CartTree& tree, std::int32_t at, CartTree&& part) {
-  const auto width = static_cast<std::size_t>(tree.n_values);
-  const auto shift = static_cast<std::int32_t>(tree.nodes.size()) - 1;  // of the part's nodes but the root
-  const auto questions = static_cast<std::int32_t>(tree.questions.size());
-  for (CartNode& node : part.nodes) {
-    if (node.child >= 0) node.child += shift;
-    node.question += questions;
+void CartTree::start(std::int32_t n_values, std::size_t most_cases, std::size_t n_writers, std::size_t most_questions) {
+  constexpr std::size_t kQuestions = 1 << 11;
+  // A writer has one block that is not full.
+  const std::size_t most_blocks = (2 * most_cases + 2) / static_cast<std::size_t>(kBlock) + 1 + n_writers;
+  if (n_values != n_values_) blocks_.clear();
+  blocks_.resize(std::max(blocks_.size(), most_blocks));
+  n_values_ = n_values;
+  n_blocks_ = n_question_blocks_ = 0;
+  const std::size_t questions = std::max(kQuestions, 4 * most_questions);
+  if (questions != questions_a_block_) questions_.clear();
+  questions_a_block_ = questions;
+  branches_.clear();
+}
+
+std::int32_t CartTree::take_block() {
+  const std::lock_guard lock(taking_);
+  const std::size_t index = n_blocks_++;
+  Block& taken = blocks_[index];
+  const std::size_t bytes = sizeof(CartNode) + static_cast<std::size_t>(n_values_) * sizeof(double);
+  taken.memory.resize(static_cast<std::size_t>(kBlock) * bytes);
+  taken.used = 0;
+  return static_cast<std::int32_t>(index) << kBlockBits;
+}
+
+std::span<CartQuestion> CartTree::take_questions() {
+  const std::lock_guard lock(taking_);
+  if (n_question_blocks_ == questions_.size()) questions_.emplace_back();
+  PageVector<CartQuestion>& taken = questions_[n_question_blocks_++];
+  taken.resize(questions_a_block_);
+  return taken;
+}
+
+void CartTree::forget(std::int32_t node) {
+  Block& of = block(node);
+  if (--of.used == 0) of.memory = PageVector<std::byte>();
+}
+
+std::int32_t CartTree::Writer::add_root() { return add(1); }
+
+std::int32_t CartTree::Writer::add_two() { return add(2); }
+
+// n nodes in the place of two.
+std::int32_t CartTree::Writer::add(std::int32_t n) {
+  if (next_ == end_) {
+    next_ = tree_->take_block();
+    end_ = next_ + kBlock;
   }
-  std::copy_n(part.values.begin(), width, tree.value(at));
-  tree.nodes[static_cast<std::size_t>(at)] = std::move(part.nodes[0]);
-  std::move(part.nodes.begin() + 1, part.nodes.end(), std::back_inserter(tree.nodes));
-  std::move(part.questions.begin(), part.questions.end(), std::back_inserter(tree.questions));
-  tree.values.insert(tree.values.end(), part.values.begin() + static_cast<std::ptrdiff_t>(width), part.values.end());
+  const std::int32_t first = next_;
+  next_ += 2;
+  CartTree::Block& block = tree_->block(first);
+  block.used += n;
+  std::fill_n(block.nodes() + (first & kInBlock), 2, CartNode());
+  return first;
+}
+
+void CartTree::Writer::ask(CartNode& node, const SplitCandidate& asked, std::span<const Surrogate> surrogates,
+                           std::span<const SplitCandidate> competitors) {
+  const std::size_t n = 1 + surrogates.size() + competitors.size();
+  if (questions_left_ < n) {
+    const std::span<CartQuestion> taken = tree_->take_questions();
+    question_ = taken.data();
+    questions_left_ = taken.size();
+  }
+  questions_left_ -= n;
+  node.questions = question_;
+  node.n_questions = static_cast<std::int32_t>(n);
+  node.n_surrogates = static_cast<std::int32_t>(surrogates.size());
+  put(asked, asked.goodness, asked.improvement);
+  for (const Surrogate& one : surrogates) put(one.split, one.agreement, one.adjusted);
+  for (const SplitCandidate& one : competitors) put(one, one.goodness, one.improvement);
+}
+
+void CartTree::Writer::put(const SplitCandidate& split, double goodness, double improvement) {
+  CartQuestion question;
+  question.goodness = goodness;
+  question.improvement = improvement;
+  question.feature = split.feature;
+  question.low_child = split.low_child;
+  question.is_drawn = split.is_drawn;
+  if (split.is_drawn) {
+    question.drawn = split.drawn;
+  } else {
+    question.cut[0] = split.low;
+    question.cut[1] = split.high;
+  }
+  if (split.nominal) {
+    const std::lock_guard lock(tree_->taking_);
+    question.branches = tree_->branches_.emplace_back(split.branches).data();
+  }
+  ::new (static_cast<void*>(question_++)) CartQuestion(question);
 }
 
 void undo_weak_splits(CartTree& tree, double alpha) {
-  std::vector<double> cost(tree.nodes.size(), 0.0);  // of the best pruning below a node, alpha for each leaf
-  const std::vector<std::int32_t> order = in_order(tree).node;
-  for (std::size_t i = order.size(); i-- > 0;) {
-    const auto at = static_cast<std::size_t>(order[i]);
-    CartNode& node = tree.nodes[at];
+  const NodeOrder order = in_order(tree);
+  std::vector<double> cost(order.node.size(), 0.0);  // of the best pruning below a node, alpha for each leaf
+  for (std::size_t at = order.node.size(); at-- > 0;) {
+    CartNode& node = tree.node(order.node[at]);
     cost[at] = node.risk + alpha;
     if (node.child < 0) continue;
-    const double below = cost[static_cast<std::size_t>(node.child)] + cost[static_cast<std::size_t>(node.child) + 1];
+    const auto child = static_cast<std::size_t>(order.child[at]);
+    const double below = cost[child] + cost[child + 1];
     if (cost[at] <= below * (1.0 + 0x1p-45)) {
       node.child = -1;
       node.n_questions = 0;
@@ -132,20 +214,22 @@ void undo_weak_splits(CartTree& tree, double alpha) {
   }
 }
 
-DecisionTree to_decision_tree(const CartTree& tree, const CodedTable& table, const Response& response,
+DecisionTree to_decision_tree(CartTree& tree, const CodedTable& table, const Response& response,
                               const CartOptions& options) {
   DecisionTree out;
   out.classifier = response.n_classes > 0;
-  out.n_values = tree.n_values;
+  out.n_values = tree.n_values();
   if (out.classifier) {
     out.class_factor = options.class_factor;
-    out.class_factor.resize(static_cast<std::size_t>(tree.n_values), 1.0);
+    out.class_factor.resize(static_cast<std::size_t>(tree.n_values()), 1.0);
   }
   const NodeOrder order = in_order(tree);
-  reserve(out, order.node.size(), tree.questions.size());
+  std::size_t n_questions = 0;
+  for (const std::int32_t node : order.node) n_questions += tree.node(node).asked().size();
+  reserve(out, order.node.size(), n_questions);
   for (std::size_t place = 0; place < order.node.size(); ++place) {
     const std::int32_t from = order.node[place], first_child = order.child[place];
-    const CartNode& node = tree.nodes[static_cast<std::size_t>(from)];
+    const CartNode& node = tree.node(from);
     const auto to = static_cast<std::size_t>(add_leaf(out));
     out.first_child[to] = first_child;
     out.n_children[to] = first_child < 0 ? 0 : 2;
@@ -154,14 +238,16 @@ DecisionTree to_decision_tree(const CartTree& tree, const CodedTable& table, con
     out.label[to] = node.label;
     out.risk[to] = node.risk;
     out.impurity[to] = node.impurity;
-    std::copy_n(tree.value(from), tree.n_values, out.value.end() - tree.n_values);
-    if (first_child < 0) continue;
-    out.fallback[to] = node.fallback;
-    out.n_surrogates[to] = node.n_surrogates;
-    const double scale = improvement_scale(node, response, options.criterion);
-    for (const CartQuestion& question : tree.questions_of(node))
-      add_question(question, scale, table, options, out.questions);
-    out.question_begin.back() = static_cast<std::int32_t>(out.questions.size());
+    std::copy_n(tree.value(from), out.n_values, out.value.end() - out.n_values);
+    if (first_child >= 0) {
+      out.fallback[to] = node.fallback;
+      out.n_surrogates[to] = node.n_surrogates;
+      const double scale = improvement_scale(node, response, options.criterion);
+      for (std::int32_t q = 0; q < node.n_questions; ++q)
+        add_question(node.questions[q], q > 0 && q <= node.n_surrogates, scale, table, options, out.questions);
+      out.question_begin.back() = static_cast<std::int32_t>(out.questions.size());
+    }
+    tree.forget(from);
   }
   return out;
 }
@@ -169,16 +255,14 @@ DecisionTree to_decision_tree(const CartTree& tree, const CodedTable& table, con
 Tree to_model_tree(const CartTree& tree, const CodedTable& table, const Response& response, const CartOptions& options,
                    std::vector<std::int32_t>* labels) {
   Tree out;
-  out.width = tree.n_values;
-  const auto width = static_cast<std::size_t>(tree.n_values);
+  out.width = tree.n_values();
+  const auto width = static_cast<std::size_t>(tree.n_values());
   const NodeOrder order = in_order(tree);
   const std::size_t n = order.node.size(), n_leaves = (n + 1) / 2;
   out.left.resize(n);
   out.feature.assign(n, -1);
   out.threshold.assign(n, 0.0);
   out.default_left.assign(n, 0);
-  out.cat_begin.assign(n, -1);
-  out.cat_words.assign(n, 0);
   out.gain.assign(n, 0.0f);
   out.cover.resize(n);
   out.count.resize(n);
@@ -189,7 +273,7 @@ Tree to_model_tree(const CartTree& tree, const CodedTable& table, const Response
   std::size_t leaf = 0;
   for (std::size_t to = 0; to < n; ++to) {
     const std::int32_t from = order.node[to];
-    const CartNode& node = tree.nodes[static_cast<std::size_t>(from)];
+    const CartNode& node = tree.node(from);
     out.count[to] = node.count;
     out.cover[to] = node.weight;
     if (order.child[to] < 0) {
@@ -203,15 +287,15 @@ Tree to_model_tree(const CartTree& tree, const CodedTable& table, const Response
       for (std::size_t k = 0; k < width; ++k) own[k] = static_cast<float>(weighted[k] / sum);
       continue;
     }
-    const SplitCandidate& split = tree.questions_of(node)[0].split;
+    const CartQuestion& asked = node.questions[0];
     out.left[to] = order.child[to];
-    out.feature[to] = split.feature;
+    out.feature[to] = asked.feature;
     out.default_left[to] = node.fallback == 0 ? 1 : 0;
-    out.gain[to] = static_cast<float>(split.improvement * improvement_scale(node, response, CartCriterion::kGini));
-    if (split.nominal)
-      add_categories(split, to, out);
+    out.gain[to] = static_cast<float>(asked.improvement * improvement_scale(node, response, CartCriterion::kGini));
+    if (asked.branches != nullptr)
+      add_categories(branches_of(asked, table), to, out);
     else
-      out.threshold[to] = cut_of(split, table, options).threshold;
+      out.threshold[to] = cut_of(asked, table, options).threshold;
   }
   return out;
 }

@@ -125,6 +125,7 @@ struct Scanner<GiniCounts> {
   Scanner(const Scanner&) = delete;
   Scanner& operator=(const Scanner&) = delete;
   ~Scanner() { of.take(sums); }
+  bool cheap() const { return true; }
   void add(const ClassCase& one) { sums.add(left, right, one); }
   CutScore score() const { return sums.score(); }
   bool perfect() const { return sums.perfect(); }

@@ -34,6 +34,12 @@ struct CutJudge {
            (least.rows <= 1 || (left_rows >= least.rows && n_rows - left_rows >= least.rows));
   }
 
+  // Whether a cut scores less than the best for sure. A NaN does not.
+  bool worse(const CutScore& score) const {
+    const double to_beat = (best.improvement + parent) * score.below;
+    return score.above < to_beat - std::abs(to_beat) * 0x1p-40;
+  }
+
   // Whether the present sides beat the best; then its numbers are taken over. Cuts of a column come in order, the first
   // of equal ones stays; of equal cuts of two columns that of the earlier. Columns of different costs have each a best
   // of their own.
@@ -41,8 +47,7 @@ struct CutJudge {
   bool better(const Sides& sides, std::int64_t left_rows, bool missing_left) {
     if (!allowed(sides, left_rows)) return false;
     const CutScore score = sides.score();
-    const double to_beat = (best.improvement + parent) * score.below;
-    if (score.above < to_beat - std::abs(to_beat) * 0x1p-40) return false;  // worse for sure
+    if (worse(score)) return false;
     const double improvement = score.above / score.below - parent;
     if (!(improvement > best.improvement || (improvement == best.improvement && feature < best.feature))) return false;
     if (must_gain && (!(improvement > 0.0) || sides.alike())) return false;

@@ -90,6 +90,11 @@ class FeatureSearch {
     return true;
   }
 
+  // The cell of the left side of the question that was found last, or nothing where that is not known.
+  std::span<const std::int64_t> left() const {
+    return left_known_ ? std::span<const std::int64_t>(left_) : std::span<const std::int64_t>();
+  }
+
   // Whether sides must be counted by rows, which cells do not tell.
   bool counts_rows() const { return judge_.least.rows > 1; }
 
@@ -97,6 +102,12 @@ class FeatureSearch {
   bool constant(const NodeCodes& codes) const {
     const bool lacking = options_.missing == MissingRows::kDirection && codes.n_missing() > 0;
     return codes.constant() && !(lacking && codes.n_missing() < codes.size());
+  }
+
+  // Gives back the memory that grows with a node.
+  void release() {
+    sort_.release();
+    cells_ = PageVector<std::int64_t>();
   }
 
   std::int32_t width() const { return criterion_.width; }
@@ -110,6 +121,7 @@ class FeatureSearch {
 
   void begin(FeatureId feature) {
     judge_.best = SplitCandidate();
+    left_known_ = false;
     judge_.feature = feature;
     judge_.cost = options_.feature_cost.empty() ? 1.0 : options_.feature_cost[static_cast<std::size_t>(feature)];
   }
@@ -161,7 +173,7 @@ class FeatureSearch {
       counted = few_cells(range, criterion_.width, codes_->size());
       if (counted) count_cells(node, codes, first, range);
     }
-    const std::span<const CodedPlace> order = counted ? std::span<const CodedPlace>() : codes_->sorted();
+    const std::span<const CodedPlace> order = counted ? std::span<const CodedPlace>() : codes_->sorted(sort_);
     for (const bool missing_left : {true, false}) {
       if (missing_left && !direction()) continue;
       const std::int64_t before = start(node, missing_left);
@@ -264,8 +276,13 @@ class FeatureSearch {
   // move(low): moves the cases with codes up to `low` to the left; returns the rows there.
   template <class Move>
   void judge_drawn(const SearchNode<Case>& node, Code first, Code last, const Move& move, bool missing_left = false) {
-    const DrawnCut cut = draw_cut(table_, judge_.feature, first, last, options_, node.key);
+    const DrawnCut cut =
+        draw_cut(table_, judge_.feature, first, last, threshold_bits(options_, node.key, judge_.feature, 0));
     if (!judge(move(cut.low), missing_left)) return;
+    if constexpr (Criterion::kCells) {
+      left_ = criterion_.left;
+      left_known_ = true;
+    }
     judge_.best.low = cut.low;
     judge_.best.high = cut.low + 1;
     judge_.best.drawn = cut.drawn;
@@ -275,7 +292,7 @@ class FeatureSearch {
   // --- nominal ---
 
   void search_nominal(const SearchNode<Case>& node, const CodedColumn& column) {
-    levels_.read(node.cases, *codes_, criterion_);
+    levels_.read(node.cases, codes_->sorted(sort_), criterion_);
     for (const bool missing_left : {true, false}) {
       if (missing_left && !direction()) continue;
       const auto judge_subset = [&](std::int64_t left_rows) {
@@ -331,15 +348,18 @@ class FeatureSearch {
   Criterion criterion_;
   std::vector<LevelOrder> orders_;
   NominalSearcher<Criterion> levels_;
+  PlaceSort sort_;
 
   NodeCodes* codes_ = nullptr;
   CutJudge judge_;
   std::int64_t n_missing_ = 0;
   const std::int64_t* present_ = nullptr;  // [width]
   std::vector<std::int64_t> missing_;      // [width]
+  std::vector<std::int64_t> left_;         // [width]
+  bool left_known_ = false;
   std::span<const Case> present_cases_;
   std::vector<Case> kept_;
-  std::vector<std::int64_t> cells_;
+  PageVector<std::int64_t> cells_;
   std::vector<std::uint32_t> rows_;
 };
 

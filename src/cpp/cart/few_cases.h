@@ -50,7 +50,8 @@ class FewCases {
         criterion_(response, options),
         width_(static_cast<std::size_t>(criterion_.width)),
         tile_stride_((rows.stride + kChunk - 1) / kChunk * kChunk),
-        totals_(kSlots * width_) {
+        totals_(kSlots * width_),
+        left_(width_) {
     judge_.least = least;
     judge_.must_gain = options.cp >= 0.0;
     fits_ = fits();
@@ -62,7 +63,7 @@ class FewCases {
   // Grows the node, with what its cases add up to and the features known to have one value there. by_row: codes of the
   // rows of the cases. open(node, cases, total) fills in the statistics of a FewNode; whether it may be split.
   template <class Open>
-  void grow(CartTree& tree, const FewNode& root, std::span<Case> cases, const std::int64_t* total,
+  void grow(CartTree::Writer& tree, const FewNode& root, std::span<Case> cases, const std::int64_t* total,
             const FeatureBits& constant, const std::uint8_t* by_row, FeatureDraw& draw, const Open& open) {
     take_rows(cases, by_row);
     constant_ = &constant;
@@ -74,8 +75,7 @@ class FewCases {
       const FewNode node = stack_[slot];
       const std::span<Case> own = cases.subspan(node.begin, node.end - node.begin);
       if (!search(node, own, slot, draw)) continue;
-      const std::int32_t child = tree.add();
-      tree.add();
+      const std::int32_t child = tree.add_two();
       const std::size_t middle = node.begin + split(tree, node, own, child, slot);
       stack_[slot] = {child + 1, node.depth + 1, child_key(node.key, 1), middle, node.end};
       stack_[slot + 1] = {child, node.depth + 1, child_key(node.key, 0), node.begin, middle};
@@ -88,6 +88,7 @@ class FewCases {
 
  private:
   static constexpr int kPlaceBits = 6;
+  static constexpr std::size_t kTogether = 8;  // features
   static constexpr std::size_t kSlots = kMost / 2 + 2;  // open nodes have two cases or more
   static constexpr std::size_t kTileBytes = 1 << 14;
   static constexpr std::size_t kChunk = 16;  // bytes; rows of the tile are made of them
@@ -146,20 +147,33 @@ class FewCases {
     criterion_.start(cases, slot_total(slot));
     judge_.parent = criterion_.parent();
     if (tiled_) find_varying(cases);
+    left_known_ = false;
     const bool drawn = options_.max_features > 0;
     if (drawn) draw.begin(options_, node.key);
     std::int32_t wanted = drawn ? options_.max_features : table_.n_features();
-    for (FeatureId next = 0; wanted > 0 || (drawn && !judge_.best.found()); --wanted) {
-      if (drawn ? !draw.more() : next == table_.n_features()) break;
-      const FeatureId feature = drawn ? draw.next() : next++;
-      if (judge_.best.perfect && feature > judge_.best.feature) continue;
-      if (!varies(cases, feature)) continue;
-      read(cases, feature);
-      judge_.feature = feature;
-      criterion_.start(cases, slot_total(slot));
-      judge_cuts(node, cases);
+    FeatureId next = 0;
+    for (bool more = true; more && (wanted > 0 || (drawn && !judge_.best.found()));) {
+      std::size_t n = 0;  // features at a time: their thresholds are drawn side by side
+      do {
+        more = drawn ? draw.more() : next < table_.n_features();
+        if (!more) break;
+        const FeatureId feature = drawn ? draw.next() : next++;
+        --wanted;
+        if (varies(cases, feature)) features_[n++] = feature;
+      } while (wanted > 0 && n < kTogether);
+      if (options_.random_thresholds)
+        for (std::size_t i = 0; i < n; ++i) bits_[i] = threshold_bits(options_, node.key, features_[i], 0);
+      for (std::size_t i = 0; i < n; ++i) judge_feature(cases, slot, features_[i], bits_[i]);
     }
     return judge_.best.found();
+  }
+
+  void judge_feature(std::span<const Case> cases, std::size_t slot, FeatureId feature, std::uint32_t bits) {
+    if (judge_.best.perfect && feature > judge_.best.feature) return;
+    read(cases, feature);
+    judge_.feature = feature;
+    criterion_.start(cases, slot_total(slot));
+    judge_cuts(cases, bits);
   }
 
   Code code(const std::uint8_t* at, std::uint32_t mask) const {
@@ -193,7 +207,8 @@ class FewCases {
       keys_[i] = code(of.first + cases[i].row * stride_, of.mask) << kPlaceBits | static_cast<std::uint32_t>(i);
   }
 
-  void judge_cuts(const FewNode& node, std::span<const Case> cases) {
+  // bits: of the threshold, where it is drawn.
+  void judge_cuts(std::span<const Case> cases, std::uint32_t bits) {
     std::uint32_t least = keys_[0], most = keys_[0];
     for (std::size_t i = 1; i < cases.size(); ++i) {
       least = std::min(least, keys_[i]);
@@ -202,15 +217,16 @@ class FewCases {
     const Code first = least >> kPlaceBits, last = most >> kPlaceBits;
     if (last - first == 1) {  // one cut, drawn or not
       if (!judge_one(cases, first) || !options_.random_thresholds || !table_.exact) return;
-      judge_.best.drawn = draw_cut(table_, judge_.feature, first, last, options_, node.key).drawn;
+      judge_.best.drawn = draw_cut(table_, judge_.feature, first, last, bits).drawn;
     } else if (options_.random_thresholds) {
-      const DrawnCut cut = draw_cut(table_, judge_.feature, first, last, options_, node.key);
+      const DrawnCut cut = draw_cut(table_, judge_.feature, first, last, bits);
       if (judge_one(cases, cut.low)) judge_.best.drawn = cut.drawn;
     } else {
       std::uint32_t order[kMost];
       sort_few_(keys_.data(), static_cast<std::int32_t>(cases.size()), order);
       scan_in_order<kPlaceBits>(criterion_, judge_, cases.data(), std::span<const std::uint32_t>(order, cases.size()),
                                 0, false);
+      if (judge_.best.feature == judge_.feature) left_known_ = false;
     }
   }
 
@@ -227,22 +243,26 @@ class FewCases {
     judge_.best.low = low;
     judge_.best.high = low + 1;
     judge_.best.is_drawn = options_.random_thresholds && table_.exact;
+    std::copy_n(low_.begin(), width_, left_.begin());
+    left_known_ = true;
     return true;
   }
 
   // Parts the cases; what they add up to goes to the slot, on the right, and the next. Returns the number of the left.
-  std::size_t split(CartTree& tree, const FewNode& node, std::span<Case> cases, std::int32_t child, std::size_t slot) {
+  std::size_t split(CartTree::Writer& tree, const FewNode& node, std::span<Case> cases, std::int32_t child,
+                    std::size_t slot) {
     const SplitCandidate& asked = judge_.best;
     const Place of = place(asked.feature);
-    std::int64_t* totals[2] = {slot_total(slot + 1), slot_total(slot)};
-    std::fill_n(slot_total(slot), 2 * width_, 0);
+    std::int64_t* left_total = slot_total(slot + 1);
+    std::int64_t* right_total = slot_total(slot);
     const std::size_t n_left = part_cases(
-        criterion_, cases.data(), cases.size(), spare_.data(), totals,
+        criterion_, cases.data(), cases.size(), spare_.data(), left_known_ ? left_.data() : nullptr, left_total,
+        right_total,
         [&](std::size_t, const Case& one) { return code(of.first + one.row * stride_, of.mask) > asked.low; });
     CartNode& grown = tree.node(node.node);
     grown.child = child;
-    grown.fallback = totals[1][0] > totals[0][0] ? 1 : 0;
-    tree.ask(grown, {std::move(judge_.best), 0.0, 0.0});
+    grown.fallback = right_total[0] > left_total[0] ? 1 : 0;
+    tree.ask(grown, asked);
     return n_left;
   }
 
@@ -261,7 +281,11 @@ class FewCases {
   std::array<FewNode, kSlots> stack_;
   std::vector<std::int64_t> totals_;  // [slot][width]
   const FeatureBits* constant_ = nullptr;  // at the start
-  std::vector<std::int64_t> low_;  // cells on both sides of one cut
+  std::vector<std::int64_t> low_;  // cell below a cut
+  std::vector<std::int64_t> left_;  // that of the best, if it is known
+  bool left_known_ = false;
+  std::array<FeatureId, kTogether> features_;
+  std::array<std::uint32_t, kTogether> bits_{};
   std::array<std::uint32_t, kMost> keys_;
   std::array<Case, kMost> spare_;
 };

@@ -15,7 +15,7 @@
 #include "base/types.h"
 #include "cart/cart_options.h"
 #include "cart/level_order.h"
-#include "cart/node_codes.h"
+#include "cart/place_sort.h"
 
 namespace pygbt {
 
@@ -24,11 +24,11 @@ class NominalSearcher {
  public:
   using Case = typename Criterion::Case;
 
-  // The levels that the node has.
-  void read(std::span<const Case> cases, NodeCodes& codes, const Criterion& criterion) {
+  // The levels that the node has. order: its cases by code.
+  void read(std::span<const Case> cases, std::span<const CodedPlace> order, const Criterion& criterion) {
     width_ = static_cast<std::size_t>(criterion.width);
     cases_ = cases;
-    order_ = codes.sorted();
+    order_ = order;
     levels_.clear();
     rows_.clear();
     begin_.clear();

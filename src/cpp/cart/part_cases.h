@@ -8,24 +8,46 @@
 
 namespace pygbt {
 
-// Cases of the left side first, then those of the right, each in their order, and the cell of each side. goes_right(i,
-// case); spare: room for n cases; totals: two cells of zeros. Returns the number of cases on the left.
-template <class Criterion, class Side>
-std::size_t part_cases(const Criterion& criterion, typename Criterion::Case* cases, std::size_t n,
-                       typename Criterion::Case* spare, std::int64_t* const totals[2], const Side& goes_right) {
+// Cases of the left side first, then those of the right, each in their order. goes_right(i, case); spare: room for n
+// cases; count(case, side) sees each. Returns the number of cases on the left.
+template <class Case, class Side, class Count>
+std::size_t part_cases(Case* cases, std::size_t n, Case* spare, const Side& goes_right, const Count& count) {
   std::size_t n_left = 0, n_right = 0;
   for (std::size_t i = 0; i < n; ++i) {
-    const typename Criterion::Case one = cases[i];
+    const Case one = cases[i];
     const std::size_t side = goes_right(i, one) ? 1 : 0;
-    criterion.count(totals[side], one);
+    count(one, side);
     cases[n_left] = one;  // its place has been read
     spare[n_right] = one;
     n_left += 1 - side;
     n_right += side;
   }
   std::copy_n(spare, n_right, cases + n_left);
-  criterion.finish_cell(totals[0]);
-  criterion.finish_cell(totals[1]);
+  return n_left;
+}
+
+// The same, with the cell of each side. left: that of the left one where it is known, else null. totals: the cell of all
+// cases, which becomes that of the right side, and room for that of the left.
+template <class Criterion, class Side>
+std::size_t part_cases(const Criterion& criterion, typename Criterion::Case* cases, std::size_t n,
+                       typename Criterion::Case* spare, const std::int64_t* left, std::int64_t* left_total,
+                       std::int64_t* right_total, const Side& goes_right) {
+  using Case = typename Criterion::Case;
+  const auto width = static_cast<std::size_t>(criterion.width);
+  if (left != nullptr) {
+    for (std::size_t k = 0; k < width; ++k) {
+      left_total[k] = left[k];
+      right_total[k] -= left[k];
+    }
+    return part_cases(cases, n, spare, goes_right, [](const Case&, std::size_t) {});
+  }
+  std::int64_t* const totals[2] = {left_total, right_total};
+  std::fill_n(left_total, width, 0);
+  std::fill_n(right_total, width, 0);
+  const std::size_t n_left = part_cases(cases, n, spare, goes_right,
+                                        [&](const Case& one, std::size_t side) { criterion.count(totals[side], one); });
+  criterion.finish_cell(left_total);
+  criterion.finish_cell(right_total);
   return n_left;
 }
 

@@ -16,6 +16,7 @@ template <class Criterion>
 struct Scanner {
   Criterion& of;
   explicit Scanner(Criterion& criterion) : of(criterion) {}
+  bool cheap() const { return false; }  // whether a score costs less than a branch that is not foreseen
   void add(const typename Criterion::Case& one) { of.add(one); }
   CutScore score() const { return of.score(); }
   bool alike() const { return of.alike(); }
@@ -31,13 +32,21 @@ void scan_in_order(Criterion& criterion, CutJudge& judge, const typename Criteri
   constexpr Item kPlace = (Item{1} << kPlaceBits) - 1;
   const std::size_t n = order.size();
   Scanner<Criterion> scan(criterion);
+  const auto judge_cut = [&](Item code, Item next) {
+    if (!judge.better(scan, left_rows, missing_left)) return;
+    judge.best.low = static_cast<Code>(code);
+    judge.best.high = static_cast<Code>(next);
+  };
   for (std::size_t i = 0; i + 1 < n; ++i) {
     scan.add(cases[order[i] & kPlace]);
     ++left_rows;
     const Item code = order[i] >> kPlaceBits, next = order[i + 1] >> kPlaceBits;
-    if (next == code || !judge.better(scan, left_rows, missing_left)) continue;
-    judge.best.low = static_cast<Code>(code);
-    judge.best.high = static_cast<Code>(next);
+    if (scan.cheap()) {  // scored at every case, whether there is a cut or not: hardly one beats the best
+      const bool cut = next != code;
+      if (cut & !judge.worse(scan.score())) judge_cut(code, next);
+    } else if (next != code) {
+      judge_cut(code, next);
+    }
   }
   scan.add(cases[order[n - 1] & kPlace]);
 }

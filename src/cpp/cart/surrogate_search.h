@@ -28,10 +28,10 @@ class SurrogateSearch {
 
   // The best surrogate of one feature; not found(): none. side [place]: child by the asked question.
   template <class Case>
-  CartQuestion best(std::span<const Case> cases, std::span<const std::uint8_t> side, FeatureId feature) {
+  Surrogate best(std::span<const Case> cases, std::span<const std::uint8_t> side, FeatureId feature) {
     const CodedColumn& column = table_.columns[static_cast<std::size_t>(feature)];
     codes_.read(column, cases);
-    CartQuestion found;
+    Surrogate found;
     if (codes_.constant()) return found;
     all_ = Sides();
     present_ = Sides();
@@ -56,6 +56,12 @@ class SurrogateSearch {
     return found;
   }
 
+  // Gives back the memory that grows with a node.
+  void release() {
+    codes_.release();
+    sort_.release();
+  }
+
  private:
   static constexpr int kLeastCases = 2;  // that the asked question decides, on each side
 
@@ -71,7 +77,7 @@ class SurrogateSearch {
 
   template <class Case>
   void cuts(std::span<const Case> cases, std::span<const std::uint8_t> side, SplitCandidate& split) {
-    const std::span<const CodedPlace> order = codes_.sorted();
+    const std::span<const CodedPlace> order = codes_.sorted(sort_);
     Sides low;
     for (std::size_t i = 0; i + 1 < order.size(); ++i) {
       const std::uint32_t place = place_of(order[i]);
@@ -116,6 +122,7 @@ class SurrogateSearch {
   const CartOptions& options_;
   std::int64_t least_;
   NodeCodes codes_;
+  PlaceSort sort_;
   Sides all_, present_;       // rows the asked question decides; of them those that have the feature
   std::int64_t matches_ = 0;  // weight that the best question so far sends the same way
 };

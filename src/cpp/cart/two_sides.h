@@ -22,8 +22,11 @@ struct TwoSides {
   std::vector<std::int64_t> left, right;  // [width]
 
   void start_sides(const std::int64_t* total) {
-    left.resize(static_cast<std::size_t>(width));
-    right.resize(left.size());
+    const auto n = static_cast<std::size_t>(width);
+    if (left.size() != n) {
+      left.resize(n);
+      right.resize(n);
+    }
     for (std::size_t i = 0; i < left.size(); ++i) {
       left[i] = 0;
       right[i] = total[i];

@@ -117,6 +117,7 @@ struct Scanner<SquaredSides> {
     of.left[1] += moved_sum;
     of.right[1] -= moved_sum;
   }
+  bool cheap() const { return one_target; }
   void add(const ValueCase& one) {
     if (!one_target) return of.add(one);
     left += one.weight;

@@ -24,6 +24,12 @@ class CodeValues {
   }
   std::size_t size() const { return wide_.size() + narrow_.size(); }
   double operator[](std::size_t i) const { return narrow_.empty() ? wide_[i] : static_cast<double>(narrow_[i]); }
+  // Calls use(values) with the type of the values.
+  template <class Use>
+  decltype(auto) visit(Use&& use) const {
+    if (narrow_.empty()) return use(wide_.data());
+    return use(narrow_.data());
+  }
   // Number of values that do not lie above x.
   std::size_t count_up_to(double x) const {
     if (narrow_.empty())

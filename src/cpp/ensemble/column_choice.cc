@@ -11,6 +11,7 @@ CodedTable select_columns(const CodedTable& table, std::span<const FeatureId> fe
   out.n_rows = table.n_rows;
   out.exact = table.exact;
   out.binned = table.binned;
+  out.values = table.values;
   for (const FeatureId feature : features) {
     require(feature >= 0 && feature < table.n_features(), "features: a number is out of range");
     CodedColumn& column = out.columns.emplace_back(table.columns[static_cast<std::size_t>(feature)]);

@@ -59,9 +59,12 @@ void append_tree(ModelArrays& out, const Tree& tree, bool categories) {
   append(out.count, tree.count);
   append(out.leaf_value, tree.leaf_value);
   if (!categories) return;
-  append(out.cat_words, tree.cat_words);
+  if (tree.cat_words.empty())
+    out.cat_words.insert(out.cat_words.end(), tree.left.size(), 0);
+  else
+    append(out.cat_words, tree.cat_words);
   for (std::size_t i = 0; i < tree.left.size(); ++i) {  // in node order, wherever they lie in the tree
-    if (tree.cat_begin[i] < 0) continue;
+    if (!tree.is_set(i)) continue;
     const auto first = tree.cat_bits.begin() + tree.cat_begin[i];
     out.cat_bits.insert(out.cat_bits.end(), first, first + tree.cat_words[i]);
   }
@@ -148,10 +151,10 @@ Model from_arrays(const ModelArrays& arrays) {
     tree.cover = cover.take(n);
     tree.count = count.take(n);
     tree.leaf_value = leaf_value.take((n + 1) / 2 * size_of(tree.width));
-    tree.cat_words = arrays.cat_words.empty() ? std::vector<std::int32_t>(n, 0) : cat_words.take(n);
-    tree.cat_begin.assign(n, -1);
+    if (!arrays.cat_words.empty()) tree.cat_words = cat_words.take(n);
+    tree.cat_begin.assign(tree.cat_words.size(), -1);
     std::size_t n_words = 0;
-    for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t i = 0; i < tree.cat_words.size(); ++i) {
       if (tree.cat_words[i] == 0) continue;
       tree.cat_begin[i] = static_cast<std::int32_t>(n_words);
       n_words += size_of(tree.cat_words[i]);

@@ -68,7 +68,7 @@ class Packer {
     for (const TreePtr& each : trees_) {
       const Tree& tree = each->tree;
       for (std::size_t i = 0; i < tree.left.size(); ++i) {
-        if (tree.left[i] < 0 || tree.cat_begin[i] >= 0) continue;
+        if (tree.left[i] < 0 || tree.is_set(i)) continue;
         ForestFeature& feature = feature_of(tree.feature[i]);
         feature.exact.push_back(tree.threshold[i]);
         feature.plane[tree.default_left[i]] = 0;
@@ -137,7 +137,7 @@ class Packer {
   CodeNode code_node(const Tree& tree, std::size_t i, ForestTree& out) {
     if (tree.left[i] < 0) return {static_cast<std::int32_t>(i), 0, kNoCut};
     const ForestFeature& feature = feature_of(tree.feature[i]);
-    if (tree.cat_begin[i] >= 0) {
+    if (tree.is_set(i)) {
       forest_->sets.push_back(
           {place_[static_cast<std::size_t>(tree.feature[i])], static_cast<std::int32_t>(forest_->set_words.size())});
       append_set(tree, i, feature.n_categories);

@@ -30,7 +30,7 @@ TreePtr make_model_tree(Tree given) {
     }
     const auto feature = static_cast<std::uint32_t>(tree.feature[i]);
     node = {tree.threshold[i], left, feature | (tree.default_left[i] != 0 ? WalkNode::kMissingLeft : 0u)};
-    if (tree.cat_begin[i] >= 0) {
+    if (tree.is_set(i)) {
       node.test |= WalkNode::kCategorical;
       node.threshold = static_cast<double>(made->sets.size());
       made->sets.push_back({tree.cat_begin[i], 32 * tree.cat_words[i]});

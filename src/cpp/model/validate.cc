@@ -30,8 +30,9 @@ struct TreeCheck {
     sound(n >= 1 && n % 2 == 1, "a tree has an odd number of nodes");
     sound(n < (std::size_t{1} << 31), "too many nodes");
     sound(tree.feature.size() == n && tree.threshold.size() == n && tree.default_left.size() == n &&
-              tree.cat_begin.size() == n && tree.cat_words.size() == n && tree.gain.size() == n &&
-              tree.cover.size() == n && tree.count.size() == n,
+              (tree.cat_begin.size() == n || tree.cat_begin.empty()) &&
+              tree.cat_words.size() == tree.cat_begin.size() && tree.gain.size() == n && tree.cover.size() == n &&
+              tree.count.size() == n,
           "arrays of nodes differ in length");
     sound(tree.leaf_value.size() == (n + 1) / 2 * static_cast<std::size_t>(tree.width),
           "leaf values do not match the number of leaves");
@@ -63,13 +64,13 @@ struct TreeCheck {
     const std::int32_t f = tree.feature[i];
     sound(f >= 0 && f < cuts.n_features(), "a split tests a feature that does not exist");
     const FeatureCuts& feature = cuts.features[static_cast<std::size_t>(f)];
-    const std::int64_t begin = tree.cat_begin[i], words = tree.cat_words[i];
-    sound(feature.categorical == (begin >= 0), "a split and its feature differ in kind");
+    sound(feature.categorical == tree.is_set(i), "a split and its feature differ in kind");
     if (!feature.categorical) {
-      sound(words == 0, "a numeric split has categories");
+      sound(tree.cat_words.empty() || tree.cat_words[i] == 0, "a numeric split has categories");
       sound(!std::isnan(tree.threshold[i]), "a threshold is NaN");
       return;
     }
+    const std::int64_t begin = tree.cat_begin[i], words = tree.cat_words[i];
     sound(words >= 1 && words <= kMostBins / 32, "a split has a wrong number of categories");
     sound(begin + words <= static_cast<std::int64_t>(tree.cat_bits.size()), "categories of a split are out of range");
   }
@@ -82,7 +83,8 @@ struct TreeCheck {
       if (tree.left[i] >= 0) {
         split(i);
       } else {
-        sound(tree.feature[i] == -1 && tree.cat_begin[i] == -1 && tree.cat_words[i] == 0, "a leaf has a split");
+        sound(tree.feature[i] == -1 && (tree.cat_begin.empty() || (tree.cat_begin[i] == -1 && tree.cat_words[i] == 0)),
+              "a leaf has a split");
       }
     }
     for (const float value : tree.leaf_value) sound(std::isfinite(value), "a leaf value is not finite");

@@ -128,7 +128,7 @@ class Splits {
     const WalkFeature& feature =
         forest_.features[static_cast<std::size_t>(place_[static_cast<std::size_t>(tree.feature[i])])];
     PlaneTest test;
-    test.is_set = tree.cat_begin[i] >= 0;
+    test.is_set = tree.is_set(i);
     test.plane = static_cast<std::uint32_t>(feature.plane[test.is_set ? 0 : tree.default_left[i]]);
     if (test.is_set) {
       test.words = static_cast<std::uint32_t>(words.size());

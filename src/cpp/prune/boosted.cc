@@ -178,9 +178,11 @@ Tree cut_boosted(const Tree& tree, std::span<const std::uint8_t> cut, std::span<
     out.gain.push_back(leaf ? 0.0f : tree.gain[i]);
     out.cover.push_back(tree.cover[i]);
     out.count.push_back(tree.count[i]);
-    const bool categories = !leaf && tree.cat_begin[i] >= 0;
-    out.cat_begin.push_back(categories ? static_cast<std::int32_t>(out.cat_bits.size()) : -1);
-    out.cat_words.push_back(categories ? tree.cat_words[i] : 0);
+    const bool categories = !leaf && tree.is_set(i);
+    if (!tree.cat_begin.empty()) {
+      out.cat_begin.push_back(categories ? static_cast<std::int32_t>(out.cat_bits.size()) : -1);
+      out.cat_words.push_back(categories ? tree.cat_words[i] : 0);
+    }
     if (categories) {
       const auto first = tree.cat_bits.begin() + tree.cat_begin[i];
       out.cat_bits.insert(out.cat_bits.end(), first, first + tree.cat_words[i]);

@@ -49,8 +49,6 @@ Tree to_tree(const BinnedTree& binned, const Cuts& cuts) {
   tree.feature.assign(n, -1);
   tree.threshold.assign(n, 0.0);
   tree.default_left.assign(n, 0);
-  tree.cat_begin.assign(n, -1);
-  tree.cat_words.assign(n, 0);
   tree.gain.assign(n, 0.0f);
   tree.cover.resize(n);
   tree.count.resize(n);
@@ -70,10 +68,7 @@ Tree to_tree(const BinnedTree& binned, const Cuts& cuts) {
     }
     // One bit for every code of the feature, so that a code beyond the words is one the training data did not have.
     const std::int32_t n_codes = feature.n_bins - 1;
-    tree.cat_begin[i] = static_cast<std::int32_t>(tree.cat_bits.size());
-    tree.cat_words[i] = static_cast<std::int32_t>(words_for(n_codes));
-    tree.cat_bits.resize(tree.cat_bits.size() + words_for(n_codes), 0);
-    std::uint32_t* words = tree.cat_bits.data() + tree.cat_begin[i];
+    std::uint32_t* words = tree.add_set(i, words_for(n_codes));
     for (std::int32_t code = 0; code < n_codes; ++code) {
       if (goes_left(static_cast<Bin>(code + 1), binned.cat_bits.data() + node.cat_begin, node.cat_words))
         words[code / 32] |= 1u << (code % 32);
@@ -98,7 +93,7 @@ BinnedTree to_bins(const Tree& tree, const Cuts& cuts) {
     node.feature = tree.feature[i];
     node.gain = tree.gain[i];
     node.missing_left = tree.default_left[i] != 0;
-    require(feature.categorical == (tree.cat_begin[i] >= 0),
+    require(feature.categorical == tree.is_set(i),
             "feature " + std::to_string(node.feature) + " is categorical in the model or in the data, but not in both");
     if (!feature.categorical) {
       node.bin = bin_of(feature, tree.threshold[i]);

@@ -66,7 +66,7 @@ class Layout {
                                 std::vector<std::uint32_t>& sets) const {
     const std::uint32_t plane = (static_cast<std::uint32_t>(tree_.feature[i]) + kDeepConstants) * kDeepPlaneUnit;
     flags = tree_.default_left[i] == 0 ? kDeepMissingRight : 0;
-    if (tree_.cat_begin[i] < 0) return {order_key(round_down(tree_.threshold[i])), plane, pair};
+    if (!tree_.is_set(i)) return {order_key(round_down(tree_.threshold[i])), plane, pair};
     const auto key = static_cast<std::uint32_t>(sets.size());
     sets.push_back(static_cast<std::uint32_t>(tree_.cat_words[i]));
     for (std::int32_t word = 0; word < tree_.cat_words[i]; ++word)
