@@ -17,6 +17,7 @@ namespace pygbt {
 
 namespace {
 constexpr std::int64_t kTileRows = 4096;  // rows of a tile at least: fewer are not worth a task
+constexpr std::int64_t kOnlyTileRows = 2048;  // of the only tile of a thread
 constexpr std::int64_t kSideWord = 64;    // tiles begin where words of their sides do
 }  // namespace
 
@@ -27,7 +28,8 @@ void CpuBackend::load(const Dataset& data, std::int32_t n_targets, Communicator&
   n_targets_ = n_targets;
   n_rows_ = data.n_rows;
   // A few tiles a thread, equally large.
-  const std::int64_t wanted = std::clamp<std::int64_t>(n_rows_ / kTileRows, 1, std::int64_t{4} * n_threads_);
+  const std::int64_t few = std::clamp<std::int64_t>(n_rows_ / kOnlyTileRows, 1, n_threads_);
+  const std::int64_t wanted = std::clamp<std::int64_t>(n_rows_ / kTileRows, few, std::int64_t{4} * n_threads_);
   n_tiles_ = std::max(wanted, (n_rows_ + kPackedRows - 1) / kPackedRows);
   const std::int64_t even = (n_rows_ + n_tiles_ - 1) / n_tiles_;
   tile_rows_ = std::max((even + kSideWord - 1) / kSideWord, std::int64_t{1}) * kSideWord;  // a worker may have no rows

@@ -15,7 +15,8 @@
 namespace pygbt {
 
 namespace {
-constexpr std::int64_t kGradientGrain = 4096;
+constexpr std::int64_t kGradientGrain = 4096;  // cells
+constexpr std::int64_t kFewestRows = 512;
 constexpr std::int64_t kChunkRows = 2048;  // a chunk's scores and gradients stay in L1 from one loop to the next
 }  // namespace
 
@@ -72,7 +73,8 @@ void CpuBackend::gradients(const LossSpec& loss) {
       task.h += n_rows_;
     }
   };
-  parallel_ranges(n_threads_, n_rows_, kGradientGrain, [&](std::int64_t begin, std::int64_t end, int) {
+  const std::int64_t grain = std::max(kGradientGrain / n_targets_, kFewestRows);
+  parallel_ranges(n_threads_, n_rows_, grain, [&](std::int64_t begin, std::int64_t end, int) {
     std::vector<Extremes> mine(static_cast<std::size_t>(n_targets_));
     for (std::int64_t at = begin; at < end; at += kChunkRows) {
       const std::int64_t stop = std::min(end, at + kChunkRows);

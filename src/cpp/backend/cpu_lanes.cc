@@ -103,6 +103,9 @@ class CpuBackend::LaneCall {
           [&](std::uint64_t* from, std::int64_t from_stride, auto* to, std::int64_t to_stride, bool fresh) {
             flush_block(layout, from, from_stride, to, to_stride, fresh);
           },
+          [&](std::uint64_t* from, std::uint64_t* to, std::int64_t to_stride, bool fresh) {
+            flush_lanes<kLanes>(layout, from, to, to_stride, fresh);
+          },
           [&](std::uint64_t* cells, std::int64_t lanes) { clear_block(layout, cells, lanes); });
     } else {
       const SparseBlock& block = backend_.data_->bins->sparse_blocks[run.block - n_dense];
@@ -119,14 +122,18 @@ class CpuBackend::LaneCall {
           [&](std::uint64_t* from, std::int64_t from_stride, auto* to, std::int64_t to_stride, bool fresh) {
             flush_sparse(block, backend_.bin_offset_, from, from_stride, to, to_stride, fresh);
           },
+          [&](std::uint64_t* from, std::uint64_t* to, std::int64_t to_stride, bool fresh) {
+            for (std::int64_t lane = 0; lane < kLanes; ++lane)
+              flush_sparse(block, backend_.bin_offset_, from + lane, kLanes, to + lane, to_stride, fresh);
+          },
           [&](std::uint64_t* cells, std::int64_t lanes) { std::fill_n(cells, block.n_codes * lanes, 0); });
     }
   }
 
   // The rows of the run into the histograms, one group of targets after the other, then counted.
-  template <class Add, class Flush, class Clear>
+  template <class Add, class Flush, class FlushLanes, class Clear>
   void add_groups(const HistogramRun& run, HistogramTask task, std::int64_t n_codes, LaneBuffer& buffer, Add&& add,
-                  Flush&& flush, Clear&& clear) {
+                  Flush&& flush, FlushLanes&& flush_all, Clear&& clear) {
     const auto n_cells = static_cast<std::size_t>(n_codes * kLanes);
     if (buffer.cells.size() < n_cells) buffer.cells.resize(n_cells, 0);
     buffer.values.resize(static_cast<std::size_t>(kChunkRows * kLanes));
@@ -155,6 +162,8 @@ class CpuBackend::LaneCall {
       const std::int32_t lanes = group.lanes();
       add_rows(group);
       in_turn(run, g, [&](bool fresh) {
+        if (n_out_ == 1 && group.n == kLanes && out[0]->packed)
+          return flush_all(cells, out[0]->packed_cells() + group.first, stride, fresh);
         for (std::int32_t lane = 0; lane < group.n; ++lane) {
           const std::int32_t k = group.first + lane;
           Histogram& to = *out[n_out_ == 1 ? 0 : k];
