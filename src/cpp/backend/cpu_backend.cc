@@ -49,6 +49,7 @@ void CpuBackend::load(const Dataset& data, std::int32_t n_targets, Communicator&
   max_g_.assign(static_cast<std::size_t>(n_targets), -1.0);
   max_h_.assign(static_cast<std::size_t>(n_targets), -1.0);
   narrow_.assign(static_cast<std::size_t>(n_targets), NarrowTarget{});
+  beside_.clear();
   forget_round();
 }
 
@@ -186,7 +187,7 @@ RootStats CpuBackend::begin_tree(const TreeRequest& request) {
   finish_pending();  // its marks make room for those of this tree
   draw_rows(request);
   for (std::int32_t k = 1; k <= request.trees_after; ++k) target_extremes(request.first_target + k);
-  make_round_roots();
+  if (!is_beside_) make_round_roots();
   const std::int64_t most = request.max_nodes > 0 ? request.max_nodes : std::numeric_limits<std::uint32_t>::max() - 1;
   mark_type_ = most < 0xff ? 0 : (most < 0xffff ? 1 : 2);
   marks_.resize(static_cast<std::size_t>(n_rows_) << mark_type_);

@@ -154,6 +154,7 @@ void CpuBackend::add_scores(const BinnedTree& tree, std::span<const NodeId> leaf
     std::copy_n(tree.leaf_value.begin() + static_cast<std::ptrdiff_t>(leaf * width), width,
                 pending_.values.begin() +
                     static_cast<std::ptrdiff_t>((static_cast<std::size_t>(leaf_nodes[leaf]) + 1) * width));
+  if (is_beside_) finish_pending();  // the next pass over the scores is another backend's
 }
 
 void CpuBackend::apply_pending(std::int64_t begin, std::int64_t end) {

@@ -42,11 +42,18 @@ TargetRules target_rules(const SplitSearch& search) {
   out.factors.assign(padded, 0.0f);
   out.ridges.assign(padded, 1.0f);
   out.h_least.assign(padded, static_cast<std::uint32_t>(kMostHessian));
+  const auto worth = [&](std::size_t k) { return search.g_units[k] * search.g_units[k] / search.h_units[k]; };
+  const auto counts = [&](std::size_t k) { return search.g_units[k] != 0.0 && search.h_units[k] != 0.0; };
   double most = 0.0;
   for (std::size_t k = 0; k < width; ++k)
-    most = std::max(most, search.g_units[k] * search.g_units[k] / search.h_units[k]);
+    if (counts(k)) most = std::max(most, worth(k));
   for (std::size_t k = 0; k < width; ++k) {
-    const double factor = search.g_units[k] * search.g_units[k] / search.h_units[k] / most;
+    if (!counts(k)) {  // of another task: nothing there is worth anything, or heavy
+      if (search.g_units[k] != search.h_units[k]) return out;
+      if (rules.min_child_weight <= 0.0) out.h_least[k] = 0;
+      continue;
+    }
+    const double factor = worth(k) / most;
     const double ridge = rules.reg_lambda / search.h_units[k];
     if (!(factor >= kLeastFactor) || !(ridge >= kLeastRidge) || !(ridge <= kMostRidge)) return out;
     out.factors[k] = static_cast<float>(factor);

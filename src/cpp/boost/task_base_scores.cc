@@ -29,16 +29,27 @@ std::vector<Mean> blended_means(const TaskLoss& task, const TaskTargets& targets
   std::vector<Mean> means;
   for (std::int32_t first = 0; first < task.n_targets; first += kTogether) {
     const std::int32_t n = std::min(kTogether, task.n_targets - first);
-    const auto sums = exact_sums(data.n_rows, 2 * n, comm, n_threads, [&](std::int64_t row, ExactSum* sum) {
-      TaskRow of = task_row(targets, n_targets, row);
-      if (task.match == TeacherMatch::kLogits) of.soft = nullptr;
-      for (std::int32_t k = 0; k < n; ++k) {
-        const BlendedTarget target = blended_target(task, of, first + k);
-        if (target.weight == 0.0f) continue;
-        sum[2 * k].add(static_cast<double>(target.weight) * static_cast<double>(target.value), data.weight(row));
-        sum[2 * k + 1].add(static_cast<double>(target.weight), data.weight(row));
+    const auto add = [&](std::int64_t begin, std::int64_t end, ExactSum* sum) {
+      std::uint64_t whole[kTogether] = {};  // rows of weight 1 in their target
+      for (std::int64_t row = begin; row < end; ++row) {
+        TaskRow of = task_row(targets, n_targets, row);
+        if (task.match == TeacherMatch::kLogits) of.soft = nullptr;
+        for (std::int32_t k = 0; k < n; ++k) {
+          const BlendedTarget target = blended_target(task, of, first + k);
+          if (target.weight == 0.0f) continue;
+          const auto weight = static_cast<double>(target.weight);
+          sum[2 * k].add(weight * static_cast<double>(target.value), data.weight(row));
+          if (target.weight == 1.0f)
+            whole[k] += data.weight(row);
+          else
+            sum[2 * k + 1].add(weight, data.weight(row));
+        }
       }
-    });
+      constexpr std::uint64_t kMost = (std::uint64_t{1} << 32) - 1;
+      for (std::int32_t k = 0; k < n; ++k)
+        for (; whole[k] > 0; whole[k] -= std::min(whole[k], kMost)) sum[2 * k + 1].add(1.0, std::min(whole[k], kMost));
+    };
+    const auto sums = exact_sums_of_ranges(data.n_rows, 2 * n, comm, n_threads, add);
     for (std::size_t k = 0; k < sums.size(); k += 2) means.push_back({sums[k].value(), sums[k + 1].value()});
   }
   return means;

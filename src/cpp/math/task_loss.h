@@ -289,23 +289,20 @@ PYGBT_HD GradHess weighted(const TaskLoss& task, const GradHess& cell) {
   return {task.weight * cell.g, cell.h == 0.0f ? 0.0f : positive(task.weight * cell.h)};
 }
 
-// g and h of one task of a row, unweighted by the row's weight, at g[target * stride].
-PYGBT_HD void weighted_task_gradient(const TaskLoss& task, const TaskRow& row, float* g, float* h,
-                                     std::ptrdiff_t stride) {
-  task_gradient(task, row, g, h, stride);
-  if (task.weight == 1.0f) return;
-  for (std::int32_t k = 0; k < task.n_targets; ++k) {
-    const std::ptrdiff_t at = (task.first_target + k) * stride;
-    const GradHess cell = weighted(task, {g[at], h[at]});
-    g[at] = cell.g;
-    h[at] = cell.h;
-  }
-}
-
-// The same of all tasks.
+// g and h of all tasks of a row, unweighted by the row's weight, at g[target * stride].
 PYGBT_HD void task_gradients(const TaskLoss* tasks, std::int32_t n_tasks, const TaskRow& row, float* g, float* h,
                              std::ptrdiff_t stride) {
-  for (std::int32_t i = 0; i < n_tasks; ++i) weighted_task_gradient(tasks[i], row, g, h, stride);
+  for (std::int32_t i = 0; i < n_tasks; ++i) {
+    const TaskLoss& task = tasks[i];
+    task_gradient(task, row, g, h, stride);
+    if (task.weight == 1.0f) continue;
+    for (std::int32_t k = 0; k < task.n_targets; ++k) {
+      const std::ptrdiff_t at = (task.first_target + k) * stride;
+      const GradHess cell = weighted(task, {g[at], h[at]});
+      g[at] = cell.g;
+      h[at] = cell.h;
+    }
+  }
 }
 
 }  // namespace pygbt
