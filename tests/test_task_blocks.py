@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gradients of rows with teachers, missing labels and several losses, which the CPU backend makes in blocks of rows: the
-model is the naive backend's, which takes one row after the other, on every instruction set.
+"""Gradients of rows with teachers, missing labels and several losses, which the CPU backend makes in blocks of rows:
+the model is the naive backend's, which takes one row after the other, on every instruction set.
 """
 
 from __future__ import annotations

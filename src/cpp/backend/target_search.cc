@@ -58,8 +58,8 @@ TargetRules target_rules(const SplitSearch& search) {
     if (!(factor >= kLeastFactor) || !(ridge >= kLeastRidge) || !(ridge <= kMostRidge)) return out;
     out.factors[k] = static_cast<float>(factor);
     out.ridges[k] = static_cast<float>(ridge);
-    out.h_least[k] = static_cast<std::uint32_t>(
-        std::min(least_hessian(rules.min_child_weight, search.h_units[k]), kMostHessian));
+    out.h_least[k] =
+        static_cast<std::uint32_t>(std::min(least_hessian(rules.min_child_weight, search.h_units[k]), kMostHessian));
   }
   out.kept = 1.0 - 2.5 * target_scan_error(search.width);
   out.usable = true;

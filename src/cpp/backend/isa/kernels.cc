@@ -23,10 +23,10 @@ namespace {
 
 #include "backend/isa/draws.inc"
 #include "backend/isa/gradients.inc"
-#include "backend/isa/task_gradients.inc"
 #include "backend/isa/histogram_cells.inc"
 #include "backend/isa/histogram_packed.inc"
 #include "backend/isa/histogram_sparse.inc"
+#include "backend/isa/task_gradients.inc"
 
 #include "backend/isa/histogram_lanes.inc"
 #include "backend/isa/keys.inc"
