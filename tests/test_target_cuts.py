@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Numeric cuts of several targets, which the CPU backend scans in float32: the split is the naive backend's, bit for
-bit, on every instruction set, also where cuts tie, where children must be large, and where the scan's bounds do not hold.
+bit, on every instruction set, also where cuts tie, where children must be large, where the bounds of the scan fail.
 """
 
 from __future__ import annotations

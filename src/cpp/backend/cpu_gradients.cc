@@ -18,7 +18,7 @@ namespace {
 constexpr std::int64_t kGradientGrain = 4096;  // cells
 constexpr std::int64_t kFewestRows = 512;
 constexpr std::int64_t kChunkRows = 2048;  // a chunk's scores and gradients stay in L1 from one loop to the next
-constexpr std::int64_t kChunkCells = 1 << 15;  // or, of many targets, in L2
+constexpr std::int64_t kChunkCells = 1 << 17;  // or, of many targets, in L2
 constexpr std::int64_t kBlockRows = 64;  // of a chunk at least: as many go side by side
 }  // namespace
 

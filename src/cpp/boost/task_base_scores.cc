@@ -6,6 +6,7 @@
 #include "backend/isa_dispatch.h"
 #include "boost/base_score.h"
 #include "boost/exact_sum.h"
+#include "boost/float_sum.h"
 #include "boost/task_targets.h"
 #include "math/links.h"
 #include "math/task_loss.h"
@@ -30,22 +31,28 @@ std::vector<Mean> blended_means(const TaskLoss& task, const TaskTargets& targets
   for (std::int32_t first = 0; first < task.n_targets; first += kTogether) {
     const std::int32_t n = std::min(kTogether, task.n_targets - first);
     const auto add = [&](std::int64_t begin, std::int64_t end, ExactSum* sum) {
-      std::uint64_t whole[kTogether] = {};  // rows of weight 1 in their target
+      std::uint64_t whole[kTogether] = {};  // weight of the rows that have all of their target
+      std::vector<FloatSum> values(kTogether);  // of those of weight 1
       for (std::int64_t row = begin; row < end; ++row) {
         TaskRow of = task_row(targets, n_targets, row);
         if (task.match == TeacherMatch::kLogits) of.soft = nullptr;
         for (std::int32_t k = 0; k < n; ++k) {
           const BlendedTarget target = blended_target(task, of, first + k);
           if (target.weight == 0.0f) continue;
+          const std::uint64_t of_row = data.weight(row);
           const auto weight = static_cast<double>(target.weight);
-          sum[2 * k].add(weight * static_cast<double>(target.value), data.weight(row));
-          if (target.weight == 1.0f)
-            whole[k] += data.weight(row);
+          if (target.weight == 1.0f && of_row == 1)
+            values[static_cast<std::size_t>(k)].add(target.value);
           else
-            sum[2 * k + 1].add(weight, data.weight(row));
+            sum[2 * k].add(weight * static_cast<double>(target.value), of_row);
+          if (target.weight == 1.0f)
+            whole[k] += of_row;
+          else
+            sum[2 * k + 1].add(weight, of_row);
         }
       }
       constexpr std::uint64_t kMost = (std::uint64_t{1} << 32) - 1;
+      for (std::int32_t k = 0; k < n; ++k) values[static_cast<std::size_t>(k)].add_to(sum[2 * k]);
       for (std::int32_t k = 0; k < n; ++k)
         for (; whole[k] > 0; whole[k] -= std::min(whole[k], kMost)) sum[2 * k + 1].add(1.0, std::min(whole[k], kMost));
     };
