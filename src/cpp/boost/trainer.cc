@@ -223,15 +223,15 @@ BinnedTree Trainer::grow(const Order& order) {
 // The trees of a round, at the same time if the backend has others beside it.
 std::vector<BinnedTree> Trainer::grow_round(std::span<const Order> orders) {
   std::vector<TreeRequest> requests;
-  bool narrow = true;
   for (const Order& order : orders) {
     TreeRequest& request = requests.emplace_back(request_of(order));
     request.count_rows = grower_->counts_rows();
-    narrow = narrow && !wide_needed(request.first_target, request.width);
   }
-  const std::vector<Backend*> backends = narrow ? backend_->beside(requests[0]) : std::vector<Backend*>{};
+  std::vector<Backend*> backends;
+  if (params_.histogram_precision != HistogramPrecision::kWide) backends = backend_->beside(requests[0]);
+  const auto is_wide = [&](const TreeRequest& request) { return wide_needed(request.first_target, request.width); };
   std::vector<BinnedTree> trees(orders.size());
-  if (backends.empty()) {
+  if (backends.empty() || std::any_of(requests.begin(), requests.end(), is_wide)) {
     for (std::size_t i = 0; i < orders.size(); ++i) trees[i] = grow(orders[i]);
     return trees;
   }
