@@ -86,8 +86,9 @@ def _is_missing(value: Any) -> bool:
     return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
 
 
-def numbers_of_task(values: Any, task: str) -> npt.NDArray[np.float64]:
-    """Labels or a teacher as float64, shape (n,) or (n, k); missing ones are NaN.
+def numbers_of_task(values: Any, task: str) -> npt.NDArray[Any]:
+    """Labels or a teacher as float64, or float32 where they are, shape (n,) or (n, k); missing ones are NaN. May be the
+    array that is given.
 
     Raises
     ------
@@ -102,6 +103,8 @@ def numbers_of_task(values: Any, task: str) -> npt.NDArray[np.float64]:
     else:
         array = np.asarray(values)
         missing = missing_cells(array)
+    if array.dtype in (np.float32, np.float64):
+        return array
     numbers = np.full(array.shape, np.nan)
     try:
         numbers[~missing] = array[~missing].astype(np.float64)

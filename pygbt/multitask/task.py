@@ -91,7 +91,7 @@ class Task:
                 f"task {self.name!r}: {argument} has {columns.shape[1]} columns, training had {self.n_labels}"
             )
         with np.errstate(over="ignore"):
-            return columns.astype(np.float32)
+            return columns.astype(np.float32, copy=False)
 
     def _given_shares(self, y: Any) -> bool:
         """Labels of a logistic task in [0, 1]: shares rather than classes."""

@@ -53,6 +53,7 @@ struct SiblingPair {
 struct HistogramStep {
   std::span<const NodeId> built;
   std::span<const SiblingPair> pairs;
+  bool last = false;  // nobody asks for these histograms again: no child of their nodes is searched
 };
 
 struct NodeCut {
@@ -144,6 +145,11 @@ class Backend {
   // scores += leaf values, for the rows of the tree by their leaf and for the rows not drawn by walking the tree.
   // `leaf_nodes`[i] is the node of leaf i.
   virtual void add_scores(const BinnedTree& tree, std::span<const NodeId> leaf_nodes) = 0;
+
+  // For the trees of a round at the same time: backends of one thread that share this one's rows, gradients and scores,
+  // until the next gradients. Each tree, of one target and with narrow gradients, is grown by any of them. `first` asks
+  // for the first tree. Empty where trees grow one after the other.
+  virtual std::vector<Backend*> beside(const TreeRequest& /*first*/) { return {}; }
 
   // Whole trees: all of the above from begin_tree to add_scores, queued without waiting for any of it.
   virtual bool grows_trees(const TreeKind& /*kind*/) const { return false; }

@@ -17,6 +17,7 @@ namespace pygbt {
 
 namespace {
 constexpr std::int64_t kTileRows = 4096;  // rows of a tile at least: fewer are not worth a task
+constexpr std::int64_t kOnlyTileRows = 2048;  // of the only tile of a thread
 constexpr std::int64_t kSideWord = 64;    // tiles begin where words of their sides do
 }  // namespace
 
@@ -27,7 +28,8 @@ void CpuBackend::load(const Dataset& data, std::int32_t n_targets, Communicator&
   n_targets_ = n_targets;
   n_rows_ = data.n_rows;
   // A few tiles a thread, equally large.
-  const std::int64_t wanted = std::clamp<std::int64_t>(n_rows_ / kTileRows, 1, std::int64_t{4} * n_threads_);
+  const std::int64_t few = std::clamp<std::int64_t>(n_rows_ / kOnlyTileRows, 1, n_threads_);
+  const std::int64_t wanted = std::clamp<std::int64_t>(n_rows_ / kTileRows, few, std::int64_t{4} * n_threads_);
   n_tiles_ = std::max(wanted, (n_rows_ + kPackedRows - 1) / kPackedRows);
   const std::int64_t even = (n_rows_ + n_tiles_ - 1) / n_tiles_;
   tile_rows_ = std::max((even + kSideWord - 1) / kSideWord, std::int64_t{1}) * kSideWord;  // a worker may have no rows
@@ -47,6 +49,7 @@ void CpuBackend::load(const Dataset& data, std::int32_t n_targets, Communicator&
   max_g_.assign(static_cast<std::size_t>(n_targets), -1.0);
   max_h_.assign(static_cast<std::size_t>(n_targets), -1.0);
   narrow_.assign(static_cast<std::size_t>(n_targets), NarrowTarget{});
+  beside_.clear();
   forget_round();
 }
 
@@ -184,7 +187,7 @@ RootStats CpuBackend::begin_tree(const TreeRequest& request) {
   finish_pending();  // its marks make room for those of this tree
   draw_rows(request);
   for (std::int32_t k = 1; k <= request.trees_after; ++k) target_extremes(request.first_target + k);
-  make_round_roots();
+  if (!is_beside_) make_round_roots();
   const std::int64_t most = request.max_nodes > 0 ? request.max_nodes : std::numeric_limits<std::uint32_t>::max() - 1;
   mark_type_ = most < 0xff ? 0 : (most < 0xffff ? 1 : 2);
   marks_.resize(static_cast<std::size_t>(n_rows_) << mark_type_);

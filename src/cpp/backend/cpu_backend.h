@@ -20,8 +20,17 @@
 
 namespace pygbt {
 
+// What a node that is built from its rows brings about in a step.
+struct HistogramFamily {
+  std::size_t pair = 0, pairs_end = 0;     // its sibling's histogram, if wanted
+  std::size_t query = 0, queries_end = 0;  // itself and its sibling, if their cuts are wanted
+};
+
 class CpuBackend final : public Backend {
  public:
+  CpuBackend() = default;
+  CpuBackend(const CpuBackend&) = delete;
+  CpuBackend& operator=(const CpuBackend&) = delete;
   void load(const Dataset& data, std::int32_t n_targets, Communicator& comm, int n_threads) override;
   void set_scores(std::span<const float> scores) override;
   void start_scores(std::span<const float> of_target) override;
@@ -43,6 +52,7 @@ class CpuBackend final : public Backend {
   void leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out) override;
   void leaf_quantiles(std::span<const NodeId> leaves, std::int32_t target, double alpha, std::span<float> out) override;
   void add_scores(const BinnedTree& tree, std::span<const NodeId> leaf_nodes) override;
+  std::vector<Backend*> beside(const TreeRequest& first) override;
   std::vector<Cell> histogram_of(NodeId node) const override;
   std::vector<RowId> rows_of(NodeId node) const override;
 
@@ -110,6 +120,17 @@ class CpuBackend final : public Backend {
 
     const NarrowGradient* rows() const { return reinterpret_cast<const NarrowGradient*>(gradients.data()); }
   };
+  // What backends beside each other have in common. Each changes what belongs to its own targets.
+  struct Shared {
+    HugeVector<float> scores;  // [row][target], without what is pending
+    HugeVector<float> g, h;    // [target, sketches after the others][row]
+    std::vector<double> max_g,
+        max_h;  // [target, sketches after the others] over rows with weight, of all workers; < 0 = not known
+    std::vector<NarrowTarget> narrow;  // [target]
+    TreeRequest round;  // the tree whose root was built together with those of the trees that follow it
+    std::vector<std::unique_ptr<Histogram>> round_roots;  // [tree of the round] of this worker; null = handed out
+  };
+  explicit CpuBackend(const CpuBackend& main, std::shared_ptr<Shared> shared);
   class HistogramCall;
   class SubtractCall;
   class SplitCall;
@@ -147,6 +168,8 @@ class CpuBackend final : public Backend {
   NodeRows& rows_at(NodeId node) { return nodes_[static_cast<std::size_t>(node)]; }
   const NodeRows& rows_at(NodeId node) const { return nodes_[static_cast<std::size_t>(node)]; }
   bool goes_by_blocks(const HistogramStep& step) const;
+  void split_by_families(const HistogramStep& step, const SplitRules& rules, std::span<const SplitQuery> queries,
+                         std::span<const HistogramFamily> by_node, std::span<Split> out);
   bool packs(NodeId node) const;
   Histogram& new_histogram(NodeId node);  // its cells are not cleared
   std::unique_ptr<Histogram> take_spare(bool packed);
@@ -201,11 +224,18 @@ class CpuBackend final : public Backend {
   std::vector<HistogramBuffer> histogram_buffers_;  // [worker]
   std::array<std::mutex, 64> histogram_locks_;  // of the cells of (node, block), by hash
 
-  HugeVector<float> scores_;                    // [row][target], without `pending_`
+  std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
+  HugeVector<float>& scores_ = shared_->scores;
+  HugeVector<float>& g_ = shared_->g;
+  HugeVector<float>& h_ = shared_->h;
+  std::vector<double>& max_g_ = shared_->max_g;
+  std::vector<double>& max_h_ = shared_->max_h;
+  std::vector<NarrowTarget>& narrow_ = shared_->narrow;
+  TreeRequest& round_ = shared_->round;
+  std::vector<std::unique_ptr<Histogram>>& round_roots_ = shared_->round_roots;
+  std::vector<std::unique_ptr<CpuBackend>> beside_;  // one a thread, made when first asked for
+  bool is_beside_ = false;                           // it is one of them
   PendingScores pending_;
-  HugeVector<float> g_, h_;                     // [target, sketches after the others][row]
-  std::vector<double> max_g_,
-      max_h_;           // [target, sketches after the others] over rows with weight, of all workers; < 0 = not known
 
   // The tree being grown.
   TreeRequest request_;
@@ -215,8 +245,7 @@ class CpuBackend final : public Backend {
   std::vector<CellUnits> units_;                // [width]
   HugeVector<RowId> rows_;               // drawn rows, grouped by node
   HugeVector<std::uint8_t> gradients_;   // NarrowGradient or WideGradient beside rows_, or [row][width]
-  std::vector<NarrowTarget> narrow_;    // [target]
-  HugeVector<std::uint8_t> spare_narrow_;  // memory for one of them
+  HugeVector<std::uint8_t> spare_narrow_;  // memory for a NarrowTarget
   std::vector<RowId> not_drawn_;  // rows outside the tree
   std::vector<std::uint16_t> sides_;  // partition scratch, a bit a row [worker][tile_rows_ / 16]
   HugeVector<std::uint8_t> right_;    // partition scratch, right rows or their gradients [worker][tile_rows_]
@@ -226,9 +255,6 @@ class CpuBackend final : public Backend {
   std::vector<Segment> segments_;  // [node][tile]
   std::vector<std::unique_ptr<Histogram>> histograms_;  // [node], null = none
   std::vector<std::unique_ptr<Histogram>> spare_;  // memory of released histograms
-
-  TreeRequest round_;  // the tree whose root was built together with those of the trees that follow it
-  std::vector<std::unique_ptr<Histogram>> round_roots_;  // [tree of the round] of this worker; null = handed out
 };
 
 }  // namespace pygbt

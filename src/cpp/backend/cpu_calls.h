@@ -83,13 +83,15 @@ class CpuBackend::SplitCall {
   // What the features of a node that a worker has searched so far come to.
   struct Found {
     CutCandidate best;  // of the features that are searched exactly at once
-    double least = -1.0;  // score of a numeric rival, see scan_numeric
+    double least = -1.0;  // score of a rival, see scan_numeric and scan_targets
   };
   struct Worker {
     NumericScratch numeric;
+    TargetScratch targets;
     GeneralScratch general;
     std::vector<Found> found;  // [group]
     std::vector<NumericRival> rivals;  // of all nodes
+    std::vector<TargetRival> target_rivals;
   };
   void search(Worker& worker, std::size_t query, std::span<const FeatureId> features) const;
   void write_numeric(std::size_t query, const CutCandidate& best, std::vector<Cell>& unpacked, Split& out) const;
@@ -97,6 +99,7 @@ class CpuBackend::SplitCall {
   CpuBackend& backend_;
   SplitSearch search_;
   NumericRules numeric_;
+  TargetRules targets_;
   std::size_t n_groups_ = 0;
   int n_threads_ = 1;
   std::int64_t work_ = 0;  // cells

@@ -15,8 +15,11 @@
 namespace pygbt {
 
 namespace {
-constexpr std::int64_t kGradientGrain = 4096;
+constexpr std::int64_t kGradientGrain = 4096;  // cells
+constexpr std::int64_t kFewestRows = 512;
 constexpr std::int64_t kChunkRows = 2048;  // a chunk's scores and gradients stay in L1 from one loop to the next
+constexpr std::int64_t kChunkCells = 1 << 17;  // or, of many targets, in L2
+constexpr std::int64_t kBlockRows = 64;  // of a chunk at least: as many go side by side
 }  // namespace
 
 TaskRows CpuBackend::task_rows(const LossSpec& loss, std::int64_t begin, std::int64_t end) {
@@ -72,10 +75,13 @@ void CpuBackend::gradients(const LossSpec& loss) {
       task.h += n_rows_;
     }
   };
-  parallel_ranges(n_threads_, n_rows_, kGradientGrain, [&](std::int64_t begin, std::int64_t end, int) {
+  const std::int64_t grain = std::max(kGradientGrain / n_targets_, kFewestRows);
+  const std::int64_t chunk_rows =
+      std::clamp(kChunkCells / n_targets_ / kBlockRows * kBlockRows, kBlockRows, kChunkRows);
+  parallel_ranges(n_threads_, n_rows_, grain, [&](std::int64_t begin, std::int64_t end, int) {
     std::vector<Extremes> mine(static_cast<std::size_t>(n_targets_));
-    for (std::int64_t at = begin; at < end; at += kChunkRows) {
-      const std::int64_t stop = std::min(end, at + kChunkRows);
+    for (std::int64_t at = begin; at < end; at += chunk_rows) {
+      const std::int64_t stop = std::min(end, at + chunk_rows);
       chunk(at, stop);
       for (std::int32_t k = 0; k < n_targets_; ++k) raise_extremes(k, at, stop, mine[static_cast<std::size_t>(k)]);
     }

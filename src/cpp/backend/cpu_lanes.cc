@@ -20,6 +20,7 @@ constexpr std::int32_t kLanes = 8;          // a cache line of cells
 constexpr std::int64_t kLaneCodes = 512;    // of the slots of a pass: 32 KiB of cells, they stay in L1
 constexpr std::int64_t kChunkRows = 2048;   // their bins and packed values stay in L2 from one pass to the next
 constexpr std::int64_t kVectorUpdates = 2;  // a vector addition, in updates of one target
+constexpr std::size_t kGroupsPerThread = 4, kPartsPerThread = 8;  // of targets
 
 // Targets added up together: more than one in 4 or 8 lanes, one as trees of one target are.
 struct TargetGroup {
@@ -52,17 +53,8 @@ class CpuBackend::LaneCall {
         n_out_(out_.size() / nodes.size()) {
     std::vector<std::int64_t> rows;
     for (const NodeId node : nodes) rows.push_back(backend.rows_at(node).count);
-    std::vector<BlockWork> blocks;
-    for (const BlockLayout& layout : backend.layouts_) blocks.push_back(work_of(layout));
-    for (const SparseBlock& block : backend.data_->bins->sparse_blocks)
-      blocks.push_back(work_of(block, backend.n_rows_));
-    for (BlockWork& work : blocks) {
-      work.row *= static_cast<std::int64_t>(groups_.size()) * kVectorUpdates;
-      work.flush *= width;
-    }
-    n_blocks_ = blocks.size();
-    tasks_.plan(blocks, rows, backend.n_threads_);
-    written_.assign(nodes.size() * n_blocks_ * (groups_.size() + 1), 0);
+    tasks_.plan(plan_parts(), rows, backend.n_threads_);
+    written_.assign(nodes.size() * parts_.size() * (groups_.size() + 1), 0);
   }
 
   void run() {
@@ -80,60 +72,129 @@ class CpuBackend::LaneCall {
   }
 
  private:
-  void add_run(const HistogramRun& run, LaneBuffer& buffer) {
-    const std::size_t n_dense = backend_.layouts_.size();
-    HistogramTask task;
-    if (run.block < n_dense) {
-      const BinBlock& block = backend_.data_->bins->blocks[run.block];
-      const BlockLayout& layout = backend_.layouts_[run.block];
-      task.bins = block.bytes.data();
-      task.stride = block.stride;
-      task.n_slots = block.n_slots();
-      task.offsets = layout.offsets.data();
-      add_groups(
-          run, task, layout.size, buffer,
-          [&](const HistogramTask& piece, std::int32_t lanes, std::uint64_t* cells) {
-            if (lanes > 1)
-              add_slots(piece, layout, block.two_byte, lanes, buffer.values.data(), cells);
-            else if (block.two_byte)
-              kernels().histogram_packed_at[1](piece, cells);
-            else
-              kernels().histogram_packed(piece, cells);
-          },
-          [&](std::uint64_t* from, std::int64_t from_stride, auto* to, std::int64_t to_stride, bool fresh) {
-            flush_block(layout, from, from_stride, to, to_stride, fresh);
-          },
-          [&](std::uint64_t* cells, std::int64_t lanes) { clear_block(layout, cells, lanes); });
+  // What a run takes: a block for all groups of targets or, where these are many, all blocks for some groups, whose
+  // values are then packed once.
+  struct Part {
+    std::size_t block = 0, blocks_end = 0;  // dense ones, then sparse ones
+    std::size_t group = 0, groups_end = 0;
+  };
+
+  std::vector<BlockWork> plan_parts() {
+    std::vector<BlockWork> blocks;
+    for (const BlockLayout& layout : backend_.layouts_) blocks.push_back(work_of(layout));
+    for (const SparseBlock& block : backend_.data_->bins->sparse_blocks)
+      blocks.push_back(work_of(block, backend_.n_rows_));
+    const std::size_t n_threads = static_cast<std::size_t>(backend_.n_threads_), n_groups = groups_.size();
+    if (blocks.empty() || n_groups < kGroupsPerThread * n_threads) {
+      for (std::size_t b = 0; b < blocks.size(); ++b) parts_.push_back({b, b + 1, 0, n_groups});
     } else {
-      const SparseBlock& block = backend_.data_->bins->sparse_blocks[run.block - n_dense];
-      task.bins = block.codes.data();
-      task.begins = block.begins.data();
-      add_groups(
-          run, task, block.n_codes, buffer,
-          [&](const HistogramTask& piece, std::int32_t lanes, std::uint64_t* cells) {
-            if (lanes > 1)
-              kernels().sparse_lanes[lanes == kLanes](piece, buffer.values.data(), cells);
-            else
-              kernels().sparse_packed(piece, cells);
-          },
-          [&](std::uint64_t* from, std::int64_t from_stride, auto* to, std::int64_t to_stride, bool fresh) {
-            flush_sparse(block, backend_.bin_offset_, from, from_stride, to, to_stride, fresh);
-          },
-          [&](std::uint64_t* cells, std::int64_t lanes) { std::fill_n(cells, block.n_codes * lanes, 0); });
+      const std::size_t n_parts = std::min(n_groups, kPartsPerThread * n_threads);
+      for (std::size_t p = 0; p < n_parts; ++p)
+        parts_.push_back({0, blocks.size(), n_groups * p / n_parts, n_groups * (p + 1) / n_parts});
+    }
+    std::vector<BlockWork> works;
+    for (const Part& part : parts_) {
+      BlockWork work;
+      for (std::size_t b = part.block; b < part.blocks_end; ++b) {
+        work.row += blocks[b].row * static_cast<std::int64_t>(part.groups_end - part.group) * kVectorUpdates;
+        for (std::size_t g = part.group; g < part.groups_end; ++g) work.flush += blocks[b].flush * groups_[g].n;
+      }
+      works.push_back(work);
+    }
+    return works;
+  }
+
+  // --- a block: its cells, [code][lanes] ---
+
+  const BlockLayout* layout(std::size_t block) const {  // of a dense one
+    return block < backend_.layouts_.size() ? &backend_.layouts_[block] : nullptr;
+  }
+  const SparseBlock& sparse(std::size_t block) const {
+    return backend_.data_->bins->sparse_blocks[block - backend_.layouts_.size()];
+  }
+  std::int64_t n_codes(std::size_t block) const {
+    return layout(block) != nullptr ? layout(block)->size : sparse(block).n_codes;
+  }
+
+  void add_rows(std::size_t block, HistogramTask task, std::int32_t lanes, const std::uint64_t* values,
+                std::uint64_t* cells) const {
+    if (layout(block) == nullptr) {
+      task.bins = sparse(block).codes.data();
+      task.begins = sparse(block).begins.data();
+      if (lanes > 1)
+        kernels().sparse_lanes[lanes == kLanes](task, values, cells);
+      else
+        kernels().sparse_packed(task, cells);
+      return;
+    }
+    const BinBlock& bins = backend_.data_->bins->blocks[block];
+    task.bins = bins.bytes.data();
+    task.stride = bins.stride;
+    task.n_slots = bins.n_slots();
+    task.offsets = layout(block)->offsets.data();
+    if (lanes > 1)
+      add_slots(task, *layout(block), bins.two_byte, lanes, values, cells);
+    else if (bins.two_byte)
+      kernels().histogram_packed_at[1](task, cells);
+    else
+      kernels().histogram_packed(task, cells);
+  }
+
+  // One target of the cells to bins that lie to_stride apart.
+  template <class To>
+  void flush_target(std::size_t block, std::uint64_t* cells, std::int64_t lanes, To* to, std::int64_t to_stride,
+                    bool fresh) const {
+    if (layout(block) != nullptr)
+      flush_block(*layout(block), cells, lanes, to, to_stride, fresh);
+    else
+      flush_sparse(sparse(block), backend_.bin_offset_, cells, lanes, to, to_stride, fresh);
+  }
+
+  void flush_group(std::size_t block, const TargetGroup& group, std::uint64_t* cells, Histogram** out,
+                   bool fresh) const {
+    const std::int64_t stride = n_out_ == 1 ? width_ : 1;
+    if (n_out_ == 1 && group.n == kLanes && out[0]->packed && layout(block) != nullptr) {
+      flush_lanes<kLanes>(*layout(block), cells, out[0]->packed_cells() + group.first, stride, fresh);
+      return;
+    }
+    for (std::int32_t lane = 0; lane < group.n; ++lane) {
+      const std::int32_t k = group.first + lane;
+      Histogram& to = *out[n_out_ == 1 ? 0 : k];
+      const std::int64_t at = n_out_ == 1 ? k : 0;
+      if (to.packed)
+        flush_target(block, cells + lane, group.lanes(), to.packed_cells() + at, stride, fresh);
+      else
+        flush_target(block, cells + lane, group.lanes(), to.cells() + at, stride, fresh);
     }
   }
 
+  void clear(std::size_t block, std::uint64_t* cells, std::int64_t lanes) const {
+    if (layout(block) != nullptr)
+      clear_block(*layout(block), cells, lanes);
+    else
+      std::fill_n(cells, n_codes(block) * lanes, 0);
+  }
+
+  // --- a run ---
+
   // The rows of the run into the histograms, one group of targets after the other, then counted.
-  template <class Add, class Flush, class Clear>
-  void add_groups(const HistogramRun& run, HistogramTask task, std::int64_t n_codes, LaneBuffer& buffer, Add&& add,
-                  Flush&& flush, Clear&& clear) {
-    const auto n_cells = static_cast<std::size_t>(n_codes * kLanes);
-    if (buffer.cells.size() < n_cells) buffer.cells.resize(n_cells, 0);
+  void add_run(const HistogramRun& run, LaneBuffer& buffer) {
+    const Part& part = parts_[run.block];
+    std::vector<std::uint64_t*> cells;  // [block of the part]
+    std::int64_t n_cells = 0;
+    for (std::size_t b = part.block; b < part.blocks_end; ++b) n_cells += n_codes(b) * kLanes;
+    if (buffer.cells.size() < static_cast<std::size_t>(n_cells))
+      buffer.cells.resize(static_cast<std::size_t>(n_cells), 0);
+    n_cells = 0;
+    for (std::size_t b = part.block; b < part.blocks_end; ++b) {
+      cells.push_back(buffer.cells.data() + n_cells);
+      n_cells += n_codes(b) * kLanes;
+    }
     buffer.values.resize(static_cast<std::size_t>(kChunkRows * kLanes));
     buffer.rows.resize(static_cast<std::size_t>(kChunkRows));
-    std::uint64_t* const cells = buffer.cells.data();
     const bool by_target = gradients_.size() > 1;
-    const auto add_rows = [&](const TargetGroup& group) {
+    HistogramTask task;
+    const auto add_all = [&](const TargetGroup& group) {
       const std::int32_t lanes = group.lanes();
       const NarrowGradient* const of_group = gradients_[by_target ? static_cast<std::size_t>(group.first) : 0];
       task.width = by_target ? 1 : width_;
@@ -145,33 +206,28 @@ class CpuBackend::LaneCall {
         task.in_order = lanes == 1 && by_target && rows == nullptr;
         task.gradients = of_group + (task.in_order ? static_cast<std::int64_t>(first_row) : 0);
         if (lanes > 1) pack(task, group, buffer.values.data());
-        add(task, lanes, cells);
+        for (std::size_t b = part.block; b < part.blocks_end; ++b)
+          add_rows(b, task, lanes, buffer.values.data(), cells[b - part.block]);
       });
     };
     Histogram** const out = out_.data() + run.node * n_out_;
-    const std::int64_t stride = n_out_ == 1 ? width_ : 1;
-    for (std::size_t g = 0; g < groups_.size(); ++g) {
+    for (std::size_t g = part.group; g < part.groups_end; ++g) {
       const TargetGroup& group = groups_[g];
-      const std::int32_t lanes = group.lanes();
-      add_rows(group);
+      add_all(group);
       in_turn(run, g, [&](bool fresh) {
-        for (std::int32_t lane = 0; lane < group.n; ++lane) {
-          const std::int32_t k = group.first + lane;
-          Histogram& to = *out[n_out_ == 1 ? 0 : k];
-          const std::int64_t at = n_out_ == 1 ? k : 0;
-          if (to.packed)
-            flush(cells + lane, lanes, to.packed_cells() + at, stride, fresh);
-          else
-            flush(cells + lane, lanes, to.cells() + at, stride, fresh);
-        }
+        for (std::size_t b = part.block; b < part.blocks_end; ++b)
+          flush_group(b, group, cells[b - part.block], out, fresh);
       });
-      clear(cells, lanes);
+      for (std::size_t b = part.block; b < part.blocks_end; ++b) clear(b, cells[b - part.block], group.lanes());
     }
-    if (!backend_.request_.count_rows) return;
+    if (!backend_.request_.count_rows || part.group > 0) return;
     task.count = true;
-    add_rows({});
-    in_turn(run, groups_.size(), [&](bool fresh) { flush(cells, 1, out[0]->counts.data(), 1, fresh); });
-    clear(cells, 1);
+    add_all({});
+    in_turn(run, groups_.size(), [&](bool fresh) {
+      for (std::size_t b = part.block; b < part.blocks_end; ++b)
+        flush_target(b, cells[b - part.block], 1, out[0]->counts.data(), 1, fresh);
+    });
+    for (std::size_t b = part.block; b < part.blocks_end; ++b) clear(b, cells[b - part.block], 1);
   }
 
   // Calls visit(rows, first_row, n) for chunks of the run: rows == nullptr are consecutive ones from first_row.
@@ -238,7 +294,7 @@ class CpuBackend::LaneCall {
       write(true);
       return;
     }
-    const std::size_t cells = run.node * n_blocks_ + run.block;
+    const std::size_t cells = run.node * parts_.size() + run.block;
     char& written = written_[cells * (groups_.size() + 1) + layer];
     const std::lock_guard lock(backend_.histogram_locks_[cells % backend_.histogram_locks_.size()]);
     write(written == 0);
@@ -252,9 +308,9 @@ class CpuBackend::LaneCall {
   std::vector<TargetGroup> groups_;
   std::vector<Histogram*> out_;
   std::size_t n_out_;         // histograms of a node
-  std::size_t n_blocks_ = 0;  // dense, then sparse
-  HistogramTasks tasks_;
-  std::vector<char> written_;  // [node of the call][block][group, then counts]
+  std::vector<Part> parts_;
+  HistogramTasks tasks_;      // runs of (part, node)
+  std::vector<char> written_;  // [node of the call][part][group, then counts]
 };
 
 // Of the tree at hand, whose targets lie side by side.

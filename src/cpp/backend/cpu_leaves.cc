@@ -20,6 +20,7 @@ namespace pygbt {
 namespace {
 
 constexpr std::int64_t kLeafRun = 4096;
+constexpr std::int64_t kSumRun = 1024;
 constexpr std::int64_t kWalkGrain = 2048;  // rows a task walks down a tree at least
 
 }  // namespace
@@ -54,25 +55,29 @@ void CpuBackend::mark_leaves(std::span<const NodeId> leaves) {
   for (const NodeId leaf : bare) rows_at(leaf).marked = true;
 }
 
+// A task is one target over some rows, or over all where there are many targets.
 void CpuBackend::leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out) {
   mark_leaves(leaves);
-  const auto width = static_cast<std::size_t>(leaf_width(request_));
+  const std::int32_t width = leaf_width(request_);
   const std::size_t n_marks = nodes_.size() + 1;
-  std::vector<Cell> sums(n_marks);
-  for (std::size_t k = 0; k < width; ++k) {
-    std::fill(sums.begin(), sums.end(), Cell{});
-    std::mutex merge;
-    parallel_ranges(n_threads_, n_rows_, kLeafRun, [&](std::int64_t begin, std::int64_t end, int) {
-      std::vector<Cell> even(n_marks), odd(n_marks);
-      const std::int32_t target = first_leaf_target(request_) + static_cast<std::int32_t>(k);
-      kernels().sum_by_mark[mark_type_](quantise_task(target, Precision::kLeaf, begin, end), marks_at(begin),
-                                        even.data(), odd.data());
-      const std::lock_guard lock(merge);
-      for (std::size_t i = 0; i < n_marks; ++i) sums[i] += even[i] + odd[i];
-    });
-    for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf)
-      out[leaf * width + k] = sums[static_cast<std::size_t>(leaves[leaf]) + 1];
-  }
+  const std::int64_t n_parts = std::clamp<std::int64_t>(n_rows_ / kSumRun, 1, (4 * n_threads_ + width - 1) / width);
+  std::fill(out.begin(), out.end(), Cell{});
+  std::mutex merge;
+  parallel_for(n_threads_, width * n_parts, [&](std::int64_t task, int) {
+    const std::int64_t k = task / n_parts, part = task % n_parts;
+    const std::int64_t begin = n_rows_ * part / n_parts, end = n_rows_ * (part + 1) / n_parts;
+    std::vector<Cell> even(n_marks), odd(n_marks);
+    const std::int32_t target = first_leaf_target(request_) + static_cast<std::int32_t>(k);
+    kernels().sum_by_mark[mark_type_](quantise_task(target, Precision::kLeaf, begin, end), marks_at(begin), even.data(),
+                                      odd.data());
+    const std::lock_guard lock(merge);
+    for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf) {
+      const auto mark = static_cast<std::size_t>(leaves[leaf]) + 1;
+      Cell& sum = out[leaf * static_cast<std::size_t>(width) + static_cast<std::size_t>(k)];
+      sum += even[mark];
+      sum += odd[mark];
+    }
+  });
   comm_->allreduce_sum({reinterpret_cast<std::int64_t*>(out.data()), out.size() * 2});
 }
 
@@ -149,6 +154,7 @@ void CpuBackend::add_scores(const BinnedTree& tree, std::span<const NodeId> leaf
     std::copy_n(tree.leaf_value.begin() + static_cast<std::ptrdiff_t>(leaf * width), width,
                 pending_.values.begin() +
                     static_cast<std::ptrdiff_t>((static_cast<std::size_t>(leaf_nodes[leaf]) + 1) * width));
+  if (is_beside_) finish_pending();  // the next pass over the scores is another backend's
 }
 
 void CpuBackend::apply_pending(std::int64_t begin, std::int64_t end) {

@@ -14,7 +14,7 @@ namespace pygbt {
 
 namespace {
 
-constexpr std::int64_t kSerialRows = 4096;  // fewer rows are not worth a dispatch
+constexpr std::int64_t kSerialRows = 2048;  // fewer rows are not worth a dispatch
 constexpr std::int64_t kSideRows = 16;  // rows of a word of sides
 constexpr std::int64_t kRowsOfLine = 64;  // one-byte bins of a cache line
 

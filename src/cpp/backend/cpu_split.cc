@@ -84,6 +84,7 @@ CpuBackend::SplitCall::SplitCall(CpuBackend& backend, const SplitRules& rules, s
                                   backend_.request_.count_rows ? histogram.counts.data() : nullptr});
   }
   numeric_ = numeric_rules(search_);
+  targets_ = target_rules(search_);
 
   for (const SplitQuery& group : queries.first(n_groups_))
     for (const FeatureId feature : group.features)
@@ -115,7 +116,9 @@ void CpuBackend::SplitCall::scan(FeatureId begin, FeatureId end, std::size_t fir
 
 void CpuBackend::SplitCall::search(Worker& worker, std::size_t query, std::span<const FeatureId> features) const {
   Found& found = worker.found[query];
+  const bool targets = targets_.usable && search_.histograms[query].packed != nullptr;
   worker.numeric.features.clear();
+  worker.targets.features.clear();
   for (const FeatureId feature : features) {
     if (numeric_.usable && scannable(search_, query, feature)) {
       if (search_.shared)
@@ -124,11 +127,16 @@ void CpuBackend::SplitCall::search(Worker& worker, std::size_t query, std::span<
         worker.numeric.features.push_back(feature);
       continue;
     }
+    if (targets && scannable(search_, query, feature)) {
+      worker.targets.features.push_back(feature);
+      continue;
+    }
     look(search_, feature, query, search_.shared ? search_.queries.size() : 1, worker.general.view);
     const CutCandidate cut = search_feature(search_, worker.general);
     if (better(cut, found.best)) found.best = cut;
   }
   scan_numeric(search_, numeric_, query, worker.numeric.features, worker.numeric, worker.rivals, found.least);
+  scan_targets(search_, targets_, query, worker.targets.features, worker.targets, worker.target_rivals, found.least);
 }
 
 // Numeric cut of one node.
@@ -146,6 +154,12 @@ void CpuBackend::SplitCall::write_numeric(std::size_t query, const CutCandidate&
     const std::uint64_t* const cells = of.packed + search_.bin_offset[static_cast<std::size_t>(best.feature)];
     out.left[0] = unpack(std::accumulate(cells + begin, cells + best.step + 1, std::uint64_t{0}));
     has_missing = cells[0] != 0;
+  } else if (of.packed != nullptr) {
+    out.left = sums_left_of(search_, query, best);
+    const std::int64_t first = search_.bin_offset[static_cast<std::size_t>(best.feature)];
+    const std::uint64_t* const missing = of.packed + first * search_.width;
+    has_missing = std::any_of(missing, missing + width, [](std::uint64_t cell) { return cell != 0; }) ||
+                  (of.counts != nullptr && of.counts[first] != 0);
   } else {
     const FeatureHistogram slice = search_.slice(query, best.feature, unpacked);
     for (std::int32_t bin = begin; bin <= best.step; ++bin)
@@ -168,12 +182,18 @@ void CpuBackend::SplitCall::judge(std::span<Split> out) {
     }
   std::size_t n_rivals = 0;
   std::vector<std::vector<NumericRival>> rivals(n_groups_);
-  for (const Worker& worker : workers_)
-    for (const NumericRival& rival : worker.rivals) {
+  std::vector<std::vector<TargetRival>> target_rivals(n_groups_);
+  const auto keep = [&](const auto& from, auto& to) {
+    for (const auto& rival : from) {
       if (rival.score < found[rival.query].least) continue;
-      rivals[rival.query].push_back(rival);
+      to[rival.query].push_back(rival);
       ++n_rivals;
     }
+  };
+  for (const Worker& worker : workers_) {
+    keep(worker.rivals, rivals);
+    keep(worker.target_rivals, target_rivals);
+  }
   const int n_threads = n_rivals > 0 && n_rivals < kSerialRivals ? 1 : n_threads_;
   parallel_for(n_threads, static_cast<std::int64_t>(n_groups_), [&](std::int64_t group, int at) {
     const auto g = static_cast<std::size_t>(group);
@@ -181,6 +201,7 @@ void CpuBackend::SplitCall::judge(std::span<Split> out) {
     CutCandidate& best = found[g].best;
     for (const NumericRival& rival : rivals[g])
       judge_rival(search_, numeric_, rival, found[g].least, worker.numeric, best);
+    for (const TargetRival& rival : target_rivals[g]) judge_target_rival(search_, rival, worker.targets, best);
     const std::size_t n = search_.shared ? search_.queries.size() : 1;
     for (Split& split : out.subspan(g, n)) split = Split{};
     if (best.feature < 0) return;

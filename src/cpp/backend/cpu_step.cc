@@ -9,12 +9,9 @@ namespace pygbt {
 namespace {
 
 constexpr std::int64_t kBlockStepRows = 1 << 15;  // of the table, at most: larger steps are worth finer tasks
+constexpr std::int64_t kLargeCells = 1 << 16;  // of a histogram: some of them are more than the caches hold
 
-// What a node that is built from its rows brings about.
-struct Family {
-  std::size_t pair = 0, pairs_end = 0;    // of the step: its sibling's histogram, if wanted
-  std::size_t query = 0, queries_end = 0;  // itself and its sibling, if their cuts are wanted
-};
+using Family = HistogramFamily;
 
 // [node built] pairs and queries follow the order of the nodes that are built; empty where they do not.
 std::vector<Family> families(const HistogramStep& step, std::span<const SplitQuery> queries) {
@@ -41,8 +38,32 @@ bool CpuBackend::goes_by_blocks(const HistogramStep& step) const {
          request_.width == 1 && comm_->size() == 1 && !ready;
 }
 
+// A few families after the other: what one makes is in cache when it is searched, and the memory of those that nobody
+// asks for again is the next one's.
+void CpuBackend::split_by_families(const HistogramStep& step, const SplitRules& rules,
+                                   std::span<const SplitQuery> queries, std::span<const Family> by_node,
+                                   std::span<Split> out) {
+  const auto together = static_cast<std::size_t>(n_threads_);
+  for (std::size_t first = 0; first < by_node.size(); first += together) {
+    const std::size_t n = std::min(together, by_node.size() - first);
+    const Family& begin = by_node[first];
+    const Family& end = by_node[first + n - 1];
+    const HistogramStep part{step.built.subspan(first, n), step.pairs.subspan(begin.pair, end.pairs_end - begin.pair)};
+    const std::size_t n_queries = end.queries_end - begin.query;
+    Backend::build_and_split(part, rules, queries.subspan(begin.query, n_queries), false,
+                             out.subspan(begin.query, n_queries));
+    if (!step.last) continue;
+    release(part.built);
+    for (const SiblingPair& pair : part.pairs) release({&pair.derived, 1});
+  }
+}
+
 void CpuBackend::build_and_split(const HistogramStep& step, const SplitRules& rules,
                                  std::span<const SplitQuery> queries, bool shared, std::span<Split> out) {
+  if (request_.width > 1 && !shared && comm_->size() == 1 && bin_offset_.back() * request_.width >= kLargeCells) {
+    const std::vector<Family> large = families(step, queries);
+    if (!large.empty()) return split_by_families(step, rules, queries, large, out);
+  }
   const std::vector<Family> by_node = !shared && goes_by_blocks(step) ? families(step, queries) : std::vector<Family>{};
   if (by_node.empty()) {
     Backend::build_and_split(step, rules, queries, shared, out);

@@ -7,19 +7,6 @@ namespace pygbt {
 
 namespace {
 
-// Least integer hessian that is heavy enough; the product is monotone in it.
-std::int64_t least_hessian(double min_child_weight, double h_unit) {
-  std::int64_t low = 0, high = std::int64_t{1} << 62;  // no sum reaches 2^62
-  while (low < high) {
-    const std::int64_t middle = low + (high - low) / 2;
-    if (static_cast<double>(middle) * h_unit >= min_child_weight)
-      high = middle;
-    else
-      low = middle + 1;
-  }
-  return low;
-}
-
 // A scan of one node, without features.
 CutScan scan_of(const SplitSearch& search, const NumericRules& numeric, std::size_t query, const CutContext& node) {
   const NodeHistogram& histogram = search.histograms[query];
@@ -41,6 +28,18 @@ CutScan scan_of(const SplitSearch& search, const NumericRules& numeric, std::siz
 }
 
 }  // namespace
+
+std::int64_t least_hessian(double min_child_weight, double h_unit) {
+  std::int64_t low = 0, high = std::int64_t{1} << 62;  // no sum reaches 2^62
+  while (low < high) {
+    const std::int64_t middle = low + (high - low) / 2;
+    if (static_cast<double>(middle) * h_unit >= min_child_weight)
+      high = middle;
+    else
+      low = middle + 1;
+  }
+  return low;
+}
 
 NumericRules numeric_rules(const SplitSearch& search) {
   const SplitRules& rules = search.rules;

@@ -54,6 +54,30 @@ inline constexpr std::int64_t kCutPad = 8;
 // Adds one node's gains of the cuts of scan.features[0]; nothing where a child would be too small.
 using AddCuts = void (*)(const CutScan& scan, double parent, const CutSums& out);
 
+// The numeric cuts of one feature of a node of several targets, whose cells are packed. Arrays of targets are `padded`
+// long and neutral past the last: zeros, ridges 1, h_least 2^32 - 1.
+struct TargetScan {
+  const std::uint64_t* cells = nullptr;  // [bin][width]
+  std::int64_t n_bins = 0;
+  std::int64_t width = 0;
+  std::int64_t padded = 0;
+  bool missing = false;             // rows of bin 0 may go left
+  const std::int32_t* g = nullptr;  // sums of the node
+  const std::uint32_t* h = nullptr;
+  const float* factors = nullptr;  // a target is worth factor * g^2 / (h + ridge)
+  const float* ridges = nullptr;
+  const std::uint32_t* h_least = nullptr;  // of one of a child's targets
+  std::uint64_t* scratch = nullptr;        // [2][padded]
+};
+inline constexpr std::int64_t kTargetPad = 16;
+
+// scores [missing_left][bin], 0 without missing rows: worth of the children of each cut, but for a factor that all share
+// and within target_scan_error; -1 where a child is too light.
+using ScanTargets = void (*)(const TargetScan& scan, float* const* scores);
+
+// Relative error of a score, in units of 2^-24: 16 of a term, the additions of a lane of four at least and of 16 lanes.
+inline double target_scan_error(std::int64_t width) { return static_cast<double>(width / 4 + 40) * 0x1p-24; }
+
 // The categories of one feature of a node of width 1.
 struct CategoryScan {
   const void* cells = nullptr;  // [bin] Cell or packed
@@ -79,6 +103,7 @@ enum class ScanKind { kQuick, kExact };
 struct SplitKernels {
   ScanCuts scan_cuts[2][2];  // [CellFormat][ScanKind]
   AddCuts add_cuts[2];  // [CellFormat]
+  ScanTargets scan_targets;
   ScanCategories scan_categories[2];  // [CellFormat]
 };
 

@@ -62,6 +62,9 @@ struct SplitSearch {
 
 // ----------------------------------------------------------------------------------------------- numeric cuts, width 1
 
+// Least integer hessian that is heavy enough; the product is monotone in it.
+std::int64_t least_hessian(double min_child_weight, double h_unit);
+
 // What the vector scan needs to know once a call.
 struct NumericRules {
   bool usable = false;       // some features of the call can be scanned
@@ -96,6 +99,44 @@ void judge_rival(const SplitSearch& search, const NumericRules& numeric, const N
 // Improves `best` by the cuts of one scannable feature that all nodes share.
 void search_shared_numeric(const SplitSearch& search, const NumericRules& numeric, FeatureId feature,
                            NumericScratch& scratch, CutCandidate& best);
+
+// -------------------------------------------------------------------------------------- numeric cuts of several targets
+
+// What the scan of packed cells needs to know once a call, see TargetScan.
+struct TargetRules {
+  bool usable = false;  // some features of the call can be scanned
+  std::vector<float> factors, ridges;
+  std::vector<std::uint32_t> h_least;
+  double kept = 1.0;  // a cut that scores less than this share of the best one is not the best
+};
+TargetRules target_rules(const SplitSearch& search);
+
+// A cut that may be the best numeric one of its node.
+struct TargetRival {
+  std::size_t query = 0;
+  FeatureId feature = 0;
+  std::int32_t step = 0;
+  bool missing_left = false;
+  double score = 0.0;
+};
+
+// Scratch of one worker.
+struct TargetScratch {
+  std::vector<FeatureId> features;
+  std::vector<std::int32_t> g;
+  std::vector<std::uint32_t> h;
+  std::vector<std::uint64_t> left;
+  std::vector<float> scores;
+};
+
+// Appends the rivals among scannable features of a node with packed cells. least: as in scan_numeric.
+void scan_targets(const SplitSearch& search, const TargetRules& rules, std::size_t query,
+                  std::span<const FeatureId> features, TargetScratch& scratch, std::vector<TargetRival>& rivals,
+                  double& least);
+void judge_target_rival(const SplitSearch& search, const TargetRival& rival, TargetScratch& scratch,
+                        CutCandidate& best);
+// Sums [width] of the rows left of a numeric cut of a node with packed cells.
+std::vector<Cell> sums_left_of(const SplitSearch& search, std::size_t query, const CutCandidate& cut);
 
 // ------------------------------------------------------------------------------------------------------ any other cuts
 

@@ -3,6 +3,7 @@
 // workers, and weight 2 against the row twice give the same bits. Called by base scores and metrics.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -46,20 +47,32 @@ class ExactSum {
   std::int32_t pending_ = 0;
 };
 
-// Sums of f(row, sums) over rows: each thread owns `width` sums, which are added up over threads and workers.
+// Sums of f(begin, end, sums) over ranges of rows: each thread owns `width` sums, which are added up over threads and
+// workers.
 template <class F>
-std::vector<ExactSum> exact_sums(std::int64_t n_rows, std::int32_t width, Communicator& comm, int n_threads, F&& f) {
+std::vector<ExactSum> exact_sums_of_ranges(std::int64_t n_rows, std::int32_t width, Communicator& comm, int n_threads,
+                                           F&& f) {
+  constexpr std::int64_t kAdditions = 8192;  // of a task at least
   const int threads = resolve_threads(n_threads);
   const auto n_sums = static_cast<std::size_t>(width);
   std::vector<ExactSum> parts(static_cast<std::size_t>(threads) * n_sums);
-  parallel_ranges(threads, n_rows, 8192, [&](std::int64_t begin, std::int64_t end, int worker) {
-    ExactSum* sums = parts.data() + static_cast<std::size_t>(worker) * n_sums;
-    for (std::int64_t row = begin; row < end; ++row) f(row, sums);
+  const std::int64_t grain = kAdditions / std::clamp<std::int64_t>(width, 1, kAdditions);
+  parallel_ranges(threads, n_rows, grain, [&](std::int64_t begin, std::int64_t end, int worker) {
+    f(begin, end, parts.data() + static_cast<std::size_t>(worker) * n_sums);
   });
   for (std::size_t i = n_sums; i < parts.size(); ++i) parts[i % n_sums] += parts[i];
   parts.resize(n_sums);
   for (ExactSum& sum : parts) sum.allreduce(comm);
   return parts;
+}
+
+// The same of f(row, sums).
+template <class F>
+std::vector<ExactSum> exact_sums(std::int64_t n_rows, std::int32_t width, Communicator& comm, int n_threads, F&& f) {
+  return exact_sums_of_ranges(n_rows, width, comm, n_threads,
+                              [&](std::int64_t begin, std::int64_t end, ExactSum* sums) {
+                                for (std::int64_t row = begin; row < end; ++row) f(row, sums);
+                              });
 }
 
 }  // namespace pygbt

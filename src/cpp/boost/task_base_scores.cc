@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "backend/isa_dispatch.h"
 #include "boost/base_score.h"
 #include "boost/exact_sum.h"
+#include "boost/float_sum.h"
 #include "boost/task_targets.h"
 #include "math/links.h"
 #include "math/task_loss.h"
@@ -21,17 +23,43 @@ struct Mean {
   double total = 0.0;
 };
 
-Mean blended_mean(const TaskLoss& task, std::int32_t k, const TaskTargets& targets, const Dataset& data,
-                  std::int32_t n_targets, Communicator& comm, int n_threads) {
-  const auto sums = exact_sums(data.n_rows, 2, comm, n_threads, [&](std::int64_t row, ExactSum* sum) {
-    TaskRow of = task_row(targets, n_targets, row);
-    if (task.match == TeacherMatch::kLogits) of.soft = nullptr;
-    const BlendedTarget target = blended_target(task, of, k);
-    if (target.weight == 0.0f) return;
-    sum[0].add(static_cast<double>(target.weight) * static_cast<double>(target.value), data.weight(row));
-    sum[1].add(static_cast<double>(target.weight), data.weight(row));
-  });
-  return {sums[0].value(), sums[1].value()};
+// Of all targets of a task, some in a pass: their sums stay in cache.
+std::vector<Mean> blended_means(const TaskLoss& task, const TaskTargets& targets, const Dataset& data,
+                                std::int32_t n_targets, Communicator& comm, int n_threads) {
+  constexpr std::int32_t kTogether = 16;
+  std::vector<Mean> means;
+  for (std::int32_t first = 0; first < task.n_targets; first += kTogether) {
+    const std::int32_t n = std::min(kTogether, task.n_targets - first);
+    const auto add = [&](std::int64_t begin, std::int64_t end, ExactSum* sum) {
+      std::uint64_t whole[kTogether] = {};  // weight of the rows that have all of their target
+      std::vector<FloatSum> values(kTogether);  // of those of weight 1
+      for (std::int64_t row = begin; row < end; ++row) {
+        TaskRow of = task_row(targets, n_targets, row);
+        if (task.match == TeacherMatch::kLogits) of.soft = nullptr;
+        for (std::int32_t k = 0; k < n; ++k) {
+          const BlendedTarget target = blended_target(task, of, first + k);
+          if (target.weight == 0.0f) continue;
+          const std::uint64_t of_row = data.weight(row);
+          const auto weight = static_cast<double>(target.weight);
+          if (target.weight == 1.0f && of_row == 1)
+            values[static_cast<std::size_t>(k)].add(target.value);
+          else
+            sum[2 * k].add(weight * static_cast<double>(target.value), of_row);
+          if (target.weight == 1.0f)
+            whole[k] += of_row;
+          else
+            sum[2 * k + 1].add(weight, of_row);
+        }
+      }
+      constexpr std::uint64_t kMost = (std::uint64_t{1} << 32) - 1;
+      for (std::int32_t k = 0; k < n; ++k) values[static_cast<std::size_t>(k)].add_to(sum[2 * k]);
+      for (std::int32_t k = 0; k < n; ++k)
+        for (; whole[k] > 0; whole[k] -= std::min(whole[k], kMost)) sum[2 * k + 1].add(1.0, std::min(whole[k], kMost));
+    };
+    const auto sums = exact_sums_of_ranges(data.n_rows, 2 * n, comm, n_threads, add);
+    for (std::size_t k = 0; k < sums.size(); k += 2) means.push_back({sums[k].value(), sums[k + 1].value()});
+  }
+  return means;
 }
 
 // Click: its logit. Conversion: the logit of conversions among clicks.
@@ -50,20 +78,50 @@ void start_entire_space(const TaskLoss& task, const Dataset& data, Communicator&
   margins[1] = static_cast<float>(mean_margin(Objective::kLogistic, 1.0f, sums[2].value(), std::max(clicks, 1e-300)));
 }
 
+// Rows of the targets that have these scores, [row][n_targets], the gradients of the first at g and h.
+TaskRows rows_of(const std::vector<TaskLoss>& tasks, const TaskTargets& targets, std::int32_t n_targets,
+                 const std::vector<float>& scores, std::int64_t begin, std::int64_t n, std::vector<float>& cells) {
+  const TaskRow first = task_row(targets, n_targets, begin);
+  TaskRows rows;
+  rows.tasks = tasks.data();
+  rows.n_tasks = static_cast<std::int32_t>(tasks.size());
+  rows.scores = scores.data();
+  rows.labels = first.labels;
+  rows.soft = first.soft;
+  rows.trust = targets.trust.empty() ? nullptr : targets.trust.data() + begin;
+  rows.temperature = targets.temperature.empty() ? nullptr : targets.temperature.data() + begin;
+  rows.n = n;
+  rows.n_targets = n_targets;
+  rows.n_labels = targets.n_labels;
+  rows.g = cells.data();
+  rows.h = cells.data() + cells.size() / 2;
+  rows.n_rows = n;
+  return rows;
+}
+
 // Newton steps on the constant, by the gradients that training will see.
 void refine(const std::vector<TaskLoss>& tasks, const TaskTargets& targets, const Dataset& data, std::int32_t n_targets,
             Communicator& comm, int n_threads, std::vector<float>& margins) {
+  constexpr std::int64_t kRows = 64;  // as many as the kernel takes side by side
   const auto k_targets = static_cast<std::size_t>(n_targets);
+  std::vector<float> scores(static_cast<std::size_t>(kRows) * k_targets);
   for (int step = 0; step < kMostSteps; ++step) {
-    const auto sums = exact_sums(data.n_rows, 2 * n_targets, comm, n_threads, [&](std::int64_t row, ExactSum* sum) {
-      thread_local std::vector<float> cells;
-      cells.resize(2 * k_targets);
-      TaskRow of = task_row(targets, n_targets, row);
-      of.scores = margins.data();
-      task_gradients(tasks.data(), static_cast<std::int32_t>(tasks.size()), of, cells.data(), cells.data() + k_targets,
-                     1);
-      for (std::size_t i = 0; i < 2 * k_targets; ++i) sum[i].add(static_cast<double>(cells[i]), data.weight(row));
-    });
+    fill_rows(margins, scores);
+    const auto add = [&](std::int64_t begin, std::int64_t end, ExactSum* sums) {
+      std::vector<float> cells(2 * scores.size());
+      for (std::int64_t row = begin; row < end; row += kRows) {
+        const std::int64_t n = std::min(kRows, end - row);
+        const TaskRows of = rows_of(tasks, targets, n_targets, scores, row, n, cells);
+        kernels().tasks(of);
+        for (std::size_t k = 0; k < k_targets; ++k)
+          for (std::int64_t i = 0; i < n; ++i) {
+            const std::size_t at = k * static_cast<std::size_t>(n) + static_cast<std::size_t>(i);
+            sums[k].add(static_cast<double>(of.g[at]), data.weight(row + i));
+            sums[k_targets + k].add(static_cast<double>(of.h[at]), data.weight(row + i));
+          }
+      }
+    };
+    const auto sums = exact_sums_of_ranges(data.n_rows, 2 * n_targets, comm, n_threads, add);
     float largest = 0.0f;
     for (std::size_t k = 0; k < k_targets; ++k) {
       const double h = sums[k_targets + k].value();
@@ -92,13 +150,15 @@ std::vector<float> task_base_scores(const std::vector<TaskLoss>& tasks, const Ta
       continue;
     }
     const bool quantile = task.objective == Objective::kAbsoluteError || task.objective == Objective::kQuantile;
+    std::vector<Mean> means;
+    if (!quantile) means = blended_means(task, targets, data, n_targets, comm, n_threads);
     for (std::int32_t k = 0; k < task.n_targets; ++k) {
       if (quantile) {
         const double level = task.objective == Objective::kQuantile ? task.quantile_level : 0.5;
         of_task[k] = label_quantile(data, {targets.quantile_labels, n_targets, task.first_target + k}, level, comm);
         continue;
       }
-      const Mean mean = blended_mean(task, k, targets, data, n_targets, comm, n_threads);
+      const Mean mean = means[static_cast<std::size_t>(k)];
       if (mean.total > 0.0)
         of_task[k] = static_cast<float>(mean_margin(task.objective, task.scale_pos_weight, mean.sum, mean.total));
     }

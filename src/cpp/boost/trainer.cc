@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "base/error.h"
+#include "base/pool.h"
 #include "boost/base_score.h"
 #include "boost/full_leaves.h"
 #include "boost/host_rows.h"
@@ -91,6 +93,8 @@ Trainer::Trainer(Params params, std::vector<TaskLoss> tasks, const Sharing& shar
   grower_ = std::make_unique<Grower>(params_, *data_->cuts);
   guessed_wide_.assign(plan_.size(), 0);
   if (loss_.objective == Objective::kTasks) prepare_sharing(init);
+  independent_ = plan_.size() > 1 && plan_[0].width == 1 && quantile_levels(plan_[0]).empty() &&
+                 loss_.objective != Objective::kTasks;
   if (params_.leaf_solve == LeafSolve::kFull) prepare_full_leaves();
   queues_ = queues();
 }
@@ -221,7 +225,36 @@ BinnedTree Trainer::grow(const Order& order) {
   return std::move(grown.tree);
 }
 
-// The same of many trees, queued. Where a tree's precision was guessed wrong it is queued again, with those after it.
+// The trees of a round, at the same time if the backend has others beside it.
+std::vector<BinnedTree> Trainer::grow_round(std::span<const Order> orders) {
+  std::vector<TreeRequest> requests;
+  for (const Order& order : orders) {
+    TreeRequest& request = requests.emplace_back(request_of(order));
+    request.count_rows = grower_->counts_rows();
+  }
+  std::vector<Backend*> backends;
+  if (params_.histogram_precision != HistogramPrecision::kWide) backends = backend_->beside(requests[0]);
+  const auto is_wide = [&](const TreeRequest& request) { return wide_needed(request.first_target, request.width); };
+  std::vector<BinnedTree> trees(orders.size());
+  if (backends.empty() || std::any_of(requests.begin(), requests.end(), is_wide)) {
+    for (std::size_t i = 0; i < orders.size(); ++i) trees[i] = grow(orders[i]);
+    return trees;
+  }
+  while (growers_beside_.size() < backends.size())
+    growers_beside_.push_back(std::make_unique<Grower>(params_, *data_->cuts));
+  parallel_for(static_cast<int>(backends.size()), static_cast<std::int64_t>(orders.size()),
+               [&](std::int64_t tree, int worker) {
+                 const auto at = static_cast<std::size_t>(tree);
+                 Backend& backend = *backends[static_cast<std::size_t>(worker)];
+                 GrownTree grown = growers_beside_[static_cast<std::size_t>(worker)]->grow(
+                     backend, requests[at], tree_number(orders[at]), orders[at].learning_rate, {});
+                 backend.add_scores(grown.tree, grown.leaf_nodes);
+                 trees[at] = std::move(grown.tree);
+               });
+  return trees;
+}
+
+// Trees as `grow` makes them, queued. Where a tree's precision was guessed wrong it is queued again, with those after it.
 template <class Gradients>
 std::vector<BinnedTree> Trainer::grow_queued(const std::vector<Order>& orders, Gradients&& gradients) {
   std::vector<BinnedTree> trees;
@@ -255,8 +288,15 @@ bool Trainer::add_trees(std::span<const double> learning_rates, Gradients&& grad
   if (queues_) {
     grown = grow_queued(orders, gradients);
   } else {
-    for (const Order& order : orders) {
+    const std::size_t together = independent_ ? plan_.size() : 1;
+    for (std::size_t i = 0; i < orders.size(); i += together) {
+      const Order& order = orders[i];
       if (plan_of(order).new_gradients) gradients(order.iteration);
+      if (independent_) {
+        std::vector<BinnedTree> round = grow_round({orders.data() + i, together});
+        std::move(round.begin(), round.end(), std::back_inserter(grown));
+        continue;
+      }
       BinnedTree tree = grow(order);
       if (!plan_of(order).stem) grown.push_back(std::move(tree));
     }

@@ -99,6 +99,7 @@ class Trainer {
   template <class Gradients>
   bool add_trees(std::span<const double> learning_rates, Gradients&& gradients);
   BinnedTree grow(const Order& order);
+  std::vector<BinnedTree> grow_round(std::span<const Order> orders);
   template <class Gradients>
   std::vector<BinnedTree> grow_queued(const std::vector<Order>& orders, Gradients&& gradients);
   bool queues() const;
@@ -125,6 +126,8 @@ class Trainer {
   std::unique_ptr<CutWitness> witness_;  // fills transfer_
   std::unique_ptr<LeafSolver> leaf_solver_;
   bool queues_ = false;  // the backend grows whole trees
+  bool independent_ = false;  // the trees of a round have a target each and nothing else to share
+  std::vector<std::unique_ptr<Grower>> growers_beside_;  // see Backend::beside
   std::vector<char> guessed_wide_;  // [number in the iteration] precision of the last such tree
   std::vector<EvaluationSet> valids_;
 };

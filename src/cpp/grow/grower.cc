@@ -269,7 +269,10 @@ void Grower::evaluate_children(Backend& backend, const std::vector<NodeId>& pare
     if (needs_larger && !needs_smaller) done.push_back(smaller);
     if (!needs_larger) done.push_back(id);
   }
-  evaluate(backend, {built, pairs}, open);
+  const bool more_asked = feature_penalty_ > 0.0 || witness_ != nullptr;
+  const bool last = !more_asked && std::all_of(open.begin(), open.end(),
+                                               [&](NodeId id) { return limits_.deepest(node(id).depth + 1); });
+  evaluate(backend, {built, pairs, last}, open);
   backend.release(done);
 }
 
@@ -305,7 +308,7 @@ GrownTree Grower::grow(Backend& backend, const TreeRequest& request, std::uint32
     grow_stem(backend, frontier);
   } else if (can_split(nodes_[0])) {
     const std::vector<NodeId> root = {0};
-    evaluate(backend, {root, {}}, root);
+    evaluate(backend, {root, {}, false}, root);
     frontier.push_back(0);
   }
   while (true) {

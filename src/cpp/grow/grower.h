@@ -62,6 +62,7 @@ class Grower {
   // values by those quantiles of the residuals; empty: by gradient sums.
   GrownTree grow(Backend& backend, const TreeRequest& request, std::uint32_t tree_number, double learning_rate,
                  std::span<const double> quantile_levels);
+  bool counts_rows() const { return rules_.counts_needed(); }
   // Settings of the trees to come. Factors on the units of the tree's targets while cuts are searched; empty = 1.
   void set_target_factors(std::vector<CellUnits> factors) { rules_.target_factors = std::move(factors); }
   void set_stem(const Stem* stem, std::int32_t first_target) {

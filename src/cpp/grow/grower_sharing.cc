@@ -97,7 +97,7 @@ void Grower::grow_stem(Backend& backend, std::vector<NodeId>& frontier) {
   for (const NodeId id : ends)
     if (can_split(node(id))) open.push_back(id);
   if (open.empty()) return;
-  evaluate(backend, {open, {}}, open);
+  evaluate(backend, {open, {}, false}, open);
   for (const NodeId id : open)
     if (node(id).split.valid()) frontier.push_back(id);
 }

@@ -132,11 +132,16 @@ PYGBT_HD GradHess cell_gradient(const TaskLoss& task, const Loss& loss, float z,
   }
 }
 
+// The label that a target of a task is given: its own, that of all targets, or whether it is the class of this number.
+PYGBT_HD float target_label(const TaskLoss& task, float given, std::int32_t k) {
+  const bool one_hot = task.objective == Objective::kOneVsRest && task.n_labels == 1;
+  return one_hot ? (given == static_cast<float>(k) ? 1.0f : 0.0f) : given;
+}
+
 template <class Loss>
 PYGBT_HD void elementwise_task(const TaskLoss& task, const Loss& loss, const TaskRow& row, float* g, float* h,
                                std::ptrdiff_t stride) {
   const float t = kIsLogistic<Loss> ? task.temperature * row.temperature : 1.0f;
-  const bool one_hot = task.objective == Objective::kOneVsRest && task.n_labels == 1;
   for (std::int32_t k = 0; k < task.n_targets; ++k) {
     const std::int32_t target = task.first_target + k;
     float y = 0.0f, q = 0.0f;
@@ -144,7 +149,7 @@ PYGBT_HD void elementwise_task(const TaskLoss& task, const Loss& loss, const Tas
     if (has_label) {
       const float given = row.labels[task.first_label + (task.n_labels > 1 ? k : 0)];
       has_label = !is_missing(given);
-      y = one_hot ? (given == static_cast<float>(k) ? 1.0f : 0.0f) : given;
+      y = target_label(task, given, k);
     }
     if (has_teacher) {
       q = row.soft[target];
@@ -157,14 +162,43 @@ PYGBT_HD void elementwise_task(const TaskLoss& task, const Loss& loss, const Tas
   }
 }
 
+// The soft part of a class by itself from p at a temperature, whose factors are temperature_factors.
+PYGBT_HD GradHess tempered_class(float p, float c, float q, SoftmaxHessian hessian, float k_factor,
+                                 const GradHess& factors) {
+  const GradHess at = softmax_cell(p, c, q, hessian, k_factor);
+  return {factors.g * at.g, factors.h * at.h};
+}
+
 // The soft part of class k by itself from probabilities p at temperature t: factors are temperature_factors.
 PYGBT_HD GradHess soft_class(const TaskLoss& task, float z, float p, float c, float q, float mean, float squares,
                              float k_factor, const GradHess& factors) {
   if (task.match == TeacherMatch::kLogits) return {z - q, 1.0f};
   if (task.match == TeacherMatch::kProbabilities)
     return {p * ((p - q) - mean), probability_curvature(p * p * (c * c + (squares - p * p)))};
-  const GradHess at = softmax_cell(p, c, q, task.hessian, k_factor);
-  return {factors.g * at.g, factors.h * at.h};
+  return tempered_class(p, c, q, task.hessian, k_factor, factors);
+}
+
+// Whether a class of a row has one target: the label, the teacher's, or, at temperature 1, a blend of both.
+PYGBT_HD bool is_blended(const TaskLoss& task, const SoftAndHard& parts, float t) {
+  return parts.soft == 0.0f || (task.match == TeacherMatch::kLoss && t == 1.0f);
+}
+
+// A class of such a row, from p and its complement c.
+PYGBT_HD GradHess blended_class(float p, float c, float y, float q, const SoftAndHard& parts, SoftmaxHessian hessian,
+                                float k_factor) {
+  const float weight = blend_weight(parts);
+  const float hard = parts.hard == 0.0f ? 0.0f : y;
+  const float target = parts.soft == 0.0f ? hard : blend_targets(hard, q, parts);
+  const GradHess cell = softmax_cell(p, c, target, hessian, k_factor);
+  return weight == 1.0f ? cell : GradHess{weight * cell.g, positive(weight * cell.h)};
+}
+
+// A class of any other row, from the teacher's part and that of the label, of which p and c are.
+PYGBT_HD GradHess two_part_class(const GradHess& of_teacher, float p, float c, float y, const SoftAndHard& parts,
+                                 SoftmaxHessian hessian, float k_factor) {
+  const GradHess at = softmax_cell(p, c, y, hessian, k_factor);
+  const bool hard = parts.hard != 0.0f;
+  return add_parts(of_teacher, {hard ? at.g : 0.0f, hard ? at.h : 0.0f}, parts);
 }
 
 // Softmax. The targets of a task are contiguous; g and h hold the exponentials until the last loop.
@@ -185,16 +219,15 @@ PYGBT_HD void softmax_task(const TaskLoss& task, const TaskRow& row, float* g, f
   const float t = task.temperature * row.temperature;
   const float k_factor = softmax_k_factor(n);
   float rest = 0.0f;
-  if (parts.soft == 0.0f || (task.match == TeacherMatch::kLoss && t == 1.0f)) {  // one blended target
-    const float weight = blend_weight(parts);
+  if (is_blended(task, parts, t)) {
     const std::int32_t top = softmax_row(scores, n, g, stride, &rest);
     for (std::int32_t k = 0; k < n; ++k) {
       const float p = g[k * stride];
       const float y = parts.hard == 0.0f ? 0.0f : softmax_target(labels, given, k);
-      const float target = parts.soft == 0.0f ? y : blend_targets(y, soft[k], parts);
-      const GradHess cell = softmax_cell(p, k == top ? rest : 1.0f - p, target, task.hessian, k_factor);
-      g[k * stride] = weight == 1.0f ? cell.g : weight * cell.g;
-      h[k * stride] = weight == 1.0f ? cell.h : positive(weight * cell.h);
+      const GradHess cell = blended_class(p, k == top ? rest : 1.0f - p, y, parts.soft == 0.0f ? 0.0f : soft[k], parts,
+                                          task.hessian, k_factor);
+      g[k * stride] = cell.g;
+      h[k * stride] = cell.h;
     }
     return;
   }
@@ -212,13 +245,11 @@ PYGBT_HD void softmax_task(const TaskLoss& task, const TaskRow& row, float* g, f
     }
   }
   for (std::int32_t k = 0; k < n; ++k) {
-    const float s = h[k * stride], p = g[k * stride];
+    const float s = h[k * stride], p = parts.hard == 0.0f ? 0.0f : g[k * stride];
     const GradHess of_teacher =
         soft_class(task, scores[k], s, k == top ? soft_rest : 1.0f - s, soft[k], mean, squares, k_factor, factors);
-    GradHess of_label{0.0f, 0.0f};
-    if (parts.hard != 0.0f)
-      of_label = softmax_cell(p, k == top ? rest : 1.0f - p, softmax_target(labels, given, k), task.hessian, k_factor);
-    const GradHess cell = add_parts(of_teacher, of_label, parts);
+    const float y = parts.hard == 0.0f ? 0.0f : softmax_target(labels, given, k);
+    const GradHess cell = two_part_class(of_teacher, p, k == top ? rest : 1.0f - p, y, parts, task.hessian, k_factor);
     g[k * stride] = cell.g;
     h[k * stride] = cell.h;
   }
@@ -252,6 +283,12 @@ PYGBT_HD void task_gradient(const TaskLoss& task, const TaskRow& row, float* g, 
   }
 }
 
+// The gradient of a task with its weight among the others.
+PYGBT_HD GradHess weighted(const TaskLoss& task, const GradHess& cell) {
+  if (task.weight == 1.0f) return cell;
+  return {task.weight * cell.g, cell.h == 0.0f ? 0.0f : positive(task.weight * cell.h)};
+}
+
 // g and h of all tasks of a row, unweighted by the row's weight, at g[target * stride].
 PYGBT_HD void task_gradients(const TaskLoss* tasks, std::int32_t n_tasks, const TaskRow& row, float* g, float* h,
                              std::ptrdiff_t stride) {
@@ -261,8 +298,9 @@ PYGBT_HD void task_gradients(const TaskLoss* tasks, std::int32_t n_tasks, const 
     if (task.weight == 1.0f) continue;
     for (std::int32_t k = 0; k < task.n_targets; ++k) {
       const std::ptrdiff_t at = (task.first_target + k) * stride;
-      g[at] *= task.weight;
-      h[at] = h[at] == 0.0f ? 0.0f : positive(task.weight * h[at]);
+      const GradHess cell = weighted(task, {g[at], h[at]});
+      g[at] = cell.g;
+      h[at] = cell.h;
     }
   }
 }

@@ -26,6 +26,7 @@ namespace {
 #include "backend/isa/histogram_cells.inc"
 #include "backend/isa/histogram_packed.inc"
 #include "backend/isa/histogram_sparse.inc"
+#include "backend/isa/task_gradients.inc"
 
 #include "backend/isa/histogram_lanes.inc"
 #include "backend/isa/keys.inc"
@@ -36,6 +37,7 @@ namespace {
 #include "backend/isa/quantise.inc"
 #include "backend/isa/sort.inc"
 #include "backend/isa/split.inc"
+#include "backend/isa/split_targets.inc"
 
 #include "backend/isa/categories.inc"
 
@@ -91,6 +93,7 @@ Kernels table() {
   k.split.scan_cuts[1][1] = scan_cuts<PackedSums, ScanKind::kExact>;
   k.split.add_cuts[0] = add_cuts<WideSums>;
   k.split.add_cuts[1] = add_cuts<PackedSums>;
+  k.split.scan_targets = scan_targets;
   k.split.scan_categories[0] = scan_categories<WideSums>;
   k.split.scan_categories[1] = scan_categories<PackedSums>;
   k.keys = {bins_of_keys, cells_of_keys, keep_keys};
