@@ -100,6 +100,6 @@ def test_a_bar_where_it_is_wanted(kind: str, monkeypatch: pytest.MonkeyPatch) ->
     quiet = estimator(kind).fit(X, y)
     assert opened == []
     told = estimator(kind, verbose=1).fit(X, y)
-    assert opened in ([], [n]) and all(step > 0 for step in steps) and sum(steps) <= n
+    assert opened in ([], [n]) and all(step > 0 for step in steps) and sum(steps) == (n if opened else 0)
     assert bool(opened) == bool(steps)
     np.testing.assert_array_equal(told.predict(X[:2_000]), quiet.predict(X[:2_000]))

@@ -91,7 +91,9 @@ class TreeEstimator(SavedEstimator, TableEstimator):
             told = done
 
         try:
-            return grow(tell)
+            grown = grow(tell)
+            tell(n_rows)
+            return grown
         finally:
             bar.finish()
 

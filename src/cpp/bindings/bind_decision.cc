@@ -98,9 +98,8 @@ void bind_decision(py::module_& module) {
   py::class_<CodedTable, std::shared_ptr<CodedTable>>(module, "CodedTable")
       .def(py::init(&new_table), py::arg("columns"), py::arg("n_categories"), py::arg("n_threads") = 0,
            py::arg("in_place") = false,
-           "Columns by their distinct values: an exact table. in_place: numbers may stay where they are, for one tree "
-           "of "
-           "CART.")
+           "Columns by their distinct values: an exact table. in_place: numbers may stay where they are "
+           "(for one tree of CART).")
       .def_static(
           "of_bins",
           [](std::shared_ptr<Dataset> data) { return std::make_shared<CodedTable>(coded_bins(std::move(data))); },
