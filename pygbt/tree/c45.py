@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import _core
 from .base import TreeClassifier, threads
-from .c45rules import rules_from_tree
+from .c45rules import RuleMaker
 
 __all__ = ["C45Classifier", "SplitCandidate"]
 
@@ -288,9 +288,5 @@ class C45Classifier(TreeClassifier):
         target = self._encode_y(y, fitting=False).astype(int)
         weight = check_weight(sample_weight, len(target), "sample_weight")
         exact, n_threads = self.ebp == "exact", threads(self.n_jobs)
-        return self._told(
-            self.tree_.n_leaves,
-            lambda tell: rules_from_tree(
-                self.tree_, table, target, weight, self.confidence, exact=exact, n_threads=n_threads, tell=tell
-            ),
-        )
+        maker = RuleMaker(self.tree_, table, target, weight, self.confidence, exact, n_threads)
+        return self._told(self.tree_.n_leaves, maker.rules)

@@ -20,7 +20,7 @@ from ..schema import Schema
 from .decision_tree import DecisionTree
 from .rules import ClassRule, CodedColumns, RuleList, RuleTest
 
-__all__ = ["paths_of", "rules_from_tree"]
+__all__ = ["RuleMaker", "paths_of"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -74,30 +74,9 @@ def _narrowed(way: tuple[RuleTest, ...], new: RuleTest) -> tuple[RuleTest, ...]:
     return (*kept, new)
 
 
-def rules_from_tree(
-    tree: DecisionTree,
-    table: Any,
-    target: Ints,
-    weight: Floats | None,
-    confidence: float,
-    *,
-    exact: bool,
-    n_threads: int,
-    tell: Callable[[int], None],
-) -> RuleList:
-    """The rules of a classification tree, simplified on a training table: see `RuleList`.
+class RuleMaker:
+    """Makes the rules of a classification tree, simplified on a training table: see `RuleList`."""
 
-    ``tell`` is called with the number of leaves whose rules are simplified.
-    """
-    assert tree.classes is not None
-    maker = _RuleMaker(tree, table, target, weight, confidence, exact, n_threads)
-    rules = sorted(maker.simplified(tell), key=maker.rate)
-    chosen = [maker.shortest([r for r in rules if r.label == k], k) for k in range(len(tree.classes))]
-    ordered, default = maker.ordered(chosen)
-    return RuleList(ordered, default, tree.classes, tree.schema, tree.wide)
-
-
-class _RuleMaker:
     def __init__(
         self,
         tree: DecisionTree,
@@ -124,6 +103,13 @@ class _RuleMaker:
         for feature, threshold in zip(features, tree.question_threshold.tolist(), strict=True):
             thresholds[feature].add(threshold)
         self._n_thresholds = {feature: len(values) for feature, values in thresholds.items()}
+
+    def rules(self, tell: Callable[[int], None]) -> RuleList:
+        """The list; ``tell`` is called with the number of leaves whose rules are simplified."""
+        rules = sorted(self.simplified(tell), key=self.rate)
+        chosen = [self.shortest([r for r in rules if r.label == k], k) for k in range(len(self.classes))]
+        ordered, default = self.ordered(chosen)
+        return RuleList(ordered, default, self.classes, self.tree.schema, self.tree.wide)
 
     def rates(self, cases: Floats, errors: Floats) -> Floats:
         """Pessimistic error rates; infinite where there are no cases."""
