@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <tuple>
 
+#include "backend/cut_kernels.h"
 #include "backend/key_kernels.h"
 #include "backend/split_kernels.h"
 #include "base/types.h"
@@ -211,6 +212,7 @@ struct Kernels {
                      NarrowGradient* out);
   SplitKernels split;
   KeyKernels keys;
+  CutKernels cuts;
   // out [n]: n <= 64 distinct keys below 2^31, ascending; `keys` has room for 64.
   void (*sort_few)(std::uint32_t* keys, std::int32_t n, std::uint32_t* out);
   // out [kDrawsAhead]: first words of Philox for the counters (c0, c1, c2, first + i).

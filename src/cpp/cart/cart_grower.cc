@@ -220,15 +220,20 @@ void CartGrower<Criterion>::search_here(OpenNode& node, Worker& worker, std::vec
   const SearchNode<Case> of{cases_of(node), node.total.data(), node.key};
   const bool drawn = options_.max_features > 0;
   SplitCandidate best;
-  const auto keep = [&](SplitCandidate&& candidate, const NodeCodes* asked) {
-    if (!candidate.found() || !candidate.better_than(best)) return;
-    best = std::move(candidate);
+  const auto take = [&](const NodeCodes* asked) {  // what was found last is the best
     node.asked = asked;
     const std::span<const std::int64_t> left = worker.search.left();
     node.left_known = !left.empty();
     node.left.assign(left.begin(), left.end());
   };
+  const auto keep = [&](SplitCandidate&& candidate, const NodeCodes* asked) {
+    if (!candidate.found() || !candidate.better_than(best)) return;
+    best = std::move(candidate);
+    take(asked);
+  };
   const auto search_batch = [&] {
+    if (judge_by_code(node, worker, best)) take(nullptr);
+    if (worker.batch.empty()) return;
     count_batch(node, worker);
     read_batch(node, worker);
     node.asked = nullptr;  // its codes were overwritten
@@ -281,11 +286,38 @@ void CartGrower<Criterion>::make_local(OpenNode& node, Worker& worker) {
 }
 
 template <class Criterion>
+bool CartGrower<Criterion>::judge_by_code(OpenNode& node, Worker& worker, SplitCandidate& best) const {
+  if (rows_.empty() || !worker.cuts.fits(node.total.data())) return false;
+  const std::span<const Case> cases = cases_of(node);
+  const std::uint8_t* by_row = codes_by_row(node, worker);
+  bool better = false;
+  const auto judge = [&] {
+    each_block(cases, node.local ? nullptr : by_row, rows_.stride, [&](std::size_t begin, std::size_t end) {
+      worker.cuts.count(cases.subspan(begin, end - begin));
+    });
+    better |= worker.search.best_by_code({cases, node.total.data(), node.key}, worker.cuts, best,
+                                         [&](FeatureId feature) { node.constant.set(feature); });
+  };
+  std::erase_if(worker.batch, [&](FeatureId feature) {
+    const CodedColumn& column = table_.columns[static_cast<std::size_t>(feature)];
+    if (!worker.cuts.fits(feature)) return false;
+    if (by_row == nullptr)
+      worker.cuts.add(feature, static_cast<const std::uint8_t*>(column.data), column.width);
+    else
+      worker.cuts.add(feature, by_row + rows_.offset[static_cast<std::size_t>(feature)], rows_.stride);
+    if (worker.cuts.full()) judge();
+    return true;
+  });
+  if (!worker.cuts.empty()) judge();
+  return better;
+}
+
+template <class Criterion>
 void CartGrower<Criterion>::count_batch(const OpenNode& node, Worker& worker) const {
   worker.cells.clear();
   const Criterion& criterion = worker.search.criterion();
   if (!Criterion::kCells || rows_.empty() || worker.search.counts_rows()) return;
-  const std::uint8_t* by_row = node.local ? worker.local.data() : by_column(node) ? nullptr : rows_.codes.data();
+  const std::uint8_t* by_row = codes_by_row(node, worker);
   std::erase_if(worker.batch, [&](FeatureId feature) {
     const CodedColumn& column = table_.columns[static_cast<std::size_t>(feature)];
     const auto n_codes = static_cast<std::size_t>(column.n_codes);
@@ -323,13 +355,8 @@ void CartGrower<Criterion>::read_batch(const OpenNode& node, Worker& worker) con
     for (std::size_t i = 0; i < worker.batch.size(); ++i) worker.codes[i].finish();
     return;
   }
-  const std::uint8_t* by_row = node.local ? worker.local.data() : rows_.codes.data();
-  constexpr std::size_t kBlock = 64;  // rows whose lines stay in L1; those of the next block are fetched ahead
-  for (std::size_t begin = 0; begin < cases.size(); begin += kBlock) {
-    const std::size_t end = std::min(cases.size(), begin + kBlock);
-    for (std::size_t place = end; place < std::min(cases.size(), end + kBlock) && !node.local; ++place)
-      for (std::size_t byte = 0; byte < rows_.stride; byte += 64)
-        __builtin_prefetch(rows_.row(cases[place].row) + byte);
+  const std::uint8_t* by_row = codes_by_row(node, worker);
+  each_block(cases, node.local ? nullptr : by_row, rows_.stride, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = 0; i < worker.batch.size(); ++i) {
       NodeCodes& codes = worker.codes[i];
       const std::uint8_t* first = by_row + rows_.offset[static_cast<std::size_t>(worker.batch[i])];
@@ -339,7 +366,7 @@ void CartGrower<Criterion>::read_batch(const OpenNode& node, Worker& worker) con
           out[place] = *reinterpret_cast<const T*>(first + cases[place].row * rows_.stride);
       });
     }
-  }
+  });
   for (std::size_t i = 0; i < worker.batch.size(); ++i) worker.codes[i].finish();
 }
 

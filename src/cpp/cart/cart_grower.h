@@ -14,6 +14,7 @@
 #include "cart/cart_tree.h"
 #include "cart/cases.h"
 #include "cart/cell_batch.h"
+#include "cart/code_cuts.h"
 #include "cart/feature_bits.h"
 #include "cart/feature_draw.h"
 #include "cart/feature_search.h"
@@ -63,6 +64,7 @@ class CartGrower {
           few(table, rows, response, options, least),
           surrogates(table, options, response.weight_unit),
           draw(table.n_features()),
+          cuts(table, search.criterion(), options, least),
           codes(1) {}
     // Gives back the memory of the search of a large node.
     void release() {
@@ -76,8 +78,9 @@ class CartGrower {
     SurrogateSearch surrogates;
     FeatureDraw draw;
     std::vector<FeatureId> batch;  // features that are read together
+    CodeCuts<Criterion> cuts;  // of those that have few codes, in a node of narrow sums
     std::vector<NodeCodes> codes;  // of each
-    CellBatch cells;  // of those of the batch that are counted
+    CellBatch cells;  // of those that are counted otherwise
     std::vector<std::uint8_t> local;  // codes by rows of the cases of a sub-tree
     PageVector<Case> spare;
     std::vector<std::uint8_t> side;
@@ -110,8 +113,14 @@ class CartGrower {
   }
   void read_batch(const OpenNode& node, Worker& worker) const;
   std::vector<std::size_t> batches(const OpenNode& node, std::span<const FeatureId> features, int least) const;
-  // Takes the features out of the batch that cost least as cells, and counts these.
+  // Takes the features out of the batch whose cuts are judged by code, and judges them; whether one beats `best`.
+  bool judge_by_code(OpenNode& node, Worker& worker, SplitCandidate& best) const;
+  // Those that cost least as cells, and counts these.
   void count_batch(const OpenNode& node, Worker& worker) const;
+  // Codes by rows of the node's cases; nullptr: columns are read.
+  const std::uint8_t* codes_by_row(const OpenNode& node, const Worker& worker) const {
+    return node.local ? worker.local.data() : by_column(node) ? nullptr : rows_.codes.data();
+  }
   // Copies the codes by rows of the node's cases, so that its sub-tree finds them in the cache.
   void make_local(OpenNode& node, Worker& worker);
   void search_all(OpenNode& node, Worker& worker, bool parallel, std::vector<SplitCandidate>& found);

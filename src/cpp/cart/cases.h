@@ -1,27 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The training rows of a tree with what the criterion reads of them, kept in the order of the nodes: the rows of a node
-// are a range, ascending by row.
+// The training rows of a tree, kept in the order of the nodes: the rows of a node are a range, ascending by row.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <vector>
 
+#include "cart/case.h"
 #include "decision/response.h"
 
 namespace pygbt {
-
-struct ClassCase {
-  std::uint32_t row;
-  std::uint32_t weight;  // > 0, in units of Response::weight_unit
-  std::int32_t label;
-};
-
-struct ValueCase {
-  std::uint32_t row;
-  std::uint32_t weight;
-  std::int64_t y;  // first target, in units of Response::target_unit
-};
 
 inline void set_response(ClassCase& into, const Response& response) { into.label = response.label[into.row]; }
 inline void set_response(ValueCase& into, const Response& response) {

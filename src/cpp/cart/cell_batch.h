@@ -58,16 +58,11 @@ class CellBatch {
              const std::uint8_t* far) {
     if (n_cells_ == 0) return;
     cells_.assign(n_cells_, 0);
-    constexpr std::size_t kBlock = 64;  // rows whose lines stay in L1; those of the next block are fetched ahead
-    for (std::size_t begin = 0; begin < cases.size(); begin += kBlock) {
-      const std::size_t end = std::min(cases.size(), begin + kBlock);
-      for (std::size_t place = end; place < std::min(cases.size(), end + kBlock) && far != nullptr; ++place)
-        for (std::size_t byte = 0; byte < stride; byte += 64)
-          __builtin_prefetch(far + cases[place].row * stride + byte);
+    each_block(cases, far, stride, [&](std::size_t begin, std::size_t end) {
       const auto block = cases.subspan(begin, end - begin);
       count_block<std::uint8_t>(criterion, block, stride > 0 ? stride : 1, columns_[0]);
       count_block<std::uint16_t>(criterion, block, stride > 0 ? stride : 2, columns_[1]);
-    }
+    });
     const auto width = static_cast<std::size_t>(criterion.width);
     each([&](const Column& column, std::int64_t* cells) {
       for (std::size_t copy = 1; copy < kCopies && column.copy > 0; ++copy)

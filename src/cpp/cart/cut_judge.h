@@ -49,14 +49,22 @@ struct CutJudge {
     const CutScore score = sides.score();
     if (worse(score)) return false;
     const double improvement = score.above / score.below - parent;
-    if (!(improvement > best.improvement || (improvement == best.improvement && feature < best.feature))) return false;
+    if (!beats(improvement)) return false;
     if (must_gain && (!(improvement > 0.0) || sides.alike())) return false;
+    take(improvement, missing_left, sides.perfect());
+    return true;
+  }
+
+  bool beats(double improvement) const {
+    return improvement > best.improvement || (improvement == best.improvement && feature < best.feature);
+  }
+  // pure: both sides are known to be.
+  void take(double improvement, bool missing_left, bool pure) {
     best.improvement = improvement;
     best.goodness = improvement / cost;
     best.feature = feature;
     best.missing_left = missing_left;
-    best.perfect = !lacking && (n_rows == 2 || sides.perfect());
-    return true;
+    best.perfect = !lacking && (n_rows == 2 || pure);
   }
 };
 

@@ -11,6 +11,7 @@
 
 #include "cart/cart_options.h"
 #include "cart/cell_batch.h"
+#include "cart/code_cuts.h"
 #include "cart/cut_judge.h"
 #include "cart/drawn_cut.h"
 #include "cart/low_cells.h"
@@ -46,7 +47,7 @@ class FeatureSearch {
   SplitCandidate best(const SearchNode<Case>& node, FeatureId feature, NodeCodes& codes) {
     const CodedColumn& column = table_.columns[static_cast<std::size_t>(feature)];
     codes_ = &codes;
-    begin(feature);
+    begin(feature, cost_of(feature));
     if (constant(codes)) return std::move(judge_.best);
     judge_.best.nominal = column.nominal;
     judge_.best.has_missing = codes.n_missing() > 0;
@@ -71,12 +72,8 @@ class FeatureSearch {
       while (cells[first * width] == 0) ++first;
       while (cells[last * width] == 0) --last;
       if (first == last) return false;
-      begin(feature);
-      n_missing_ = 0;
-      judge_.lacking = false;
-      present_ = node.total;
-      present_cases_ = node.cases;
-      start(node, false);
+      begin(feature, cost_of(feature));
+      start_present(node);
       const auto least = static_cast<Code>(first), most = static_cast<Code>(last);
       if (options_.random_thresholds)
         judge_drawn(node, least, most, [&](Code low) {
@@ -88,6 +85,20 @@ class FeatureSearch {
     }
     best = std::move(judge_.best);
     return true;
+  }
+
+  // The same of the columns of `cuts`, in which the cases have been counted; whether the best cut beats `best`, and is that
+  // then. constant(feature): called for those with one code.
+  template <class Constant>
+  bool best_by_code(const SearchNode<Case>& node, CodeCuts<Criterion>& cuts, SplitCandidate& best,
+                    const Constant& constant) {
+    begin(-1, 1.0);
+    start_present(node);
+    judge_.best = std::move(best);
+    left_.resize(static_cast<std::size_t>(criterion_.width));
+    left_known_ = cuts.judge(criterion_, node.total, judge_, left_.data(), constant);
+    best = std::move(judge_.best);
+    return left_known_;
   }
 
   // The cell of the left side of the question that was found last, or nothing where that is not known.
@@ -119,11 +130,14 @@ class FeatureSearch {
  private:
   // --- what every search shares ---
 
-  void begin(FeatureId feature) {
+  double cost_of(FeatureId feature) const {
+    return options_.feature_cost.empty() ? 1.0 : options_.feature_cost[static_cast<std::size_t>(feature)];
+  }
+  void begin(FeatureId feature, double cost) {
     judge_.best = SplitCandidate();
     left_known_ = false;
     judge_.feature = feature;
-    judge_.cost = options_.feature_cost.empty() ? 1.0 : options_.feature_cost[static_cast<std::size_t>(feature)];
+    judge_.cost = cost;
   }
 
   // present_: the cell of the cases that have the feature, and of the others where these choose a side.
@@ -145,6 +159,15 @@ class FeatureSearch {
     for (std::size_t i = 0; i < width; ++i) missing_[i] = node.total[i] - missing_[i];
     present_ = missing_.data();
     if constexpr (!Criterion::kCells) present_cases_ = kept_;
+  }
+
+  // Everything on the right, where no case lacks the feature.
+  void start_present(const SearchNode<Case>& node) {
+    n_missing_ = 0;
+    judge_.lacking = false;
+    present_ = node.total;
+    present_cases_ = node.cases;
+    start(node, false);
   }
 
   bool direction() const { return n_missing_ > 0 && options_.missing == MissingRows::kDirection; }

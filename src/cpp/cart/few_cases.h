@@ -16,6 +16,7 @@
 #include "backend/kernels.h"
 #include "cart/cart_options.h"
 #include "cart/cart_tree.h"
+#include "cart/code_cuts.h"
 #include "cart/cut_judge.h"
 #include "cart/drawn_cut.h"
 #include "cart/feature_bits.h"
@@ -51,7 +52,8 @@ class FewCases {
         width_(static_cast<std::size_t>(criterion_.width)),
         tile_stride_((rows.stride + kChunk - 1) / kChunk * kChunk),
         totals_(kSlots * width_),
-        left_(width_) {
+        left_(width_),
+        cuts_(table, criterion_, options, least) {
     judge_.least = least;
     judge_.must_gain = options.cp >= 0.0;
     fits_ = fits();
@@ -88,7 +90,7 @@ class FewCases {
 
  private:
   static constexpr int kPlaceBits = 6;
-  static constexpr std::size_t kTogether = 8;  // features
+  static constexpr std::size_t kTogether = CodeCuts<Criterion>::kMostColumns;  // features
   static constexpr std::size_t kSlots = kMost / 2 + 2;  // open nodes have two cases or more
   static constexpr std::size_t kTileBytes = 1 << 14;
   static constexpr std::size_t kChunk = 16;  // bytes; rows of the tile are made of them
@@ -148,7 +150,7 @@ class FewCases {
     judge_.parent = criterion_.parent();
     if (tiled_) find_varying(cases);
     left_known_ = false;
-    const bool drawn = options_.max_features > 0;
+    const bool drawn = options_.max_features > 0, by_code = cuts_.fits(slot_total(slot));
     if (drawn) draw.begin(options_, node.key);
     std::int32_t wanted = drawn ? options_.max_features : table_.n_features();
     FeatureId next = 0;
@@ -163,9 +165,26 @@ class FewCases {
       } while (wanted > 0 && n < kTogether);
       if (options_.random_thresholds)
         for (std::size_t i = 0; i < n; ++i) bits_[i] = threshold_bits(options_, node.key, features_[i], 0);
+      if (by_code) n = judge_by_code(cases, slot, n);
       for (std::size_t i = 0; i < n; ++i) judge_feature(cases, slot, features_[i], bits_[i]);
     }
     return judge_.best.found();
+  }
+
+  // Judges those of the n features that have few codes; the others are left. Returns their number.
+  std::size_t judge_by_code(std::span<const Case> cases, std::size_t slot, std::size_t n) {
+    std::size_t left = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      const FeatureId feature = features_[i];
+      if (cuts_.fits(feature))
+        cuts_.add(feature, by_row_ + rows_.offset[static_cast<std::size_t>(feature)], stride_);
+      else
+        features_[left++] = feature;
+    }
+    if (cuts_.empty()) return left;
+    cuts_.count(cases);
+    left_known_ |= cuts_.judge(criterion_, slot_total(slot), judge_, left_.data(), [](FeatureId) {});
+    return left;
   }
 
   void judge_feature(std::span<const Case> cases, std::size_t slot, FeatureId feature, std::uint32_t bits) {
@@ -284,6 +303,7 @@ class FewCases {
   std::vector<std::int64_t> low_;  // cell below a cut
   std::vector<std::int64_t> left_;  // that of the best, if it is known
   bool left_known_ = false;
+  CodeCuts<Criterion> cuts_;
   std::array<FeatureId, kTogether> features_;
   std::array<std::uint32_t, kTogether> bits_{};
   std::array<std::uint32_t, kMost> keys_;

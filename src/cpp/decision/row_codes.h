@@ -3,6 +3,7 @@
 // or two lines of the cache, whichever columns are wanted.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -43,6 +44,20 @@ void gather_rows(std::span<Case> cases, const std::uint8_t* from, std::size_t st
     copy(std::integral_constant<std::size_t, 4>());
   else
     copy(std::integral_constant<std::size_t, 1>());
+}
+
+// Calls use(begin, end) for blocks of the cases whose rows stay in L1. far: codes of row 0, or nullptr where the rows are in
+// the cache; those of the next block are fetched ahead.
+template <class Case, class Use>
+void each_block(std::span<const Case> cases, const std::uint8_t* far, std::size_t stride, const Use& use) {
+  constexpr std::size_t kBlock = 64;
+  if (far == nullptr) return use(std::size_t{0}, cases.size());
+  for (std::size_t begin = 0; begin < cases.size(); begin += kBlock) {
+    const std::size_t end = std::min(cases.size(), begin + kBlock);
+    for (std::size_t place = end; place < std::min(cases.size(), end + kBlock); ++place)
+      for (std::size_t byte = 0; byte < stride; byte += 64) __builtin_prefetch(far + cases[place].row * stride + byte);
+    use(begin, end);
+  }
 }
 
 RowCodes make_row_codes(const CodedTable& table, int n_threads);

@@ -16,12 +16,15 @@ PYGBT_HD double x_log_x(double x) { return x > 0.0 ? x * log_f64(x) : 0.0; }
 PYGBT_HD double gini_score(double sum_of_squares, double sum) { return sum > 0.0 ? sum_of_squares / sum : 0.0; }
 
 // A score as a quotient, so that most cuts can be told worse without a division.
-struct CutScore {
-  double above, below;  // below > 0
+template <class Real>
+struct CutScoreOf {
+  Real above, below;  // below > 0
 };
+using CutScore = CutScoreOf<double>;
 
-// Both sides of a cut at once: S_L / W_L + S_R / W_R. Products below 2^53 are exact.
-PYGBT_HD CutScore gini_cut_score(double left_squares, double left, double right_squares, double right) {
+// Both sides of a cut at once: S_L / W_L + S_R / W_R. Products below 2^53 are exact. Real: double, or a vector of cuts.
+template <class Real>
+PYGBT_HD CutScoreOf<Real> gini_cut_score(Real left_squares, Real left, Real right_squares, Real right) {
   return {left_squares * right + right_squares * left, left * right};
 }
 
@@ -38,7 +41,8 @@ PYGBT_HD double twoing_score(double left, double right, double sum_of_difference
 PYGBT_HD double mean_score(double sum, double weight) { return weight > 0.0 ? sum * sum / weight : 0.0; }
 
 // Both sides of a cut at once.
-PYGBT_HD CutScore mean_cut_score(double left_sum, double left, double right_sum, double right) {
+template <class Real>
+PYGBT_HD CutScoreOf<Real> mean_cut_score(Real left_sum, Real left, Real right_sum, Real right) {
   return {left_sum * left_sum * right + right_sum * right_sum * left, left * right};
 }
 

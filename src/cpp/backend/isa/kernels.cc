@@ -7,6 +7,7 @@
 #include "backend/kernels.h"
 #include "backend/split_kernels.h"
 #include "base/rng.h"
+#include "math/impurity.h"
 #include "math/quantise.h"
 #include "math/route.h"
 #include "math/sketch.h"
@@ -38,6 +39,8 @@ namespace {
 #include "backend/isa/sort.inc"
 #include "backend/isa/split.inc"
 #include "backend/isa/split_targets.inc"
+
+#include "backend/isa/cuts.inc"
 
 #include "backend/isa/categories.inc"
 
@@ -97,6 +100,20 @@ Kernels table() {
   k.split.scan_categories[0] = scan_categories<WideSums>;
   k.split.scan_categories[1] = scan_categories<PackedSums>;
   k.keys = {bins_of_keys, cells_of_keys, keep_keys};
+  k.cuts.count_classes[0][0] = count_classes<std::uint8_t, 1>;
+  k.cuts.count_classes[0][1] = count_classes<std::uint8_t, 2>;
+  k.cuts.count_classes[1][0] = count_classes<std::uint16_t, 1>;
+  k.cuts.count_classes[1][1] = count_classes<std::uint16_t, 2>;
+  k.cuts.count_values[0] = count_values<std::uint8_t>;
+  k.cuts.count_values[1] = count_values<std::uint16_t>;
+  k.cuts.class_cuts[0][0] = class_cuts<std::uint8_t, 1>;
+  k.cuts.class_cuts[0][1] = class_cuts<std::uint8_t, 2>;
+  k.cuts.class_cuts[1][0] = class_cuts<std::uint16_t, 1>;
+  k.cuts.class_cuts[1][1] = class_cuts<std::uint16_t, 2>;
+  k.cuts.value_cuts[0] = value_cuts<std::uint8_t>;
+  k.cuts.value_cuts[1] = value_cuts<std::uint16_t>;
+  k.cuts.best_class_cut = best_class_cut;
+  k.cuts.best_value_cut = best_value_cut;
   k.sort_few = sort_few;
   k.draw_ahead = draw_ahead;
   return k;
