@@ -32,11 +32,11 @@ struct CodeRoom {
 inline constexpr std::int32_t kMostCodeColumns = 8;
 struct CodeColumns {
   std::int32_t n = 0;
-  const std::uint8_t* codes = nullptr;           // of row 0 in the first column
+  const std::uint8_t* codes = nullptr;  // of row 0 in the first column
   std::ptrdiff_t offset[kMostCodeColumns] = {};  // bytes from there to each column
-  std::size_t stride = 1;                        // bytes from row to row
-  std::int32_t n_codes[kMostCodeColumns] = {};   // at most CodeRoom::kCodes
-  std::uint8_t* room = nullptr;                  // [kMostCodeColumns] CodeRoom::bytes each
+  std::size_t stride = 1;  // bytes from row to row
+  std::int32_t n_codes[kMostCodeColumns] = {};  // at most CodeRoom::kCodes
+  std::uint8_t* room = nullptr;  // [kMostCodeColumns] CodeRoom::bytes each
 };
 
 // Sums of a code of a value column.
@@ -49,21 +49,21 @@ struct ValueCell {
 inline constexpr std::int32_t kCutPadding = 8;
 struct ClassCut {
   std::int32_t left_squares, right_squares;  // sums over the classes of squared weights
-  std::int32_t left;                         // weight
-  std::int32_t code;                         // below the cut
+  std::int32_t left;  // weight
+  std::int32_t code;  // below the cut
 };
 struct ValueCuts {
-  std::int64_t* left = nullptr;      // weight
+  std::int64_t* left = nullptr;  // weight
   std::int64_t* left_sum = nullptr;  // about the centre
-  std::int32_t* code = nullptr;      // below the cut
+  std::int32_t* code = nullptr;  // below the cut
 };
 
 // What a cut is judged by.
 struct CutRules {
   std::int64_t weight = 0;  // of the node
-  std::int64_t sum = 0;     // of its values, about the centre
-  std::int64_t least = 1;   // weight of a side
-  double parent = 0.0;      // score of the node
+  std::int64_t sum = 0;  // of its values, about the centre
+  std::int64_t least = 1;  // weight of a side
+  double parent = 0.0;  // score of the node
 };
 
 struct BestCut {
@@ -82,6 +82,10 @@ struct CutKernels {
                                                  std::uint16_t* left, std::int32_t* end);
   std::int32_t (*value_cuts[2])(const CodeColumns& columns, std::int64_t centre, const ValueCuts& cuts,
                                 std::int32_t* end);
+  // out [n]: the bits of the mask in the word of each case's row, side by side, at most 8. words: [row][n_words]; of
+  // ClassCases, of ValueCases.
+  void (*joint_bits[2])(const std::uint64_t* words, std::size_t n_words, std::uint64_t mask, const void* cases,
+                        std::int64_t n, std::uint8_t* out);
   // The cut that improves most, the first of equal ones.
   BestCut (*best_class_cut)(const ClassCut* cuts, std::int32_t n, const CutRules& rules);
   BestCut (*best_value_cut)(const ValueCuts& cuts, std::int32_t n, const CutRules& rules);

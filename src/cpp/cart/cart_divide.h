@@ -76,14 +76,13 @@ std::size_t CartGrower<Criterion>::divide(CartNode& into, const OpenNode& node, 
     node.asked->visit([&](const auto* codes) {
       by_code([codes](std::size_t i, const Case&) { return static_cast<Code>(codes[i]); });
     });
+  else if (node.local)
+    visit_rows(rows_, worker.local.rows(), asked.feature, column.width, [&](const auto& code_at) {
+      by_code([&](std::size_t, const Case& one) { return Code{code_at(one.row)}; });
+    });
   else
     visit_column(column, [&](const auto& codes) {
-      using T = std::remove_cvref_t<decltype(codes[0])>;
-      if (!node.local) return by_code([&codes](std::size_t, const Case& one) { return Code{codes[one.row]}; });
-      const std::uint8_t* first = worker.local.data() + rows_.offset[static_cast<std::size_t>(asked.feature)];
-      by_code([&](std::size_t, const Case& one) {
-        return Code{*reinterpret_cast<const T*>(first + one.row * rows_.stride)};
-      });
+      by_code([&codes](std::size_t, const Case& one) { return Code{codes[one.row]}; });
     });
   // Missing values follow the search, else the heavier side.
   into.fallback = asked.has_missing ? (asked.missing_left ? 0 : 1) : right.total[0] > left.total[0] ? 1 : 0;

@@ -147,7 +147,7 @@ void CartGrower<Criterion>::grow_few(CartTree::Writer& tree, const OpenNode& roo
     return open(tree, node.node, node.depth, own, total, worker.search.criterion());
   };
   worker.few.grow(tree, {root.node, root.depth, root.key, 0, cases.size()}, cases, root.total.data(), root.constant,
-                  root.local ? worker.local.data() : rows_.codes.data(), worker.draw, open_few);
+                  rows_of(root, worker), worker.draw, open_few);
 }
 
 // Always the leaf whose question improves most, of equal ones the older.
@@ -231,18 +231,22 @@ void CartGrower<Criterion>::search_here(OpenNode& node, Worker& worker, std::vec
     best = std::move(candidate);
     take(asked);
   };
+  const auto judge_cells = [&](FeatureId feature, std::size_t n_codes, const std::int64_t* cells) {
+    SplitCandidate candidate;
+    if (!worker.search.best_of_cells(of, feature, n_codes, cells, candidate))
+      node.constant.set(feature);
+    else
+      keep(std::move(candidate), nullptr);
+  };
   const auto search_batch = [&] {
     if (judge_by_code(node, worker, best)) take(nullptr);
     if (worker.batch.empty()) return;
+    count_two_valued(node, worker, [&](FeatureId f, const std::int64_t* cells) { judge_cells(f, 3, cells); });
     count_batch(node, worker);
     read_batch(node, worker);
     node.asked = nullptr;  // its codes were overwritten
     worker.cells.each([&](const CellBatch::Column& column, const std::int64_t* cells) {
-      SplitCandidate candidate;
-      if (!worker.search.best_of_cells(of, column.feature, column.n_codes, cells, candidate))
-        node.constant.set(column.feature);
-      else
-        keep(std::move(candidate), nullptr);
+      judge_cells(column.feature, column.n_codes, cells);
     });
     for (std::size_t i = 0; i < worker.batch.size(); ++i) {
       if (best.perfect && worker.batch[i] > best.feature && options_.feature_cost.empty()) continue;
@@ -278,10 +282,9 @@ void CartGrower<Criterion>::search_here(OpenNode& node, Worker& worker, std::vec
 template <class Criterion>
 void CartGrower<Criterion>::make_local(OpenNode& node, Worker& worker) {
   const std::size_t n = node.end - node.begin;
-  if (node.local || rows_.empty() || n * rows_.stride > kLocalBytes || worker.search.criterion().reads_rows()) return;
-  worker.local.resize(n * rows_.stride + RowCodes::kPadding);
-  gather_rows(std::span<Case>(cases_->data() + node.begin, n), rows_.codes.data(), rows_.stride, worker.local.data(),
-              rows_.stride);
+  if (node.local || rows_.empty() || n * rows_.row_bytes() > kLocalBytes || worker.search.criterion().reads_rows())
+    return;
+  worker.local.take(rows_, all_rows(rows_), std::span<Case>(cases_->data() + node.begin, n), rows_.stride);
   node.local = true;
 }
 
@@ -289,22 +292,26 @@ template <class Criterion>
 bool CartGrower<Criterion>::judge_by_code(OpenNode& node, Worker& worker, SplitCandidate& best) const {
   if (rows_.empty() || !worker.cuts.fits(node.total.data())) return false;
   const std::span<const Case> cases = cases_of(node);
-  const std::uint8_t* by_row = codes_by_row(node, worker);
+  const bool columns = by_column(node);
+  const RowsAt rows = rows_of(node, worker);
   bool better = false;
   const auto judge = [&] {
-    each_block(cases, node.local ? nullptr : by_row, rows_.stride, [&](std::size_t begin, std::size_t end) {
-      worker.cuts.count(cases.subspan(begin, end - begin));
-    });
+    each_block(cases, node.local || columns ? nullptr : rows.codes, rows.stride,
+               [&](std::size_t begin, std::size_t end) { worker.cuts.count(cases.subspan(begin, end - begin)); });
     better |= worker.search.best_by_code({cases, node.total.data(), node.key}, worker.cuts, best,
                                          [&](FeatureId feature) { node.constant.set(feature); });
   };
+  count_two_valued(node, worker, [&](FeatureId feature, const std::int64_t* cells) {
+    worker.cuts.add_two(feature, cells + worker.search.width(), node.total.data());
+    if (worker.cuts.full()) judge();
+  });
   std::erase_if(worker.batch, [&](FeatureId feature) {
     const CodedColumn& column = table_.columns[static_cast<std::size_t>(feature)];
     if (!worker.cuts.fits(feature)) return false;
-    if (by_row == nullptr)
+    if (columns)
       worker.cuts.add(feature, static_cast<const std::uint8_t*>(column.data), column.width);
     else
-      worker.cuts.add(feature, by_row + rows_.offset[static_cast<std::size_t>(feature)], rows_.stride);
+      worker.cuts.add(feature, rows.codes + rows_.offset[static_cast<std::size_t>(feature)], rows.stride);
     if (worker.cuts.full()) judge();
     return true;
   });
@@ -313,11 +320,31 @@ bool CartGrower<Criterion>::judge_by_code(OpenNode& node, Worker& worker, SplitC
 }
 
 template <class Criterion>
+template <class Use>
+void CartGrower<Criterion>::count_two_valued(OpenNode& node, Worker& worker, const Use& use) const {
+  if constexpr (Criterion::kCells) {
+    if (rows_.n_words == 0 || worker.search.counts_rows()) return;
+    std::erase_if(worker.batch, [&](FeatureId feature) {
+      if (rows_.is_bit(feature)) worker.bits.add(feature);
+      return rows_.is_bit(feature);
+    });
+    worker.bits.count(worker.search.criterion(), cases_of(node), node.total.data(), rows_of(node, worker), !node.local,
+                      [&](FeatureId feature, const std::int64_t* cells) {
+                        const std::int64_t low = cells[worker.search.width()];
+                        if (low == 0 || low == node.total[0])
+                          node.constant.set(feature);
+                        else
+                          use(feature, cells);
+                      });
+  }
+}
+
+template <class Criterion>
 void CartGrower<Criterion>::count_batch(const OpenNode& node, Worker& worker) const {
   worker.cells.clear();
   const Criterion& criterion = worker.search.criterion();
   if (!Criterion::kCells || rows_.empty() || worker.search.counts_rows()) return;
-  const std::uint8_t* by_row = codes_by_row(node, worker);
+  const std::uint8_t* by_row = by_column(node) ? nullptr : rows_of(node, worker).codes;
   std::erase_if(worker.batch, [&](FeatureId feature) {
     const CodedColumn& column = table_.columns[static_cast<std::size_t>(feature)];
     const auto n_codes = static_cast<std::size_t>(column.n_codes);
@@ -355,17 +382,13 @@ void CartGrower<Criterion>::read_batch(const OpenNode& node, Worker& worker) con
     for (std::size_t i = 0; i < worker.batch.size(); ++i) worker.codes[i].finish();
     return;
   }
-  const std::uint8_t* by_row = codes_by_row(node, worker);
-  each_block(cases, node.local ? nullptr : by_row, rows_.stride, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = 0; i < worker.batch.size(); ++i) {
-      NodeCodes& codes = worker.codes[i];
-      const std::uint8_t* first = by_row + rows_.offset[static_cast<std::size_t>(worker.batch[i])];
-      codes.visit([&]<class T>(const T*) {
-        T* out = static_cast<T*>(codes.data());
-        for (std::size_t place = begin; place < end; ++place)
-          out[place] = *reinterpret_cast<const T*>(first + cases[place].row * rows_.stride);
+  const RowsAt rows = rows_of(node, worker);
+  each_block(cases, node.local ? nullptr : rows.codes, rows.stride, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = 0; i < worker.batch.size(); ++i)
+      visit_rows(rows_, rows, worker.batch[i], column(i).width, [&](const auto& code_at) {
+        auto* out = static_cast<std::remove_cvref_t<decltype(code_at(0))>*>(worker.codes[i].data());
+        for (std::size_t place = begin; place < end; ++place) out[place] = code_at(cases[place].row);
       });
-    }
   });
   for (std::size_t i = 0; i < worker.batch.size(); ++i) worker.codes[i].finish();
 }

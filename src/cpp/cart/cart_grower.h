@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/progress.h"
+#include "cart/bit_cells.h"
 #include "cart/cart_options.h"
 #include "cart/cart_tree.h"
 #include "cart/cases.h"
@@ -65,7 +66,8 @@ class CartGrower {
           surrogates(table, options, response.weight_unit),
           draw(table.n_features()),
           cuts(table, search.criterion(), options, least),
-          codes(1) {}
+          codes(1),
+          bits(rows) {}
     // Gives back the memory of the search of a large node.
     void release() {
       search.release();
@@ -80,8 +82,9 @@ class CartGrower {
     std::vector<FeatureId> batch;  // features that are read together
     CodeCuts<Criterion> cuts;  // of those that have few codes, in a node of narrow sums
     std::vector<NodeCodes> codes;  // of each
+    BitCells<Criterion> bits;  // of those that have two values
     CellBatch cells;  // of those that are counted otherwise
-    std::vector<std::uint8_t> local;  // codes by rows of the cases of a sub-tree
+    RowCopies local;  // codes by rows of the cases of a sub-tree
     PageVector<Case> spare;
     std::vector<std::uint8_t> side;
     OpenNode current;
@@ -117,9 +120,12 @@ class CartGrower {
   bool judge_by_code(OpenNode& node, Worker& worker, SplitCandidate& best) const;
   // Those that cost least as cells, and counts these.
   void count_batch(const OpenNode& node, Worker& worker) const;
-  // Codes by rows of the node's cases; nullptr: columns are read.
-  const std::uint8_t* codes_by_row(const OpenNode& node, const Worker& worker) const {
-    return node.local ? worker.local.data() : by_column(node) ? nullptr : rows_.codes.data();
+  // Takes those of two values out, and counts them. use(feature, cells): see BitCells.
+  template <class Use>
+  void count_two_valued(OpenNode& node, Worker& worker, const Use& use) const;
+  // Codes by rows of the node's cases.
+  RowsAt rows_of(const OpenNode& node, const Worker& worker) const {
+    return node.local ? worker.local.rows() : all_rows(rows_);
   }
   // Copies the codes by rows of the node's cases, so that its sub-tree finds them in the cache.
   void make_local(OpenNode& node, Worker& worker);

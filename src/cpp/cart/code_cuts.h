@@ -4,14 +4,15 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
 #include "base/pages.h"
 #include "cart/cart_options.h"
-#include "cart/cut_judge.h"
 #include "cart/code_sums.h"
+#include "cart/cut_judge.h"
 #include "decision/coded_table.h"
 
 namespace pygbt {
@@ -41,32 +42,40 @@ class CodeCuts {
     const CodedColumn& column = column_of(feature);
     return !column.nominal && !column.has_missing && column.width <= 2 && column.n_codes <= kMostCodes;
   }
-  bool empty() const { return batch_[0].columns.n + batch_[1].columns.n == 0; }
-  bool full() const { return std::max(batch_[0].columns.n, batch_[1].columns.n) == kMostColumns; }
+  bool empty() const {
+    return std::all_of(batch_.begin(), batch_.end(), [](const Batch& batch) { return batch.columns.n == 0; });
+  }
+  bool full() const {
+    return std::any_of(batch_.begin(), batch_.end(), [](const Batch& b) { return b.columns.n == kMostColumns; });
+  }
 
   // codes: of row 0; stride: bytes from row to row, the same for all columns of one width.
   void add(FeatureId feature, const std::uint8_t* codes, std::size_t stride) {
-    const CodedColumn& column = column_of(feature);
-    Batch& batch = batch_[column.width - 1];
-    CodeColumns& to = batch.columns;
-    if (to.room == nullptr) reserve(batch, column.width);
-    if (to.n == 0) to.codes = codes;
-    std::int32_t at = to.n++;
-    for (; at > 0 && batch.feature[at - 1] > feature; --at) {  // ascending: the first of equal cuts is the best
-      batch.feature[at] = batch.feature[at - 1];
-      to.offset[at] = to.offset[at - 1];
-      to.n_codes[at] = to.n_codes[at - 1];
+    Batch& batch = batch_[column_of(feature).width - 1];
+    if (batch.columns.n == 0) batch.columns.codes = codes;
+    const std::int32_t at = add_to(batch, feature);
+    batch.columns.offset[at] = codes - batch.columns.codes;
+    batch.columns.stride = stride;
+  }
+
+  // A column of two values whose cells are known: that of code 1; the other cases have code 2. These come ascending.
+  void add_two(FeatureId feature, const std::int64_t* low, const std::int64_t* total) {
+    if constexpr (kAny) {
+      Batch& batch = batch_[kCounted];
+      const std::int32_t at = add_to(batch, feature);
+      std::uint8_t* const room = batch.columns.room + static_cast<std::size_t>(at) * room_bytes<std::uint8_t>();
+      for (const std::size_t code : {1u, 2u}) {
+        room[code] = 1;
+        sums_.set_cell(room + CodeRoom<std::uint8_t>::kMarkBytes + code * sums_.cell_bytes(), low,
+                       code == 1 ? nullptr : total);
+      }
     }
-    batch.feature[at] = feature;
-    to.offset[at] = codes - to.codes;
-    to.n_codes[at] = column.n_codes;
-    to.stride = stride;
   }
 
   // Cases of the node, all at once or part by part.
   void count(std::span<const Case> cases) {
     if constexpr (kAny)
-      for (std::size_t width : {1u, 2u})
+      for (const std::size_t width : {1u, 2u})
         if (batch_[width - 1].columns.n > 0) sums_.count(width, batch_[width - 1].columns, cases);
   }
 
@@ -79,10 +88,10 @@ class CodeCuts {
     bool better = false;
     if constexpr (kAny) {
       const CutRules rules{total[0], 0, judge.least.weight, judge.parent};
-      for (const std::size_t width : {1u, 2u}) {
-        Batch& batch = batch_[width - 1];
+      for (Batch& batch : batch_) {
         if (batch.columns.n == 0) continue;
         std::int32_t end[kMostColumns];
+        const std::size_t width = &batch == &batch_[1] ? 2 : 1;
         const BestCut best = sums_.best(width, batch.columns, criterion, total, rules, end);
         std::int32_t of = 0;
         for (std::int32_t c = 0; c < batch.columns.n; ++c) {
@@ -104,6 +113,7 @@ class CodeCuts {
 
  private:
   static constexpr bool kAny = CodeSums<Criterion>::kAny;
+  static constexpr std::size_t kCounted = 2;
 
   // Columns with codes of one width.
   struct Batch {
@@ -114,10 +124,30 @@ class CodeCuts {
 
   const CodedColumn& column_of(FeatureId feature) const { return table_.columns[static_cast<std::size_t>(feature)]; }
 
-  void reserve(Batch& batch, std::size_t width) {
+  template <class T>
+  std::size_t room_bytes() const {
+    if constexpr (kAny) return CodeRoom<T>::bytes(sums_.cell_bytes());
+    return 0;
+  }
+
+  // Its place: ascending, since the first of equal cuts is the best.
+  std::int32_t add_to(Batch& batch, FeatureId feature) {
+    CodeColumns& to = batch.columns;
+    if (to.room == nullptr) reserve(batch);
+    std::int32_t at = to.n++;
+    for (; at > 0 && batch.feature[at - 1] > feature; --at) {
+      batch.feature[at] = batch.feature[at - 1];
+      to.offset[at] = to.offset[at - 1];
+      to.n_codes[at] = to.n_codes[at - 1];
+    }
+    batch.feature[at] = feature;
+    to.n_codes[at] = column_of(feature).n_codes;
+    return at;
+  }
+
+  void reserve(Batch& batch) {
     if constexpr (kAny) {
-      const std::size_t cell = sums_.cell_bytes();
-      const std::size_t room = width == 1 ? CodeRoom<std::uint8_t>::bytes(cell) : CodeRoom<std::uint16_t>::bytes(cell);
+      const std::size_t room = &batch == &batch_[1] ? room_bytes<std::uint16_t>() : room_bytes<std::uint8_t>();
       batch.room.assign(static_cast<std::size_t>(kMostColumns) * room, 0);
       batch.columns.room = batch.room.data();
       std::size_t most = 0;  // codes of a column
@@ -130,7 +160,7 @@ class CodeCuts {
   const CodedTable& table_;
   CodeSums<Criterion> sums_;
   bool fits_ = false;
-  Batch batch_[2];  // [bytes of a code - 1]
+  std::array<Batch, 3> batch_;  // [bytes of a code - 1], and of columns whose cells are known
 };
 
 }  // namespace pygbt

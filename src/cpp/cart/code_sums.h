@@ -46,6 +46,12 @@ class CodeSums<GiniCounts> {
   void count(std::size_t width, const CodeColumns& columns, std::span<const ClassCase> cases) const {
     kernels_->count_classes[width - 1][part()](columns, cases.data(), static_cast<std::int64_t>(cases.size()));
   }
+  // Sets a cell, which is 0, to these sums, or to the rest of the total.
+  void set_cell(std::uint8_t* cell, const std::int64_t* sums, const std::int64_t* total) const {
+    auto* const to = reinterpret_cast<std::uint16_t*>(cell);
+    for (std::size_t k = 0; k < n_classes_; ++k)
+      to[k] = static_cast<std::uint16_t>(total == nullptr ? sums[1 + k] : total[1 + k] - sums[1 + k]);
+  }
   // Clears the cells. total: of the node, whose criterion has been started; end: see CutKernels.
   BestCut best(std::size_t width, const CodeColumns& columns, const GiniCounts&, const std::int64_t* total,
                CutRules rules, std::int32_t* end) {
@@ -96,6 +102,10 @@ class CodeSums<SquaredSides> {
   }
   void count(std::size_t width, const CodeColumns& columns, std::span<const ValueCase> cases) const {
     kernels_->count_values[width - 1](columns, cases.data(), static_cast<std::int64_t>(cases.size()));
+  }
+  void set_cell(std::uint8_t* cell, const std::int64_t* sums, const std::int64_t* total) const {
+    *reinterpret_cast<ValueCell*>(cell) =
+        total == nullptr ? ValueCell{sums[0], sums[1]} : ValueCell{total[0] - sums[0], total[1] - sums[1]};
   }
   BestCut best(std::size_t width, const CodeColumns& columns, const SquaredSides& criterion, const std::int64_t* total,
                CutRules rules, std::int32_t* end) {

@@ -62,12 +62,12 @@ class FewCases {
   // Whether these trees ask nothing but cuts of numbers that no row lacks.
   bool fit() const { return fits_; }
 
-  // Grows the node, with what its cases add up to and the features known to have one value there. by_row: codes of the
-  // rows of the cases. open(node, cases, total) fills in the statistics of a FewNode; whether it may be split.
+  // Grows the node, with what its cases add up to and the features known to have one value there. rows: of the
+  // cases. open(node, cases, total) fills in the statistics of a FewNode; whether it may be split.
   template <class Open>
   void grow(CartTree::Writer& tree, const FewNode& root, std::span<Case> cases, const std::int64_t* total,
-            const FeatureBits& constant, const std::uint8_t* by_row, FeatureDraw& draw, const Open& open) {
-    take_rows(cases, by_row);
+            const FeatureBits& constant, const RowsAt& rows, FeatureDraw& draw, const Open& open) {
+    take_rows(cases, rows);
     constant_ = &constant;
     stack_[0] = root;
     std::copy_n(total, width_, slot_total(0));
@@ -107,31 +107,35 @@ class FewCases {
   std::int64_t* slot_total(std::size_t slot) { return &totals_[slot * width_]; }
 
   // Copies the codes of the cases, unless rows are too long.
-  void take_rows(std::span<Case> cases, const std::uint8_t* by_row) {
-    by_row_ = by_row;
-    stride_ = rows_.stride;
+  void take_rows(std::span<Case> cases, const RowsAt& rows) {
+    at_ = rows;
     tiled_ = kMost * tile_stride_ <= kTileBytes;
     if (!tiled_) return;
-    tile_.resize(kTileBytes + RowCodes::kPadding);
     varies_.resize(tile_stride_ + RowCodes::kPadding);
-    gather_rows(cases, by_row, rows_.stride, tile_.data(), tile_stride_);
-    by_row_ = tile_.data();
-    stride_ = tile_stride_;
+    varying_bits_.resize(rows_.n_words);
+    tile_.take(rows_, rows, cases, tile_stride_);
+    at_ = tile_.rows();
   }
 
   // varies_ [byte of a row]: the bits that the cases do not have in common.
   void find_varying(std::span<const Case> cases) {
     std::size_t byte = 0;
-    for (; byte + 4 * kChunk <= stride_; byte += 4 * kChunk) find_varying<4>(cases, byte);
-    for (; byte < stride_; byte += kChunk) find_varying<1>(cases, byte);
+    for (; byte + 4 * kChunk <= at_.stride; byte += 4 * kChunk) find_varying<4>(cases, byte);
+    for (; byte < at_.stride; byte += kChunk) find_varying<1>(cases, byte);
+    for (std::size_t word = 0; word < rows_.n_words; ++word) {
+      const auto bits = [&](const Case& one) { return at_.bits[one.row * rows_.n_words + word]; };
+      std::uint64_t varies = 0;
+      for (const Case& one : cases.subspan(1)) varies |= bits(one) ^ bits(cases[0]);
+      varying_bits_[word] = varies;
+    }
   }
   template <std::size_t kChunks>
   void find_varying(std::span<const Case> cases, std::size_t byte) {
     constexpr std::size_t kWords = kChunks * kChunk / sizeof(std::uint64_t);
     std::uint64_t first[kWords], own[kWords], varies[kWords] = {};
-    std::memcpy(first, by_row_ + cases[0].row * stride_ + byte, sizeof(first));
+    std::memcpy(first, at_.codes + cases[0].row * at_.stride + byte, sizeof(first));
     for (const Case& one : cases.subspan(1)) {
-      std::memcpy(own, by_row_ + one.row * stride_ + byte, sizeof(own));
+      std::memcpy(own, at_.codes + one.row * at_.stride + byte, sizeof(own));
       for (std::size_t w = 0; w < kWords; ++w) varies[w] |= own[w] ^ first[w];
     }
     std::memcpy(&varies_[byte], varies, sizeof(varies));
@@ -173,11 +177,17 @@ class FewCases {
 
   // Judges those of the n features that have few codes; the others are left. Returns their number.
   std::size_t judge_by_code(std::span<const Case> cases, std::size_t slot, std::size_t n) {
+    const FeatureId* two_valued = std::partition(features_.data(), features_.data() + n,
+                                                 [&](FeatureId feature) { return rows_.is_bit(feature); });
+    const auto n_bits = static_cast<std::size_t>(two_valued - features_.data());
+    std::sort(features_.begin(), features_.begin() + n_bits);
     std::size_t left = 0;
     for (std::size_t i = 0; i < n; ++i) {
       const FeatureId feature = features_[i];
-      if (cuts_.fits(feature))
-        cuts_.add(feature, by_row_ + rows_.offset[static_cast<std::size_t>(feature)], stride_);
+      if (i < n_bits)
+        add_two_valued(cases, slot, feature);
+      else if (cuts_.fits(feature))
+        cuts_.add(feature, at_.codes + rows_.offset[static_cast<std::size_t>(feature)], at_.stride);
       else
         features_[left++] = feature;
     }
@@ -185,6 +195,15 @@ class FewCases {
     cuts_.count(cases);
     left_known_ |= cuts_.judge(criterion_, slot_total(slot), judge_, left_.data(), [](FeatureId) {});
     return left;
+  }
+
+  void add_two_valued(std::span<const Case> cases, std::size_t slot, FeatureId feature) {
+    if constexpr (Criterion::kCells) {
+      visit_codes_of(feature, [&](const auto& code_at) {
+        count_low(criterion_, cases, low_, [&](std::size_t i) { return code_at(cases[i].row) == 1; });
+      });
+      cuts_.add_two(feature, low_.data(), slot_total(slot));
+    }
   }
 
   void judge_feature(std::span<const Case> cases, std::size_t slot, FeatureId feature, std::uint32_t bits) {
@@ -195,35 +214,35 @@ class FewCases {
     judge_cuts(cases, bits);
   }
 
-  Code code(const std::uint8_t* at, std::uint32_t mask) const {
-    std::uint32_t word;
-    static_assert(std::endian::native == std::endian::little);
-    std::memcpy(&word, at, sizeof(word));
-    return word & mask;
-  }
-  // Codes of a feature: that of a case is code(first + row * stride_, mask).
-  struct Place {
-    const std::uint8_t* first;
-    std::uint32_t mask;
-  };
-  Place place(FeatureId feature) const {
-    const auto f = static_cast<std::size_t>(feature);
-    return {by_row_ + rows_.offset[f], ~std::uint32_t{0} >> (32 - 8 * table_.columns[f].width)};
+  template <class Use>
+  decltype(auto) visit_codes_of(FeatureId feature, const Use& use) const {
+    return visit_rows(rows_, at_, feature, table_.columns[static_cast<std::size_t>(feature)].width, use);
   }
 
   bool varies(std::span<const Case> cases, FeatureId feature) const {
-    const Place of = place(feature);
-    if (tiled_) return code(&varies_[rows_.offset[static_cast<std::size_t>(feature)]], of.mask) != 0;
+    const auto f = static_cast<std::size_t>(feature);
+    if (tiled_ && rows_.bit[f] >= 0) {
+      const auto place = static_cast<std::size_t>(rows_.bit[f]);
+      return (varying_bits_[place / 64] >> (place % 64) & 1) != 0;
+    }
+    if (tiled_) {
+      static_assert(std::endian::native == std::endian::little);
+      std::uint32_t word;
+      std::memcpy(&word, &varies_[rows_.offset[f]], sizeof(word));
+      return (word & ~std::uint32_t{0} >> (32 - 8 * table_.columns[f].width)) != 0;
+    }
     if (constant_->has(feature)) return false;
-    const Code first = code(of.first + cases[0].row * stride_, of.mask);
-    return std::any_of(cases.begin(), cases.end(),
-                       [&](const Case& one) { return code(of.first + one.row * stride_, of.mask) != first; });
+    return visit_codes_of(feature, [&](const auto& code_at) {
+      return std::any_of(cases.begin(), cases.end(),
+                         [&](const Case& one) { return code_at(one.row) != code_at(cases[0].row); });
+    });
   }
 
   void read(std::span<const Case> cases, FeatureId feature) {
-    const Place of = place(feature);
-    for (std::size_t i = 0; i < cases.size(); ++i)
-      keys_[i] = code(of.first + cases[i].row * stride_, of.mask) << kPlaceBits | static_cast<std::uint32_t>(i);
+    visit_codes_of(feature, [&](const auto& code_at) {
+      for (std::size_t i = 0; i < cases.size(); ++i)
+        keys_[i] = Code{code_at(cases[i].row)} << kPlaceBits | static_cast<std::uint32_t>(i);
+    });
   }
 
   // bits: of the threshold, where it is drawn.
@@ -271,13 +290,13 @@ class FewCases {
   std::size_t split(CartTree::Writer& tree, const FewNode& node, std::span<Case> cases, std::int32_t child,
                     std::size_t slot) {
     const SplitCandidate& asked = judge_.best;
-    const Place of = place(asked.feature);
     std::int64_t* left_total = slot_total(slot + 1);
     std::int64_t* right_total = slot_total(slot);
-    const std::size_t n_left = part_cases(
-        criterion_, cases.data(), cases.size(), spare_.data(), left_known_ ? left_.data() : nullptr, left_total,
-        right_total,
-        [&](std::size_t, const Case& one) { return code(of.first + one.row * stride_, of.mask) > asked.low; });
+    const std::size_t n_left = visit_codes_of(asked.feature, [&](const auto& code_at) {
+      return part_cases(criterion_, cases.data(), cases.size(), spare_.data(), left_known_ ? left_.data() : nullptr,
+                        left_total, right_total,
+                        [&](std::size_t, const Case& one) { return code_at(one.row) > asked.low; });
+    });
     CartNode& grown = tree.node(node.node);
     grown.child = child;
     grown.fallback = right_total[0] > left_total[0] ? 1 : 0;
@@ -292,11 +311,12 @@ class FewCases {
   Criterion criterion_;
   CutJudge judge_;
   bool fits_ = false;
-  std::size_t width_, tile_stride_, stride_ = 0;
+  std::size_t width_, tile_stride_;
   bool tiled_ = false;
-  const std::uint8_t* by_row_ = nullptr;
-  std::vector<std::uint8_t> tile_;  // [place at the start][tile_stride_]
+  RowsAt at_;
+  RowCopies tile_;  // [place at the start][tile_stride_]
   std::vector<std::uint8_t> varies_;
+  std::vector<std::uint64_t> varying_bits_;  // [word] the same of bits
   std::array<FewNode, kSlots> stack_;
   std::vector<std::int64_t> totals_;  // [slot][width]
   const FeatureBits* constant_ = nullptr;  // at the start
