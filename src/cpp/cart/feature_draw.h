@@ -27,27 +27,29 @@ inline std::uint64_t child_key(std::uint64_t key, std::uint32_t side) {
 
 class FeatureDraw {
  public:
-  explicit FeatureDraw(std::int32_t n_features) : order_(static_cast<std::size_t>(n_features)) {
+  explicit FeatureDraw(std::int32_t n_features)
+      : order_(static_cast<std::size_t>(n_features)), swapped_(static_cast<std::size_t>(n_features)) {
     std::iota(order_.begin(), order_.end(), 0);
   }
 
   void begin(const CartOptions& options, std::uint64_t node_key) {
-    while (!swaps_.empty()) {  // back to the order of the columns
-      std::swap(order_[swaps_.back().first], order_[swaps_.back().second]);
-      swaps_.pop_back();
+    while (drawn_ > 0) {  // back to the order of the columns
+      --drawn_;
+      std::swap(order_[drawn_], order_[swapped_[drawn_]]);
     }
     options_ = &options;
     key_ = node_key;
   }
-  bool more() const { return swaps_.size() < order_.size(); }
+  bool more() const { return drawn_ < order_.size(); }
   FeatureId next() {
-    const std::size_t drawn = swaps_.size();
-    const std::uint64_t left = order_.size() - drawn;
-    if (drawn % kAhead == 0) draw_ahead(static_cast<std::uint32_t>(drawn));
-    const std::size_t at = drawn + static_cast<std::size_t>((std::uint64_t{bits_[drawn % kAhead]} * left) >> 32);
-    std::swap(order_[drawn], order_[at]);
-    swaps_.emplace_back(drawn, at);
-    return order_[drawn];
+    if (drawn_ % kAhead == 0) draw_ahead(static_cast<std::uint32_t>(drawn_));
+    const std::uint64_t left = order_.size() - drawn_;
+    const std::size_t at = drawn_ + static_cast<std::size_t>((std::uint64_t{bits_[drawn_ % kAhead]} * left) >> 32);
+    const FeatureId feature = order_[at];
+    order_[at] = order_[drawn_];
+    order_[drawn_] = feature;
+    swapped_[drawn_++] = static_cast<std::uint32_t>(at);
+    return feature;
   }
 
  private:
@@ -62,8 +64,9 @@ class FeatureDraw {
   }
 
   decltype(Kernels::draw_ahead) draw_ahead_ = kernels().draw_ahead;
-  std::vector<FeatureId> order_;
-  std::vector<std::pair<std::size_t, std::size_t>> swaps_;
+  std::vector<FeatureId> order_;  // the drawn ones first
+  std::vector<std::uint32_t> swapped_;  // [draw] what it changed places with
+  std::size_t drawn_ = 0;
   const CartOptions* options_ = nullptr;
   std::uint64_t key_ = 0;
   std::array<std::uint32_t, kAhead> bits_{};

@@ -131,14 +131,20 @@ class FewCases {
   }
   template <std::size_t kChunks>
   void find_varying(std::span<const Case> cases, std::size_t byte) {
-    constexpr std::size_t kWords = kChunks * kChunk / sizeof(std::uint64_t);
-    std::uint64_t first[kWords], own[kWords], varies[kWords] = {};
-    std::memcpy(first, at_.codes + cases[0].row * at_.stride + byte, sizeof(first));
-    for (const Case& one : cases.subspan(1)) {
-      std::memcpy(own, at_.codes + one.row * at_.stride + byte, sizeof(own));
-      for (std::size_t w = 0; w < kWords; ++w) varies[w] |= own[w] ^ first[w];
+    typedef std::uint64_t Chunk __attribute__((vector_size(kChunk), aligned(8), may_alias));
+    const auto chunks = [&](const Case& one) {
+      return reinterpret_cast<const Chunk*>(at_.codes + one.row * at_.stride + byte);
+    };
+    Chunk first[kChunks], varies[kChunks];
+    for (std::size_t c = 0; c < kChunks; ++c) {
+      first[c] = chunks(cases[0])[c];
+      varies[c] = Chunk{};
     }
-    std::memcpy(&varies_[byte], varies, sizeof(varies));
+    for (std::size_t i = 1; i < cases.size(); ++i) {
+      const Chunk* own = chunks(cases[i]);
+      for (std::size_t c = 0; c < kChunks; ++c) varies[c] |= own[c] ^ first[c];
+    }
+    for (std::size_t c = 0; c < kChunks; ++c) reinterpret_cast<Chunk*>(&varies_[byte])[c] = varies[c];
   }
 
   void keep(std::size_t from, std::size_t to) {

@@ -63,7 +63,7 @@ Bootstrap::Bootstrap(std::span<const std::uint64_t> hashes, std::span<const std:
 
 void Bootstrap::counts(std::uint64_t seed, std::uint32_t index, std::uint64_t n_draws,
                        std::vector<std::uint32_t>& out) const {
-  out.assign(n_rows_, 0);
+  std::vector<std::uint32_t> drawn(order_.size(), 0);  // [place in the order]
   for (std::uint64_t first = 0; first < n_draws; first += 2) {
     const Philox bits = random_words(seed, Draw::kBootstrap, index, first / 2);
     for (std::uint64_t draw = first; draw < std::min(n_draws, first + 2); ++draw) {
@@ -73,9 +73,11 @@ void Bootstrap::counts(std::uint64_t seed, std::uint32_t index, std::uint64_t n_
       const std::size_t place =
           end_.empty() ? static_cast<std::size_t>(unit)
                        : static_cast<std::size_t>(std::upper_bound(end_.begin(), end_.end(), unit) - end_.begin());
-      ++out[order_[place]];
+      ++drawn[place];
     }
   }
+  out.assign(n_rows_, 0);
+  for (std::size_t place = 0; place < drawn.size(); ++place) out[order_[place]] = drawn[place];
 }
 
 std::uint64_t natural_draws(const Response& response) {
