@@ -162,7 +162,7 @@ inline constexpr std::int32_t kPackedBins = 256;    // cells of a slot in a pack
 inline constexpr std::int64_t kPackedRows = 65536;  // rows a packed cell can take, see isa/histogram_packed.inc
 inline constexpr std::int32_t kLaneSlots = 8;       // slots that loops over several targets take at once, at most
 
-constexpr int kDrawsAhead = 16;
+constexpr int kDrawsAhead = 8;
 
 struct Kernels {
   // One loop per elementwise loss: std::get<LossLoop<Loss>>.

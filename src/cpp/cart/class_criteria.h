@@ -137,6 +137,33 @@ struct Scanner<GiniCounts> {
   std::int64_t right_weight() const { return sums.right; }
 };
 
+// Computed from the cells: nothing moves.
+template <>
+struct OneCut<GiniCounts> {
+  std::int32_t width;
+  const std::int64_t* low;
+  const std::int64_t* total;
+  GiniCounts::Sums sums;
+
+  OneCut(GiniCounts& criterion, std::span<const ClassCase>, const std::int64_t* low_cell, const std::int64_t* both)
+      : width(criterion.width), low(low_cell), total(both), sums{low[0], total[0] - low[0], 0, 0} {
+    for (std::int32_t k = 1; k < width; ++k) {
+      const std::int64_t l = low[k], r = total[k] - l;
+      sums.left_squares += l * l;
+      sums.right_squares += r * r;
+    }
+  }
+  CutScore score() const { return sums.score(); }
+  bool perfect() const { return sums.perfect(); }
+  bool alike() const {
+    for (std::int32_t k = 1; k < width; ++k)
+      if (Int128{low[k]} * sums.right != Int128{total[k] - low[k]} * sums.left) return false;
+    return true;
+  }
+  std::int64_t left_weight() const { return sums.left; }
+  std::int64_t right_weight() const { return sums.right; }
+};
+
 // Any criterion of classes, each class times a factor (altered priors).
 template <CartCriterion kCriterion>
 class ClassFactors : public ClassSides {

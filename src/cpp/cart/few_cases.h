@@ -176,7 +176,7 @@ class FewCases {
       if (options_.random_thresholds)
         for (std::size_t i = 0; i < n; ++i) bits_[i] = threshold_bits(options_, node.key, features_[i], 0);
       if (by_code) n = judge_by_code(cases, slot, n);
-      for (std::size_t i = 0; i < n; ++i) judge_feature(cases, slot, features_[i], bits_[i]);
+      for (std::size_t i = 0; i < n; ++i) judge_feature(cases, slot_total(slot), features_[i], bits_[i]);
     }
     return judge_.best.found();
   }
@@ -212,12 +212,15 @@ class FewCases {
     }
   }
 
-  void judge_feature(std::span<const Case> cases, std::size_t slot, FeatureId feature, std::uint32_t bits) {
+  void judge_feature(std::span<const Case> cases, const std::int64_t* total, FeatureId feature, std::uint32_t bits) {
     if (judge_.best.perfect && feature > judge_.best.feature) return;
-    read(cases, feature);
     judge_.feature = feature;
-    criterion_.start(cases, slot_total(slot));
-    judge_cuts(cases, bits);
+    if (rows_.is_bit(feature))
+      visit_codes_of(feature, [&](const auto& code_at) {
+        judge_two(cases, total, 1, bits, [&](std::size_t i) { return code_at(cases[i].row) == 1; });
+      });
+    else
+      judge_cuts(cases, total, bits);
   }
 
   template <class Use>
@@ -252,20 +255,24 @@ class FewCases {
   }
 
   // bits: of the threshold, where it is drawn.
-  void judge_cuts(std::span<const Case> cases, std::uint32_t bits) {
+  void judge_cuts(std::span<const Case> cases, const std::int64_t* total, std::uint32_t bits) {
+    read(cases, judge_.feature);
     std::uint32_t least = keys_[0], most = keys_[0];
     for (std::size_t i = 1; i < cases.size(); ++i) {
       least = std::min(least, keys_[i]);
       most = std::max(most, keys_[i]);
     }
     const Code first = least >> kPlaceBits, last = most >> kPlaceBits;
-    if (last - first == 1) {  // one cut, drawn or not
-      if (!judge_one(cases, first) || !options_.random_thresholds || !table_.exact) return;
-      judge_.best.drawn = draw_cut(table_, judge_.feature, first, last, bits).drawn;
+    const auto below = [&](Code low) {
+      return [this, above = (low + 1) << kPlaceBits](std::size_t i) { return keys_[i] < above; };
+    };
+    if (last - first == 1) {
+      judge_two(cases, total, first, bits, below(first));
     } else if (options_.random_thresholds) {
       const DrawnCut cut = draw_cut(table_, judge_.feature, first, last, bits);
-      if (judge_one(cases, cut.low)) judge_.best.drawn = cut.drawn;
+      if (judge_one(cases, total, cut.low, below(cut.low))) judge_.best.drawn = cut.drawn;
     } else {
+      criterion_.start(cases, total);
       std::uint32_t order[kMost];
       sort_few_(keys_.data(), static_cast<std::int32_t>(cases.size()), order);
       scan_in_order<kPlaceBits>(criterion_, judge_, cases.data(), std::span<const std::uint32_t>(order, cases.size()),
@@ -274,22 +281,30 @@ class FewCases {
     }
   }
 
-  // The cut above the code `low`.
-  bool judge_one(std::span<const Case> cases, Code low) {
-    const std::uint32_t above = (low + 1) << kPlaceBits;
+  // The one cut of codes `first` and first + 1, drawn or not.
+  template <class Low>
+  void judge_two(std::span<const Case> cases, const std::int64_t* total, Code first, std::uint32_t bits,
+                 const Low& is_low) {
+    if (judge_one(cases, total, first, is_low) && options_.random_thresholds && table_.exact)
+      judge_.best.drawn = draw_cut(table_, judge_.feature, first, first + 1, bits).drawn;
+  }
+
+  // The cut above the code `low`; is_low(place in the node).
+  template <class Low>
+  bool judge_one(std::span<const Case> cases, const std::int64_t* total, Code low, const Low& is_low) {
     if constexpr (Criterion::kCells) {
-      count_low(criterion_, cases, low_, [&](std::size_t i) { return keys_[i] < above; });
-      criterion_.add_cell(low_.data());
+      count_low(criterion_, cases, low_, is_low);
+      std::int64_t rows = 0;
+      for (std::size_t i = 0; i < cases.size() && judge_.least.rows > 1; ++i) rows += is_low(i) ? 1 : 0;
+      if (!judge_.better(OneCut<Criterion>(criterion_, cases, low_.data(), total), rows, false)) return false;
+      judge_.best.low = low;
+      judge_.best.high = low + 1;
+      judge_.best.is_drawn = options_.random_thresholds && table_.exact;
+      std::copy_n(low_.begin(), width_, left_.begin());
+      left_known_ = true;
+      return true;
     }
-    std::int64_t rows = 0;
-    for (std::size_t i = 0; i < cases.size() && judge_.least.rows > 1; ++i) rows += keys_[i] < above ? 1 : 0;
-    if (!judge_.better(criterion_, rows, false)) return false;
-    judge_.best.low = low;
-    judge_.best.high = low + 1;
-    judge_.best.is_drawn = options_.random_thresholds && table_.exact;
-    std::copy_n(low_.begin(), width_, left_.begin());
-    left_known_ = true;
-    return true;
+    return false;
   }
 
   // Parts the cases; what they add up to goes to the slot, on the right, and the next. Returns the number of the left.

@@ -25,6 +25,23 @@ struct Scanner {
   std::int64_t right_weight() const { return of.right_weight(); }
 };
 
+// The sides of one cut, given the cell of the left one and that of both: by the criterion itself, or by what it says.
+template <class Criterion>
+struct OneCut {
+  const Criterion& of;
+  OneCut(Criterion& criterion, std::span<const typename Criterion::Case> cases, const std::int64_t* low,
+         const std::int64_t* total)
+      : of(criterion) {
+    criterion.start(cases, total);
+    criterion.add_cell(low);
+  }
+  CutScore score() const { return of.score(); }
+  bool alike() const { return of.alike(); }
+  bool perfect() const { return of.perfect(); }
+  std::int64_t left_weight() const { return of.left_weight(); }
+  std::int64_t right_weight() const { return of.right_weight(); }
+};
+
 // Judges every cut of a column. order: the cases ascending by code, each as its code above kPlaceBits bits of its place.
 template <int kPlaceBits, class Criterion, class Item>
 void scan_in_order(Criterion& criterion, CutJudge& judge, const typename Criterion::Case* cases,
