@@ -218,6 +218,9 @@ struct Kernels {
   // out [kDrawsAhead]: first words of Philox for the counters (c0, c1, c2, first + i).
   void (*draw_ahead)(const std::uint32_t (&counter)[3], std::uint32_t first, const std::uint32_t (&key)[2],
                      std::uint32_t* out);
+  // out [4][kDrawsAhead]: all words for the counters (first + i, c1, c2, c3).
+  void (*draw_all)(std::uint32_t first, const std::uint32_t (&counter)[3], const std::uint32_t (&key)[2],
+                   std::uint32_t* out);
 };
 
 }  // namespace pygbt

@@ -37,8 +37,8 @@ class BitCells {
     std::sort(features_.begin(), features_.end(), [&](FeatureId a, FeatureId b) { return place(a) < place(b); });
     const auto width = static_cast<std::size_t>(criterion.width);
     cells_.assign(3 * width, 0);
-    // Not more cells than half the cases.
-    const std::size_t most = std::clamp<std::size_t>(std::bit_width(cases.size()) - 2, 1, kMost);
+    // Not more cells than a quarter of the cases.
+    const std::size_t most = std::clamp<std::size_t>(std::bit_width(cases.size()) - 3, 1, kMost);
     for (std::size_t first = 0; first < features_.size();) {
       const std::size_t word = place(features_[first]) / 64;
       std::uint64_t mask = 0;

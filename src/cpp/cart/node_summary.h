@@ -38,6 +38,16 @@ inline NodeSummary summarise(const ClassSides&, const SummaryRules& rules, std::
   const auto n = static_cast<std::size_t>(rules.response.n_classes);
   const auto at = [n](const std::vector<double>& of, std::size_t k) { return of.size() == n ? of[k] : 1.0; };
   NodeSummary summary;
+  if (!rules.full && options.losses.empty() && options.class_factor.empty()) {  // the heaviest class
+    std::size_t best = 0;
+    for (std::size_t k = 0; k < n; ++k) {
+      value[k] = static_cast<double>(total[1 + k]) * rules.response.weight_unit;
+      best = total[1 + k] > total[1 + best] ? k : best;
+    }
+    summary.pure = total[1 + best] == total[0];
+    summary.label = static_cast<std::int32_t>(best);
+    return summary;
+  }
   int occurring = 0;
   double sum = 0.0;
   for (std::size_t k = 0; k < n; ++k) {

@@ -76,6 +76,7 @@ class RowCopies {
     const auto copy = [&]<std::size_t kChunk>(std::integral_constant<std::size_t, kChunk>) {
       std::uint8_t* to = codes_.data();
       for (std::size_t i = 0; i < cases.size(); ++i) {
+        if (i + kAhead < cases.size()) __builtin_prefetch(from.codes + cases[i + kAhead].row * from.stride);
         const std::uint8_t* row = from.codes + cases[i].row * from.stride;
         for (std::size_t byte = 0; byte < layout.stride; byte += kChunk) std::memcpy(to + byte, row + byte, kChunk);
         to += stride;
@@ -92,6 +93,8 @@ class RowCopies {
   RowsAt rows() const { return {codes_.data(), stride_, bits_.data()}; }
 
  private:
+  static constexpr std::size_t kAhead = 12;  // rows
+
   std::size_t stride_ = 0;
   std::vector<std::uint8_t> codes_;
   std::vector<std::uint64_t> bits_;

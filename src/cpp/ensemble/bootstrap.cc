@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "backend/isa_dispatch.h"
+#include "backend/kernels.h"
 #include "base/error.h"
 #include "base/pool.h"
 #include "base/rng.h"
@@ -64,11 +66,17 @@ Bootstrap::Bootstrap(std::span<const std::uint64_t> hashes, std::span<const std:
 void Bootstrap::counts(std::uint64_t seed, std::uint32_t index, std::uint64_t n_draws,
                        std::vector<std::uint32_t>& out) const {
   std::vector<std::uint32_t> drawn(order_.size(), 0);  // [place in the order]
+  const auto draw_all = kernels().draw_all;
+  std::uint32_t key[2];
+  random_key(seed, Draw::kBootstrap, key);
+  std::uint32_t words[4][kDrawsAhead];
   for (std::uint64_t first = 0; first < n_draws; first += 2) {
-    const Philox bits = random_words(seed, Draw::kBootstrap, index, first / 2);
+    const std::uint64_t id = first / 2, ahead = id % kDrawsAhead;  // of random_words: two draws each
+    if (ahead == 0)
+      draw_all(static_cast<std::uint32_t>(id), {static_cast<std::uint32_t>(id >> 32), index, 0}, key, words[0]);
     for (std::uint64_t draw = first; draw < std::min(n_draws, first + 2); ++draw) {
       const std::size_t word = 2 * (draw - first);
-      const std::uint64_t uniform = (std::uint64_t{bits.x[word]} << 32) | bits.x[word + 1];
+      const std::uint64_t uniform = (std::uint64_t{words[word][ahead]} << 32) | words[word + 1][ahead];
       const auto unit = static_cast<std::uint64_t>((UInt128{uniform} * total_) >> 64);
       const std::size_t place =
           end_.empty() ? static_cast<std::size_t>(unit)

@@ -118,6 +118,7 @@ Kernels table() {
   k.cuts.best_value_cut = best_value_cut;
   k.sort_few = sort_few;
   k.draw_ahead = draw_ahead;
+  k.draw_all = draw_all;
   return k;
 }
 
