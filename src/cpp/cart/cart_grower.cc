@@ -156,10 +156,12 @@ void CartGrower<Criterion>::grow_best_first(CartTree::Writer& tree, OpenNode roo
   Worker& worker = *workers_.front();
   std::vector<OpenNode> leaves;
   const auto consider = [&](OpenNode&& node) {
-    if (search(node, worker, n_threads_ > 1))
+    if (search(node, worker, n_threads_ > 1)) {
+      node.asked = nullptr;  // the searches of other leaves overwrite its codes
       leaves.push_back(std::move(node));
-    else
+    } else {
       tell(node.end - node.begin);
+    }
   };
   consider(std::move(root));
   for (std::int32_t n_leaves = 1; n_leaves < options_.max_leaves && !leaves.empty(); ++n_leaves) {
