@@ -226,7 +226,9 @@ class ForestTrainer:
         self, model: Model, columns: Columns, n_threads: int = 0
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]: ...
 
-def row_hashes(table: CodedTable, response: Response, n_threads: int = 0) -> npt.NDArray[np.uint64]: ...
+def row_hashes(
+    table: CodedTable, response: Response, n_threads: int = 0, targets: Any = None
+) -> npt.NDArray[np.uint64]: ...
 def bootstrap_counts(
     hashes: npt.NDArray[np.uint64],
     weights: npt.NDArray[np.uint32] | None = None,

@@ -126,12 +126,14 @@ class BoostingTree(FirstOrderBoosting):
         self.estimator_weights_ = np.full(len(self.estimators_), rate)
         return self
 
-    def _tree_learner(self, kind: type, X: Any, y: Floats, classes: npt.NDArray[Any] | None) -> TreeLearner:
+    def _tree_learner(
+        self, kind: type, X: Any, y: Floats, classes: npt.NDArray[Any] | None, weight: Floats | None = None
+    ) -> TreeLearner:
         base = self._base(shallow_tree(1, classifier=classes is not None))
         if not isinstance(base, kind):
             wanted = "regressor" if classes is None else "classifier"
             raise ValueError(f'estimator must be a {wanted} of pygbt.tree for loss="{self.loss}", got {base!r}')
-        learner: TreeLearner = make_learner(base, X, y, classes, self._threads())
+        learner: TreeLearner = make_learner(base, X, y, classes, self._threads(), weight)
         return learner
 
     def _fit_classes(self, X: Any, y: Any, sample_weight: Any, n_rounds: int, rate: float) -> None:
@@ -144,7 +146,7 @@ class BoostingTree(FirstOrderBoosting):
                 'loss="exponential" needs two, AdaBoostClassifier takes more'
             )
         weight = self._weight(sample_weight, len(codes))
-        learner = self._tree_learner(TreeClassifier, X, codes, self.classes_)
+        learner = self._tree_learner(TreeClassifier, X, codes, self.classes_, weight)
         sign = 2.0 * codes - 1.0
         margins = np.zeros(len(codes))
         self.estimators_ = []
