@@ -144,7 +144,7 @@ def test_trees_of_a_booster_have_their_own_text() -> None:
 def test_arguments_are_checked() -> None:
     with pytest.raises(ValueError, match="style must be"):
         export_text(iris_tree(), style="c")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="max_depth must be 0 or more"):
+    with pytest.raises(ValueError, match="max_depth must be an integer of 0 or more"):
         export_text(iris_tree(), max_depth=-1)
     with pytest.raises(TypeError, match="fitted estimator of pygbt"):
         export_text(3)

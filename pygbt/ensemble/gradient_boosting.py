@@ -205,7 +205,7 @@ class GradientBoostingRegressor(RegressorMixin, OneTarget, FirstOrderBoosting): 
         n_rounds = integer("n_estimators", self.n_estimators, 1)
         rate = number("learning_rate", self.learning_rate, 0)
         line_search = choice("line_search", self.line_search, ("exact", "newton"))
-        alpha = number("alpha", self.alpha, 0, 1 - 2**-53)
+        alpha = number("alpha", self.alpha, 0, 1)
         self._require_y(y)
         X = self._check_training_X(X)
         target = self._encode_y(y, fitting=True)

@@ -31,16 +31,35 @@ from .path_rules import decision_rules
 from .text import export_text
 from .tree_files import pack_trees, read_trees
 
-__all__ = ["TreeClassifier", "TreeEstimator", "TreeRegressor", "check_exposure", "read_training_table", "threads"]
+__all__ = [
+    "TreeClassifier",
+    "TreeEstimator",
+    "TreeRegressor",
+    "check_exposure",
+    "is_told",
+    "read_training_table",
+    "threads",
+]
 
 Floats = npt.NDArray[np.float64]
 
+MOST_THREADS = 2**31 - 1
+
 
 def threads(n_jobs: Any) -> int:
-    """Threads of the engine for scikit-learn's ``n_jobs``: None and -1 are all."""
-    if n_jobs is not None and not isinstance(n_jobs, numbers.Integral):
-        raise ValueError(f"n_jobs must be an integer or None, got {n_jobs!r}")
-    return 0 if n_jobs is None or n_jobs < 0 else int(n_jobs)
+    """Threads of the engine for scikit-learn's ``n_jobs``: None and negative numbers are all, which is 0 there."""
+    if n_jobs is None:
+        return 0
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, numbers.Integral) or n_jobs == 0:
+        raise ValueError(f"n_jobs must be an integer other than 0, or None, got {n_jobs!r}")
+    return max(0, min(int(n_jobs), MOST_THREADS))
+
+
+def is_told(verbose: Any) -> bool:
+    """Whether ``verbose`` asks for a progress bar."""
+    if not isinstance(verbose, numbers.Integral):
+        raise ValueError(f"verbose must be an integer, 0 for silence, got {verbose!r}")
+    return int(verbose) > 0
 
 
 def read_training_table(
@@ -81,7 +100,7 @@ class TreeEstimator(SavedEstimator, TableEstimator):
 
     def _told(self, n_rows: int, grow: Callable[[Callable[[int], None]], Any]) -> Any:
         """What `grow` returns, which tells how many rows have come to a leaf: a bar shows it where that is wanted."""
-        bar = LateBar(n_rows, bool(self.verbose), type(self).__name__)
+        bar = LateBar(n_rows, is_told(self.verbose), type(self).__name__)
         told = 0
 
         def tell(done: int) -> None:

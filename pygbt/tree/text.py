@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from ..inspect import Tree
 from .conditions import number_text
-from .node_facts import NodeFacts, counted, weight_text
+from .node_facts import NodeFacts, check_decimals, check_levels, counted, weight_text
 from .question_text import question_lines
 from .questions import tree_of
 
@@ -51,8 +51,8 @@ def export_text(
     -------
     str
     """
-    if max_depth is not None and max_depth < 0:
-        raise ValueError(f"max_depth must be 0 or more, got {max_depth}; None shows all levels")
+    check_levels(max_depth)
+    check_decimals(decimals)
     writers = {"tree": _TreeText, "rpart": _RpartText, "j48": _J48Text}
     if style not in writers:
         raise ValueError(f'style must be "tree", "rpart" or "j48", got {style!r}')
