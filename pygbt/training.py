@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -94,7 +95,7 @@ class Run:
             return data, name, -1
         if data.label is None:
             raise ValueError(f"evals: data set {name!r} has no label")
-        data = data.rebin(train)
+        data = rebinned(data, name, train)
         return data, name, self.trainer.add_valid(data.core)
 
     def _scores_of(self, data: str, metric: str) -> list[float]:
@@ -179,6 +180,32 @@ def check_labelled(dataset: Dataset) -> None:
     """There is something to learn from."""
     if dataset.label is None and dataset.teacher is None:
         raise ValueError("ds has no label: pass y (or teacher) to Dataset to train on it")
+
+
+def rebinned(data: Dataset, name: str, reference: Dataset) -> Dataset:
+    """An evaluation set in the bins of the training table."""
+    try:
+        return data.rebin(reference)
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"evals: data set {name!r} has other columns than the training table: {error}") from None
+
+
+def as_deciding(name: Any, metrics: Sequence[MetricLike]) -> str | None:
+    """`early_stopping_metric` as the name of one of the metrics; a function among them says its name when called."""
+    if name is None:
+        return None
+    if not isinstance(name, str):
+        raise TypeError(f"early_stopping_metric must be the name of a metric, got {name!r}; give a function as metric")
+    names = [metric for metric in metrics if isinstance(metric, str)]
+    if name in names or len(names) < len(metrics):
+        return name
+    with contextlib.suppress(ValueError):
+        if (known := parameters.metric_name(name)) in names:
+            return known
+    raise ValueError(
+        f"early_stopping_metric={name!r} is none of the metrics: {', '.join(names)}; name one of them, or add it to "
+        "metric"
+    )
 
 
 def resolved(params: Mapping[str, Any], dataset: Dataset, objective: CustomObjective | None) -> dict[str, Any]:
@@ -364,7 +391,8 @@ def prepare(
     run = Run(given, ds, as_evals(evals, ds), init_model=previous, objective=objective, metrics=metrics)
     stopping: list[Callback] = []
     if early_stopping_rounds:
-        stopping.append(EarlyStopping(early_stopping_rounds, metric=early_stopping_metric, min_delta=min_delta))
+        decides = as_deciding(early_stopping_metric, run.metrics)
+        stopping.append(EarlyStopping(early_stopping_rounds, metric=decides, min_delta=min_delta))
     return run, num_boost_round, stopping
 
 
