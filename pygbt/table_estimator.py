@@ -21,6 +21,7 @@ except ImportError as error:
 
 from . import device_arrays
 from .columns import device_table
+from .data import Dataset
 from .device_arrays import DeviceArray, view
 
 __all__ = [
@@ -58,10 +59,21 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
         if y is None:
             raise ValueError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
 
+    def _take_columns_of(self, data: Dataset) -> None:
+        """Note number and names of the columns of a Dataset that is fitted."""
+        self.n_features_in_ = data.n_features
+        self._fitted_on_frame = data.schema.named
+        if data.schema.named:
+            self.feature_names_in_ = np.array(data.schema.feature_names, dtype=object)
+        elif hasattr(self, "feature_names_in_"):  # of an earlier fit
+            del self.feature_names_in_
+
     def _check_X(self, X: Any, *, reset: bool) -> Any:
         """A frame or an array on a GPU as it is, anything else as a numeric array or CSR / CSC matrix; sets or checks
         the column names.
         """
+        if isinstance(X, Dataset):
+            raise TypeError("X must be the raw table (array or data frame), not a Dataset: a Dataset holds bins only")
         there = view(X)
         if there is not None:
             table = device_table(there)  # refuses what is no matrix of numbers

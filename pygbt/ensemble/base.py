@@ -119,9 +119,10 @@ class EnsembleEstimator(SavedEstimator, TableEstimator):
         return base
 
     def _check_training_X(self, X: Any) -> Any:
+        if hasattr(self, "estimators_"):
+            del self.estimators_  # a fit that fails leaves none that do not fit the rest
         if isinstance(X, Dataset):
-            self.n_features_in_ = X.n_features
-            self._fitted_on_frame = X.schema.named
+            self._take_columns_of(X)
             return X
         return self._check_X(X, reset=True)
 

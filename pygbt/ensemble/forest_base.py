@@ -144,8 +144,7 @@ class ForestEstimator(SavedEstimator, TableEstimator):
             raise ValueError("X is a Dataset, which has its bins: leave max_bin=None")
         if before is not None and X.n_features != self.n_features_in_:
             raise ValueError(f"X has {X.n_features} features, the trees so far {self.n_features_in_}")
-        self.n_features_in_ = X.n_features
-        self._fitted_on_frame = X.schema.named
+        self._take_columns_of(X)
         return X
 
     def _training_table(self, X: Any, weight: Floats | None) -> tuple[Schema, Any]:
@@ -221,8 +220,6 @@ class ForestEstimator(SavedEstimator, TableEstimator):
 
     def _rows(self, X: Any) -> Any:
         check_is_fitted(self)
-        if isinstance(X, Dataset):
-            raise TypeError("X must be the raw table (array or data frame), not a Dataset: a Dataset holds bins only")
         return self._check_X(X, reset=False)
 
     def apply(self, X: Any) -> Ints:

@@ -142,11 +142,12 @@ class TreeEstimator(SavedEstimator, TableEstimator):
         self
         """
         self._require_y(y)
+        if hasattr(self, "tree_"):
+            del self.tree_  # a fit that fails leaves none that does not fit the rest
         if not isinstance(X, Dataset):
             X = self._check_X(X, reset=True)
         else:
-            self.n_features_in_ = X.n_features
-            self._fitted_on_frame = X.schema.named
+            self._take_columns_of(X)
         target = self._encode_y(y, fitting=True)
         schema, table = read_training_table(X, self.categorical_features, self.n_jobs, in_place=self._in_place)
         if table.n_rows != len(target):
