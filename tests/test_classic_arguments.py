@@ -165,6 +165,30 @@ def test_bad_parameters_are_named(model: Any, name: str, value: Any) -> None:
         clone(model).set_params(**{name: value}).fit(X, y)
 
 
+COUNTS = CARTRegressor(criterion="poisson")
+
+
+@pytest.mark.parametrize(
+    ("model", "y", "message"),
+    [
+        (
+            BaggingRegressor(COUNTS),
+            np.stack([Z, Z], 1) ** 2,
+            r'one column of counts for criterion="poisson", got .*80, 2',
+        ),
+        (BaggingRegressor(CARTRegressor(criterion="absolute_error")), np.stack([Z, Z], 1), "y must be one column for"),
+        (AdaBoostRegressor(COUNTS), Z, 'y must not be negative for criterion="poisson"'),
+        (BoostingTree(estimator=COUNTS), Z**2, 'estimator: criterion="poisson" is for counts'),
+        (GradientBoostingRegressor("poisson", estimator=COUNTS), Z**2, 'estimator: criterion="poisson" is for counts'),
+        (GradientBoostingClassifier(estimator=COUNTS), Y, 'estimator: criterion="poisson" is for counts'),
+    ],
+    ids=str,
+)
+def test_the_criterion_of_a_learner_suits_the_target(model: Any, y: np.ndarray, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        clone(model).fit(X, y)
+
+
 def test_huge_and_numpy_parameters_are_taken() -> None:
     assert CARTClassifier(min_split=np.inf).fit(X, Y).get_n_leaves() == 1
     huge = CARTClassifier(max_competitors=10**20, max_surrogates=10**20, max_depth=10**20, max_leaves=10**20)

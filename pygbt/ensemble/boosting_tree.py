@@ -18,7 +18,7 @@ from sklearn.metrics import accuracy_score, r2_score
 from .. import _core
 from ..estimator_files import FileParts
 from .base import OneTarget, choice, integer, number, shallow_tree
-from .gradient_boosting import FirstOrderBoosting
+from .gradient_boosting import FirstOrderBoosting, check_gradient_tree
 from .learner import TreeLearner, encoded, make_learner, member_labels, member_values, tree_votes
 
 __all__ = ["BoostingTree"]
@@ -133,6 +133,8 @@ class BoostingTree(FirstOrderBoosting):
         if not isinstance(base, kind):
             wanted = "regressor" if classes is None else "classifier"
             raise ValueError(f'estimator must be a {wanted} of pygbt.tree for loss="{self.loss}", got {base!r}')
+        if classes is None:
+            check_gradient_tree(base)
         learner: TreeLearner = make_learner(base, X, y, classes, self._threads(), weight)
         return learner
 

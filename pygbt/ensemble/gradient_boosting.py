@@ -47,6 +47,15 @@ estimators_ : list of DecisionTree
         Mean of those of the trees."""
 
 
+def check_gradient_tree(base: Any) -> None:
+    """Refuse a tree of counts: gradients and residuals have both signs."""
+    if getattr(base, "criterion", None) == "poisson":
+        raise ValueError(
+            'estimator: criterion="poisson" is for counts, but trees are fitted to gradients; use "squared_error" (and '
+            "the loss that suits y)"
+        )
+
+
 def tree_of_steps(core: Any, steps: Floats, leaves: Ints, n_features: int) -> Any:
     """The tree with other values; a node in which no training row ends has the mean of its children."""
     arrays = core.to_arrays()
@@ -99,6 +108,7 @@ class FirstOrderBoosting(EnsembleEstimator):
 
     def _learner(self, X: Any, target: Floats) -> TreeLearner:
         base = self._base(shallow_tree(3, classifier=False))
+        check_gradient_tree(base)
         learner = make_learner(base, X, target, None, self._threads())
         if not isinstance(learner, TreeLearner):
             raise ValueError(f"estimator must be a regressor of pygbt.tree, got {type(base).__name__}")

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..table_estimator import take_rows
-from ..tree import DecisionTree
+from ..tree import CARTRegressor, DecisionTree
 from ..tree.base import TreeClassifier, TreeEstimator, TreeRegressor, read_training_table
 
 # isort: split
@@ -62,6 +62,8 @@ class TreeLearner:
         self.factor: Floats | None = None
         self.y: npt.NDArray[Any]
         if classes is None:
+            if isinstance(self.base, CARTRegressor):
+                self.base._check_targets(y)
             self.base._flat = y.ndim == 1
             self.y = np.ascontiguousarray(y.reshape(len(y), -1), dtype=np.float64)
             return

@@ -373,20 +373,23 @@ class CARTRegressor(TreeRegressor, _Cart):
         finally:
             del self._exposure
 
+    def _check_targets(self, y: Floats) -> None:
+        """Refuse targets that the criterion is not for."""
+        if self.criterion in ("poisson", "absolute_error") and y.ndim != 1:
+            what = "one column of counts" if self.criterion == "poisson" else "one column"
+            raise ValueError(f'y must be {what} for criterion="{self.criterion}", got shape {y.shape}')
+        if self.criterion == "poisson" and (y < 0).any():
+            raise ValueError('y must not be negative for criterion="poisson"')
+
     def _response(self, y: Any, weight: Floats | None) -> Any:
+        self._check_targets(y)
         if self.criterion == "poisson":
             self._flat = True
-            if y.ndim != 1:
-                raise ValueError('y must be one column of counts for criterion="poisson"')
-            if (y < 0).any():
-                raise ValueError('y must not be negative for criterion="poisson"')
             columns = [y] if self._exposure is None else [y, self._exposure]
             if any(len(column) != len(y) for column in columns):
                 raise ValueError("exposure and y must have the same number of rows")
             targets = np.ascontiguousarray(np.column_stack(columns), dtype=np.float64)
             return _core.Response.targets(targets, weight, threads(self.n_jobs))
-        if self.criterion == "absolute_error" and y.ndim != 1:
-            raise ValueError('y must be one column for criterion="absolute_error"')
         return super()._response(y, weight)
 
     def _grow(self, table: Any, response: Any, class_factor: Floats | None = None) -> Any:
