@@ -163,7 +163,7 @@ class _Planner:
             return []
         lines = branch_words(*branch, self.look.max_categories)
         takes_missing = self.facts.missing(self.facts.parents[node]) == node
-        return [*lines, "or missing"] if self.look.missing and takes_missing else lines
+        return [*lines, "or missing"] if self.look.missing and takes_missing and lines != ["missing"] else lines
 
     def _label_size(self, node: int) -> tuple[float, float]:
         lines = self.labels[node]
