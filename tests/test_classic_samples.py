@@ -21,10 +21,11 @@ from pygbt.ensemble import (
     BaggingClassifier,
     BaggingRegressor,
     BoostingTree,
+    GradientBoostingRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
 )
-from pygbt.tree import CARTClassifier
+from pygbt.tree import CARTClassifier, CARTRegressor
 from pygbt.tree.base import read_training_table
 
 RNG = np.random.default_rng(8)
@@ -107,3 +108,28 @@ def test_balanced_classes_weigh_the_same() -> None:
     X, peer = np.nan_to_num(ZEROS), DecisionTreeClassifier(class_weight="balanced", random_state=0)
     ours = CARTClassifier(class_weight="balanced", min_split=2, cp=None).fit(X, CODES)
     np.testing.assert_allclose(ours.predict_proba(X), peer.fit(X, CODES).predict_proba(X), atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        CARTRegressor(),
+        CARTRegressor(criterion="absolute_error"),
+        BaggingRegressor(n_estimators=3),
+        AdaBoostRegressor(n_estimators=3),
+        BoostingTree(n_estimators=3),
+        GradientBoostingRegressor(n_estimators=3),
+        RandomForestRegressor(n_estimators=3, random_state=0),
+    ],
+    ids=str,
+)
+def test_a_target_without_weight_is_not_there(model: Any) -> None:
+    """However large it is: it leaves the others their digits."""
+    X = np.column_stack([np.nan_to_num(ZEROS), np.arange(N) % 11])
+    y = np.where(np.arange(N) == 7, 1e200, X[:, 0] + 0.1 * X[:, 3])
+    weight = np.where(np.arange(N) == 7, 0.0, 1.0)
+    kept = weight > 0
+    weighted = clone(model).fit(X, y, sample_weight=weight)
+    alone = clone(model).fit(X[kept], y[kept])
+    assert alone.predict(X).std() > 0.1
+    np.testing.assert_allclose(weighted.predict(X), alone.predict(X), rtol=1e-9)
