@@ -33,7 +33,8 @@ from .callbacks import Callback, LearningRateSchedule
 from .custom import CustomObjective
 from .data import Dataset
 from .grids import generator
-from .training import MetricLike, as_evals, as_rounds, prepare, rebinned, run_rounds
+from .metric_choice import MetricLike
+from .training import as_evals, as_rounds, prepare, rebinned, run_rounds
 
 __all__ = ["Batch", "BatchError", "BatchInterrupted", "bootstrap_weights", "train_batch"]
 

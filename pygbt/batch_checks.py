@@ -13,7 +13,8 @@ import numpy as np
 from . import _core, parameters
 from .callbacks import EarlyStopping
 from .data import Dataset
-from .training import as_deciding, as_metrics, as_rounds, check_labelled, rebinned, resolved
+from .metric_choice import as_deciding, as_metrics
+from .training import as_rounds, check_labelled, rebinned, resolved
 
 __all__ = [
     "as_bytes",

@@ -15,17 +15,9 @@ from .batch_schedule import Task, run_tasks
 from .callbacks import EarlyStopping, Evaluations, LearningRateSchedule, PrintEvaluation, TrainingState
 from .data import Dataset
 from .grids import generator
+from .metric_choice import MetricLike, as_deciding, as_metrics
 from .queries import rows_of_groups
-from .training import (
-    MOST_ROUNDS,
-    CustomObjective,
-    MetricLike,
-    Run,
-    as_deciding,
-    as_metrics,
-    as_rounds,
-    rounds_ahead,
-)
+from .training import MOST_ROUNDS, CustomObjective, Run, as_rounds, rounds_ahead
 
 __all__ = ["cv", "folds_of", "make_folds"]
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from . import _core, parameters
 from .batch_checks import as_metric_list
-from .training import CustomObjective, as_metrics
+from .custom import CustomObjective
+from .metric_choice import as_metrics
 
 __all__ = ["deciding_metric", "no_such", "not_alike"]
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,10 +23,9 @@ from .callbacks import (
 )
 from .custom import CustomMetric, CustomObjective
 from .data import Dataset
+from .metric_choice import MetricLike, as_deciding, as_metrics
 
 __all__ = ["CustomMetric", "CustomObjective", "TrainingInterrupted", "train"]
-
-MetricLike = str | CustomMetric
 
 
 class TrainingInterrupted(KeyboardInterrupt):
@@ -190,24 +188,6 @@ def rebinned(data: Dataset, name: str, reference: Dataset) -> Dataset:
         raise type(error)(f"evals: data set {name!r} has other columns than the training table: {error}") from None
 
 
-def as_deciding(name: Any, metrics: Sequence[MetricLike]) -> str | None:
-    """`early_stopping_metric` as the name of one of the metrics; a function among them says its name when called."""
-    if name is None:
-        return None
-    if not isinstance(name, str):
-        raise TypeError(f"early_stopping_metric must be the name of a metric, got {name!r}; give a function as metric")
-    names = [metric for metric in metrics if isinstance(metric, str)]
-    if name in names or len(names) < len(metrics):
-        return name
-    with contextlib.suppress(ValueError):
-        if (known := parameters.metric_name(name)) in names:
-            return known
-    raise ValueError(
-        f"early_stopping_metric={name!r} is none of the metrics: {', '.join(names)}; name one of them, or add it to "
-        "metric"
-    )
-
-
 def resolved(params: Mapping[str, Any], dataset: Dataset, objective: CustomObjective | None) -> dict[str, Any]:
     """Every parameter of training by canonical name, with the objective that is meant."""
     result = parameters.normalise(params, dataset)
@@ -248,19 +228,6 @@ def as_evals(evals: Any, dataset: Dataset) -> list[tuple[Dataset, str]]:
             raise ValueError(f"evals: the name {name!r} is used twice")
         result.append((data, name))
     return result
-
-
-def as_metrics(metric: Any, params: dict[str, Any]) -> list[MetricLike]:
-    """The metrics of `metric`, else of ``params["eval_metric"]``; names are canonical."""
-    given = params.pop("eval_metric", None)
-    if metric is not None and given:
-        raise ValueError("metric is given twice: as an argument and as eval_metric in params")
-    metric = given if metric is None else metric
-    if metric is None:
-        return []
-    items = [metric] if isinstance(metric, str) or callable(metric) else list(metric)
-    names = [item if callable(item) else parameters.metric_name(item) for item in items]
-    return parameters.with_cutoffs(names, params.pop("eval_at", []))
 
 
 def as_rounds(name: str, value: Any) -> int:
