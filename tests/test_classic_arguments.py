@@ -117,6 +117,13 @@ def test_text_belongs_into_a_frame(model: Any) -> None:
         with_frame.predict(frame.to_numpy())
 
 
+@pytest.mark.parametrize("model", [CARTClassifier(), BaggingClassifier(), RandomForestClassifier()], ids=str)
+def test_columns_are_called_by_their_names(model: Any) -> None:
+    frame = pd.DataFrame({"a": X[:, 0], "b": np.where(Y == 1, np.inf, 0.0)})
+    with pytest.raises(ValueError, match="column 'b' holds infinite values; replace them by NaN"):
+        clone(model).fit(frame, Y)
+
+
 def test_one_class_is_called_as_it_was_given() -> None:
     with pytest.raises(ValueError, match="y holds one class only, 7; a classifier"):
         GradientBoostingClassifier().fit(X, np.full(80, 7))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import numbers
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -73,7 +74,16 @@ def read_training_table(
         return X.schema, _core.CodedTable.of_bins(X.core)
     table = read_table(X)
     schema = Schema.infer(table, categorical_features=categorical_features)
-    return schema, _core.CodedTable(schema.encode_table(table), schema.n_categories, threads(n_jobs), in_place)
+    columns, n_threads = schema.encode_table(table), threads(n_jobs)
+    try:
+        return schema, _core.CodedTable(columns, schema.n_categories, n_threads, in_place)
+    except ValueError as error:
+        raise ValueError(_with_name(str(error), schema)) from None
+
+
+def _with_name(message: str, schema: Schema) -> str:
+    """A message of the engine, which numbers columns, with the name of the column."""
+    return re.sub(r"column (\d+)", lambda found: f"column {schema.feature_names[int(found[1])]!r}", message, count=1)
 
 
 def check_exposure(exposure: Any) -> Floats | None:
