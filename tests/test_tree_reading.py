@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hand_made_trees import (
     GOLF,
@@ -29,6 +30,7 @@ from pygbt.schema import Schema
 pytest.importorskip("sklearn")
 
 from pygbt.tree import (
+    CARTClassifier,
     Condition,
     Cut,
     decision_rules,
@@ -148,6 +150,15 @@ def test_arguments_are_checked() -> None:
         export_text(iris_tree(), max_depth=-1)
     with pytest.raises(TypeError, match="fitted estimator of pygbt"):
         export_text(3)
+
+
+def test_labels_and_categories_stay_on_their_line() -> None:
+    frame = pd.DataFrame({"a": pd.Categorical(["x\ny", "z"] * 10)})
+    tree = CARTClassifier(min_split=2).fit(frame, ["long\nname", "b"] * 10)
+    for style in ("tree", "rpart", "j48"):
+        text = export_text(tree, style=style)
+        assert "x y" in text and "long name" in text and text.count("\n") <= 7
+    assert str(tree.to_rules()).count("\n") == 1
 
 
 # --- cuts and conditions --------------------------------------------------------------------------------------------

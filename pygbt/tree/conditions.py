@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Condition", "Cut", "Rule", "categories_text", "number_text"]
+__all__ = ["Condition", "Cut", "Rule", "categories_text", "largest", "number_text", "one_line"]
 
 Floats = npt.NDArray[np.float64]
 Marks = npt.NDArray[np.bool_]
@@ -30,14 +30,19 @@ def largest(wide: bool) -> float:
     return float(np.finfo(np.float64 if wide else np.float32).max)
 
 
+def one_line(value: Any) -> str:
+    """A category or label as text, its line breaks as spaces."""
+    return " ".join(str(value).splitlines())
+
+
 def categories_text(values: Sequence[Any], most: int | None = None) -> str:
     """``= a`` of one category, ``in {a, b}`` of several; beyond `most` categories only their number is told."""
     if len(values) == 1:
-        return f"= {values[0]}"
+        return f"= {one_line(values[0])}"
     if most is not None and len(values) > most:
-        head = ", ".join(str(value) for value in values[: max(most - 1, 1)])
+        head = ", ".join(one_line(value) for value in values[: max(most - 1, 1)])
         return f"in {{{head}, … {len(values) - max(most - 1, 1)} more}}"
-    return f"in {{{', '.join(str(value) for value in values)}}}"
+    return f"in {{{', '.join(one_line(value) for value in values)}}}"
 
 
 @dataclass(frozen=True)
@@ -257,4 +262,4 @@ def prediction_text(prediction: Any, decimals: int) -> str:
         return f"({', '.join(f'{float(v):.{decimals}f}' for v in prediction)})"
     if isinstance(prediction, float | np.floating):
         return f"{float(prediction):.{decimals}f}"
-    return str(prediction)
+    return one_line(prediction)
