@@ -25,7 +25,7 @@ from pygbt.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
-from pygbt.tree import CARTClassifier, CARTRegressor
+from pygbt.tree import CARTClassifier, CARTRegressor, cost_complexity_path
 from pygbt.tree.base import read_training_table
 
 RNG = np.random.default_rng(8)
@@ -99,6 +99,18 @@ def test_classes_are_balanced_by_their_weight(model: Any) -> None:
     np.testing.assert_allclose(
         weighted.predict_proba(ZEROS), repeated.predict_proba(ZEROS), rtol=1e-6
     )  # weights are rounded
+
+
+def test_folds_of_a_path_keep_the_factors_of_all_rows() -> None:
+    fold = np.arange(N) % 4
+    balanced = CARTClassifier(class_weight="balanced", cp=0, min_split=4)
+    path = cost_complexity_path(balanced, ZEROS, CODES, folds=fold)
+    factor = N / (2 * np.bincount(CODES))
+    plain = clone(balanced).set_params(class_weight=None)
+    given = cost_complexity_path(plain, ZEROS, CODES, factor[CODES], folds=fold)
+    assert len(path) > 2
+    for ours, theirs in zip(path.table().values(), given.table().values(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 
 
 def test_balanced_classes_weigh_the_same() -> None:

@@ -227,12 +227,16 @@ class CARTClassifier(TreeClassifier, _Cart):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
+    def _row_weight(self, y: Any, weight: Floats | None) -> Floats | None:
+        """Weights of the rows with the factors of their classes."""
+        if self.class_weight is None:
+            return weight
+        codes = y.astype(np.int32)
+        own: Floats = class_factors(self.class_weight, self.classes_, codes, weight)[codes]
+        return own if weight is None else weight * own
+
     def _response(self, y: Any, weight: Floats | None) -> Any:
-        if self.class_weight is not None:
-            codes = y.astype(np.int32)
-            own = class_factors(self.class_weight, self.classes_, codes, weight)[codes]
-            weight = own if weight is None else weight * own
-        return super()._response(y, weight)
+        return super()._response(y, self._row_weight(y, weight))
 
     def _losses(self) -> Floats | None:
         if self.losses is None:

@@ -14,7 +14,8 @@ from .. import _core
 from ..cross_validation import make_folds
 from ..data import Dataset
 from ..table_estimator import check_weight, seed_of, take_rows
-from .base import TreeEstimator, check_exposure, read_training_table, threads
+from .base import TreeClassifier, TreeEstimator, check_exposure, read_training_table, threads
+from .cart import CARTClassifier
 from .decision_tree import DecisionTree
 from .pruning_path import CostComplexityPath, scored_at
 
@@ -120,14 +121,22 @@ class _Fitting:
             raise ValueError(
                 f"X and y must have the same number of rows, got {self.table.n_rows} and {len(self.target)}"
             )
+        if isinstance(estimator, CARTClassifier):  # factors of the classes are those of all rows
+            weight = estimator._row_weight(self.target, weight)
         self.weight = np.ones(len(self.target)) if weight is None else weight
-        core = estimator._grow(self.table, estimator._response(self.target, weight))
+        core = estimator._grow(self.table, self.response(weight))
         estimator.tree_ = DecisionTree(core, schema, self.table.wide, estimator._classes())
         self.columns = estimator.tree_._encoded(X)
 
+    def response(self, weight: Floats | None) -> Any:
+        """The `_core.Response` of weights that have the factors of the classes in them."""
+        if isinstance(self.estimator, CARTClassifier):
+            return TreeClassifier._response(self.estimator, self.target, weight)
+        return self.estimator._response(self.target, weight)
+
     def grown(self, estimator: Any, weight: Floats) -> Any:
         """The `_core.DecisionTree` of some of the rows, with the class factors of all of them."""
-        response = self.estimator._response(self.target, weight)
+        response = self.response(weight)
         if "class_factor" not in inspect.signature(estimator._grow).parameters:  # no priors
             return estimator._grow(self.table, response)
         return estimator._grow(self.table, response, class_factor=self.estimator.tree_.class_factor)
@@ -142,7 +151,7 @@ class _Fitting:
             table = 1.0 - np.eye(k) if losses is None else np.asarray(losses, dtype=np.float64)
             cost = np.ascontiguousarray(full.tree_.class_factor[:, np.newaxis] * table)
         criterion = getattr(full, "criterion", "squared_error") if cost is None else "squared_error"
-        response = full._response(self.target, weight)
+        response = self.response(weight)
         return _core.prune.HeldOut(
             tree,
             self.columns,
