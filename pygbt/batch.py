@@ -21,6 +21,7 @@ from .batch_checks import (
     as_rates,
     as_threads,
     check_arguments,
+    check_columns,
     check_labels,
     check_params,
 )
@@ -32,7 +33,8 @@ from .callbacks import Callback, LearningRateSchedule
 from .custom import CustomObjective
 from .data import Dataset
 from .grids import generator
-from .training import MetricLike, as_evals, as_rounds, prepare, run_rounds
+from .metric_choice import MetricLike
+from .training import as_evals, as_rounds, prepare, rebinned, run_rounds
 
 __all__ = ["Batch", "BatchError", "BatchInterrupted", "bootstrap_weights", "train_batch"]
 
@@ -165,12 +167,21 @@ def train_batch(
     check_arguments(early_stopping_rounds, objective, metrics, min_delta, scored=scored)
     if targets is None or targets is False:
         check_labels(ds, [] if callable(tables) else tables, folds=folds is not None)
-    if not callable(tables) and bins == "shared":
-        tables = [(data.rebin(ds), name) for data, name in tables]
+    if not callable(tables):
+        if bins == "shared":
+            tables = [(rebinned(data, name, ds), name) for data, name in tables]
+        else:
+            check_columns(ds, tables)
     parts = make_parts(ds, folds=folds, weights=weights, segments=segments, targets=targets, bins=bins, evals=tables)
     batch = Batch(make_jobs(given, parts))
     plan = _Plan(batch, parts, ds, common, rates)
-    plan.read(given, on_error, scored=scored)
+    plan.read(
+        given,
+        on_error,
+        evals=[] if callable(tables) else tables,
+        scored=scored,
+        one_target=not (targets is None or targets is False),
+    )
     tasks = plan.tasks(budget)
     here = batch_memory.available_bytes() // 2 if budget is None else budget
     there = plan.free_on_devices() // 2 if budget is None else budget
@@ -209,11 +220,11 @@ class _Plan:
         self._placed: dict[tuple[str, int], Dataset] = {}
         self._lock = threading.Lock()
 
-    def read(self, given: Sequence[Any], on_error: str, *, scored: bool) -> None:
+    def read(self, given: Sequence[Any], on_error: str, **tables: Any) -> None:
         """Check the parameters, before anything is trained where a wrong one raises."""
         for i, params in enumerate(given):
             try:
-                self._canonical[i] = check_params(params, self.ds, self.common, self.rates, scored=scored)
+                self._canonical[i] = check_params(params, self.ds, self.common, self.rates, **tables)
             except WRONG as error:
                 if on_error == "raise":
                     raise type(error)(f"params[{i}]: {error}") from error

@@ -8,10 +8,13 @@ import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from . import _core, parameters
 from .callbacks import EarlyStopping
 from .data import Dataset
-from .training import as_metrics, as_rounds, check_labelled, resolved
+from .metric_choice import as_deciding, as_metrics
+from .training import as_rounds, check_labelled, rebinned, resolved
 
 __all__ = [
     "as_bytes",
@@ -20,6 +23,7 @@ __all__ = [
     "as_rates",
     "as_threads",
     "check_arguments",
+    "check_columns",
     "check_labels",
     "check_params",
 ]
@@ -95,15 +99,76 @@ def check_arguments(
             raise ValueError("early_stopping_rounds needs an evaluation set: pass folds, or evals=[(dataset, name)]")
 
 
-def check_params(params: Any, ds: Dataset, common: Mapping[str, Any], rates: Any, *, scored: bool) -> dict[str, Any]:
-    """A dictionary of parameters by canonical name; refused where `train` would refuse it, labels aside."""
+def check_columns(ds: Dataset, evals: Sequence[tuple[Dataset, str]]) -> None:
+    """The evaluation sets have the columns of `ds`: a few rows of each are put into its bins."""
+    for data, name in evals:
+        n_few = 1 if data.group is None else int(data.group[0])
+        rebinned(data.subset(np.arange(n_few)), name, ds)
+
+
+def n_outputs(given: Mapping[str, Any], ds: Dataset, *, one_target: bool) -> int | None:
+    """Outputs of a model with these parameters, all by name; None where only its labels tell. `one_target`: it learns a
+    single label column.
+    """
+    label = ds.label
+    n_columns = 1 if one_target or label is None or label.ndim == 1 else label.shape[1]
+    objective, n_classes = given["objective"], int(given.get("n_classes") or 0)
+    if label is None or ds.teacher is not None or (objective == "custom" and n_classes > 1):
+        return None
+    if objective in ("softmax", "one_vs_rest"):
+        return n_columns if n_columns > 1 else n_classes or None
+    levels = given.get("quantile_alpha")
+    several = objective == "quantile" and isinstance(levels, list | tuple) and len(levels) > 1
+    return len(levels) if several and levels is not None else n_columns
+
+
+def check_margins(
+    given: Mapping[str, Any], ds: Dataset, evals: Sequence[tuple[Dataset, str]], *, one_target: bool
+) -> None:
+    """Margins to begin with have a column for every output, as far as the parameters tell."""
+    n = n_outputs(given, ds, one_target=one_target)
+    if n is None:
+        return
+    what = f"{n} output{'' if n == 1 else 's'}"
+    model = "the model of one target" if one_target else "the model"
+    for data, where in [(ds, "ds"), *((data, f"evals: data set {name!r}") for data, name in evals)]:
+        margin = data.base_margin
+        columns = n if margin is None else 1 if margin.ndim == 1 else margin.shape[1]
+        if columns != n:
+            raise ValueError(
+                f"{where}: base_margin has {columns} columns, but {model} has {what}; pass base_margin with a column "
+                "for each output, or leave it out"
+            )
+
+
+def check_params(
+    params: Any,
+    ds: Dataset,
+    common: Mapping[str, Any],
+    rates: Any,
+    *,
+    evals: Sequence[tuple[Dataset, str]],
+    scored: bool,
+    one_target: bool,
+) -> dict[str, Any]:
+    """A dictionary of parameters by canonical name; refused where `train` would refuse it, labels aside.
+
+    `evals`: the evaluation sets, as far as they are known before; `scored`: there will be some; `one_target`: a model
+    learns a single label column.
+    """
     known = parameters.canonical(params)
     given = dict(known)
     n_rounds = given.pop("num_boost_round", common["num_boost_round"])
-    if given.pop("early_stopping_rounds", 0) and not scored:
+    stops = given.pop("early_stopping_rounds", common["early_stopping_rounds"])
+    if stops and not scored:
         raise ValueError("early_stopping_rounds needs an evaluation set: pass folds, or evals=[(dataset, name)]")
-    as_metrics(common["metric"], given)
-    _core.Params(parameters.core_values(resolved(given, ds, common["objective"])))
+    metrics = as_metrics(common["metric"], given)
+    named = resolved(given, ds, common["objective"])
+    core = _core.Params(parameters.core_values(named))
+    if stops:
+        cutoffs = named.get("eval_at") or []
+        as_deciding(common["early_stopping_metric"], metrics or parameters.with_cutoffs([core.default_metric], cutoffs))
+    check_margins(named, ds, evals, one_target=one_target)
     if isinstance(rates, list) and len(rates) < n_rounds:
         raise ValueError(f"learning_rates has {len(rates)} values, but rounds up to {n_rounds} were asked for")
     return known

@@ -15,8 +15,9 @@ from .batch_schedule import Task, run_tasks
 from .callbacks import EarlyStopping, Evaluations, LearningRateSchedule, PrintEvaluation, TrainingState
 from .data import Dataset
 from .grids import generator
+from .metric_choice import MetricLike, as_deciding, as_metrics
 from .queries import rows_of_groups
-from .training import MOST_ROUNDS, CustomObjective, MetricLike, Run, as_metrics, as_rounds, rounds_ahead
+from .training import MOST_ROUNDS, CustomObjective, Run, as_rounds, rounds_ahead
 
 __all__ = ["cv", "folds_of", "make_folds"]
 
@@ -146,7 +147,8 @@ def cv(
     if verbose_eval:
         hooks.append(PrintEvaluation(1 if verbose_eval is True else int(verbose_eval)))
     if early_stopping_rounds:
-        hooks.append(EarlyStopping(early_stopping_rounds, metric=early_stopping_metric, min_delta=min_delta))
+        decides = as_deciding(early_stopping_metric, runs[0].metrics)
+        hooks.append(EarlyStopping(early_stopping_rounds, metric=decides, min_delta=min_delta))
     for hook in hooks:
         if hasattr(hook, "start"):
             hook.start(state)

@@ -19,8 +19,9 @@ from .cross_validation import folds_of
 from .custom import CustomObjective
 from .data import Dataset
 from .grids import Space, draw, grid
+from .metric_choice import MetricLike
 from .search_metrics import deciding_metric, no_such, not_alike
-from .training import MetricLike, as_rounds, train
+from .training import as_rounds, train
 
 __all__ = ["SearchResult", "search"]
 

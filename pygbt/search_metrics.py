@@ -7,10 +7,10 @@ import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from . import parameters
+from . import _core, parameters
 from .batch_checks import as_metric_list
-from .data import Dataset
-from .training import CustomObjective, Run, as_metrics
+from .custom import CustomObjective
+from .metric_choice import as_metrics
 
 __all__ = ["deciding_metric", "no_such", "not_alike"]
 
@@ -66,13 +66,12 @@ def deciding_metric(
 
 
 def _default(one: Mapping[str, Any], objective: CustomObjective | None) -> list[str]:
-    """The metric of an objective, asked of a table of two rows; [] where none suits it."""
-    of_objective = {k: v for k, v in one.items() if k in ("objective", "lambdarank_metric", "eval_at")}
-    for label in ([0.0, 1.0], [1.0, 2.0]):
-        rows = Dataset([[0.0], [1.0]], label, group=[2])
-        with contextlib.suppress(ValueError):
-            return [str(name) for name in Run(of_objective, rows, [], objective=objective).metrics]
-    return []
+    """The metric of an objective."""
+    named = {k: v for k, v in one.items() if k in ("objective", "lambdarank_metric")}
+    if objective is not None:
+        named["objective"] = "custom"
+    metric = _core.Params(parameters.core_values(named)).default_metric
+    return parameters.with_cutoffs([metric], one.get("eval_at") or [])
 
 
 def no_such(score: str, names: Sequence[str]) -> str:

@@ -21,9 +21,22 @@ except ImportError as error:
 
 from . import device_arrays
 from .columns import device_table
+from .data import Dataset
 from .device_arrays import DeviceArray, view
 
-__all__ = ["ClassLabels", "NumberTargets", "TableEstimator", "check_weight", "on_host", "seed_of", "take_rows"]
+__all__ = [
+    "ClassLabels",
+    "NumberTargets",
+    "TableEstimator",
+    "check_weight",
+    "label_codes",
+    "on_host",
+    "seed_of",
+    "take_rows",
+]
+
+
+LEAST_WEIGHT, MOST_WEIGHT = 1e-30, 1e30  # of the largest weight: those of the engine
 
 
 def is_frame(X: Any) -> bool:
@@ -46,10 +59,21 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
         if y is None:
             raise ValueError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
 
+    def _take_columns_of(self, data: Dataset) -> None:
+        """Note number and names of the columns of a Dataset that is fitted."""
+        self.n_features_in_ = data.n_features
+        self._fitted_on_frame = data.schema.named
+        if data.schema.named:
+            self.feature_names_in_ = np.array(data.schema.feature_names, dtype=object)
+        elif hasattr(self, "feature_names_in_"):  # of an earlier fit
+            del self.feature_names_in_
+
     def _check_X(self, X: Any, *, reset: bool) -> Any:
         """A frame or an array on a GPU as it is, anything else as a numeric array or CSR / CSC matrix; sets or checks
         the column names.
         """
+        if isinstance(X, Dataset):
+            raise TypeError("X must be the raw table (array or data frame), not a Dataset: a Dataset holds bins only")
         there = view(X)
         if there is not None:
             table = device_table(there)  # refuses what is no matrix of numbers
@@ -66,15 +90,22 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
             return X
         if reset:
             self._fitted_on_frame = False
-        return validate_data(
-            self,
-            X,
-            reset=reset,
-            accept_sparse=("csr", "csc"),
-            accept_large_sparse=True,
-            ensure_all_finite=False,
-            dtype="numeric",
-        )
+        try:
+            return validate_data(
+                self,
+                X,
+                reset=reset,
+                accept_sparse=("csr", "csc"),
+                accept_large_sparse=True,
+                ensure_all_finite=False,
+                dtype="numeric",
+            )
+        except ValueError as error:
+            if not _holds_text(X):
+                raise
+            raise ValueError(
+                "X is an array that holds text; pass a data frame whose text columns have a category type, or numbers"
+            ) from error
 
 
 class NumberTargets:
@@ -86,7 +117,7 @@ class NumberTargets:
         return tags
 
     def _encode_y(self, y: Any, *, fitting: bool) -> npt.NDArray[np.float64]:
-        target: npt.NDArray[np.float64] = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        target = _numbers(y, "y")
         if target.ndim == 2 and target.shape[1] == 1:
             if fitting:
                 warnings.warn(
@@ -109,27 +140,41 @@ class ClassLabels:
         labels = column_or_1d(y, warn=fitting)
         if labels.dtype.kind in "fc":
             assert_all_finite(labels, input_name="y")
+        lacking = labels.dtype.kind == "O" and [
+            label is None or type(label).__name__ == "NAType" or label != label for label in labels
+        ]
+        if np.any(lacking):
+            raise ValueError(f"y has no label in {np.count_nonzero(lacking)} rows (None or NaN); leave these rows out")
         if fitting:
             check_classification_targets(labels)
-            self.classes_ = np.unique(labels)
+            try:
+                self.classes_ = np.unique(labels)
+            except TypeError:
+                kinds = sorted({type(label).__name__ for label in labels.tolist()})
+                raise ValueError(
+                    f"y holds labels of several types, {' and '.join(kinds)}, which have no order; make all of them "
+                    "text, or numbers"
+                ) from None
             self.n_classes_ = len(self.classes_)
-        codes: npt.NDArray[np.int64] = np.searchsorted(self.classes_, labels)
-        if not fitting:
-            known = self.classes_[np.minimum(codes, len(self.classes_) - 1)] == labels
-            if not np.all(known):
-                raise ValueError(f"eval_set: y holds labels that are not in classes_: {np.unique(labels[~known])[:5]}")
+        codes, known = label_codes(self.classes_, labels)
+        if not np.all(known):
+            raise ValueError(f"eval_set: y holds labels that are not in classes_: {labels[~known][:5].tolist()}")
         return codes.astype(np.float64)
 
     def _check_target(self, target: npt.NDArray[Any], weight: npt.NDArray[np.float64] | None) -> None:
         if len(self.classes_) < 2:
-            raise ValueError(f"y holds one class only, {self.classes_[0]!r}; a classifier needs at least two classes")
+            raise ValueError(
+                f"y holds one class only, {self.classes_[:1].tolist()[0]!r}; a classifier needs at least two classes"
+            )
         if weight is not None and len(np.unique(target[weight > 0])) < 2:
             raise ValueError("sample_weight leaves one class only; a classifier needs at least two classes")
 
 
 def seed_of(random_state: Any) -> Any:
     """A seed from scikit-learn's ``random_state``; what is no generator stays as it is."""
-    if isinstance(random_state, np.random.RandomState | np.random.Generator) or hasattr(random_state, "randint"):
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(np.iinfo(np.int32).max))
+    if isinstance(random_state, np.random.RandomState) or hasattr(random_state, "randint"):
         return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     return random_state
 
@@ -140,19 +185,53 @@ def on_host(values: Any) -> Any:
     return values if there is None else there.numpy()
 
 
+def label_codes(
+    classes: npt.NDArray[Any], labels: npt.NDArray[Any]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """The place of every label in sorted `classes`, and whether it is there; shapes (n,)."""
+    try:
+        codes = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
+    except TypeError:  # text among numbers, or the reverse: none is there
+        return np.zeros(len(labels), dtype=np.int64), np.zeros(len(labels), dtype=bool)
+    return codes, np.asarray(classes[codes] == labels, dtype=bool)
+
+
+def _numbers(values: Any, name: str) -> npt.NDArray[np.float64]:
+    """Finite numbers as float64."""
+    try:
+        checked: npt.NDArray[np.float64] = check_array(values, ensure_2d=False, dtype=np.float64, input_name=name)
+    except ValueError as error:
+        if "could not convert string to float" not in str(error):
+            raise
+        raise ValueError(f"{name} must hold numbers; {error}") from None
+    return checked
+
+
+def _holds_text(X: Any) -> bool:
+    """Whether an array or list holds text."""
+    values = np.asarray(X)
+    return values.dtype.kind in "US" or (values.dtype.kind == "O" and any(isinstance(x, str) for x in values.flat))
+
+
 def check_weight(weight: Any, n: int, name: str) -> npt.NDArray[np.float64] | None:
     """Weights as float64 of shape (n,); a number stands for n of them."""
     if weight is None:
         return None
     if isinstance(weight, numbers.Real):
         weight = np.full(n, weight, dtype=np.float64)
-    checked: npt.NDArray[np.float64] = check_array(weight, ensure_2d=False, dtype=np.float64, input_name=name)
+    checked = _numbers(weight, name)
     if checked.shape != (n,):
         raise ValueError(f"{name} must have shape ({n},), got {checked.shape}")
     if (checked < 0).any():
         raise ValueError(f"{name} must not be negative")
     if not (checked > 0).any():
         raise ValueError(f"{name} must contain at least one non-zero number; all weights are zero")
+    largest = float(checked.max())
+    if not LEAST_WEIGHT <= largest <= MOST_WEIGHT:
+        raise ValueError(
+            f"{name}: the largest must lie between {LEAST_WEIGHT:g} and {MOST_WEIGHT:g}, got {largest:g}; divide all "
+            "weights by a constant"
+        )
     return checked
 
 

@@ -23,10 +23,9 @@ from .callbacks import (
 )
 from .custom import CustomMetric, CustomObjective
 from .data import Dataset
+from .metric_choice import MetricLike, as_deciding, as_metrics
 
 __all__ = ["CustomMetric", "CustomObjective", "TrainingInterrupted", "train"]
-
-MetricLike = str | CustomMetric
 
 
 class TrainingInterrupted(KeyboardInterrupt):
@@ -94,7 +93,7 @@ class Run:
             return data, name, -1
         if data.label is None:
             raise ValueError(f"evals: data set {name!r} has no label")
-        data = data.rebin(train)
+        data = rebinned(data, name, train)
         return data, name, self.trainer.add_valid(data.core)
 
     def _scores_of(self, data: str, metric: str) -> list[float]:
@@ -181,6 +180,14 @@ def check_labelled(dataset: Dataset) -> None:
         raise ValueError("ds has no label: pass y (or teacher) to Dataset to train on it")
 
 
+def rebinned(data: Dataset, name: str, reference: Dataset) -> Dataset:
+    """An evaluation set in the bins of the training table."""
+    try:
+        return data.rebin(reference)
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"evals: data set {name!r} has other columns than the training table: {error}") from None
+
+
 def resolved(params: Mapping[str, Any], dataset: Dataset, objective: CustomObjective | None) -> dict[str, Any]:
     """Every parameter of training by canonical name, with the objective that is meant."""
     result = parameters.normalise(params, dataset)
@@ -221,19 +228,6 @@ def as_evals(evals: Any, dataset: Dataset) -> list[tuple[Dataset, str]]:
             raise ValueError(f"evals: the name {name!r} is used twice")
         result.append((data, name))
     return result
-
-
-def as_metrics(metric: Any, params: dict[str, Any]) -> list[MetricLike]:
-    """The metrics of `metric`, else of ``params["eval_metric"]``; names are canonical."""
-    given = params.pop("eval_metric", None)
-    if metric is not None and given:
-        raise ValueError("metric is given twice: as an argument and as eval_metric in params")
-    metric = given if metric is None else metric
-    if metric is None:
-        return []
-    items = [metric] if isinstance(metric, str) or callable(metric) else list(metric)
-    names = [item if callable(item) else parameters.metric_name(item) for item in items]
-    return parameters.with_cutoffs(names, params.pop("eval_at", []))
 
 
 def as_rounds(name: str, value: Any) -> int:
@@ -364,7 +358,8 @@ def prepare(
     run = Run(given, ds, as_evals(evals, ds), init_model=previous, objective=objective, metrics=metrics)
     stopping: list[Callback] = []
     if early_stopping_rounds:
-        stopping.append(EarlyStopping(early_stopping_rounds, metric=early_stopping_metric, min_delta=min_delta))
+        decides = as_deciding(early_stopping_metric, run.metrics)
+        stopping.append(EarlyStopping(early_stopping_rounds, metric=decides, min_delta=min_delta))
     return run, num_boost_round, stopping
 
 

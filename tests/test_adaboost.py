@@ -244,7 +244,8 @@ def test_stumps_on_adult_are_those_of_scikit_learn() -> None:
 def test_learners_no_better_than_chance_end_the_rounds() -> None:
     X = np.array([[0.0], [0.0], [1.0], [1.0]])
     y = np.array([0, 1, 0, 1])
-    model = AdaBoostClassifier().fit(X, y)  # error 1/2 in the first round: it stays alone
+    with pytest.warns(UserWarning, match="estimator: the first learner has the weighted error 0.5"):
+        model = AdaBoostClassifier().fit(X, y)  # it stays alone
     assert model.estimator_weights_.tolist() == [1.0]
     assert model.estimator_errors_.tolist() == [0.5]
     assert len(AdaBoostClassifier().fit(*IRIS).estimators_) <= len(

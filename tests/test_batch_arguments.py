@@ -20,6 +20,7 @@ N = 240
 X = RNG.normal(size=(N, 4)).astype(np.float32)
 Z = X[:, 0] + X[:, 1] * X[:, 2]
 FOLDS = [(np.flatnonzero(np.arange(N) % 3 != k), np.flatnonzero(np.arange(N) % 3 == k)) for k in range(3)]
+BOTH = np.stack([Z, -Z], 1)
 BROKEN = {"objective": "gamma"}  # its labels must be positive
 
 
@@ -101,6 +102,62 @@ def test_arguments_that_can_be_read_once_serve_every_model() -> None:
         ({"ds": pygbt.Dataset(X, teacher=Z), "folds": FOLDS}, ValueError, "folds: ds has no label"),
         ({"evals": [(pygbt.Dataset(X), "valid")]}, ValueError, "evals: data set 'valid' has no label"),
         ({"targets": np.stack([Z, Z], 1), "evals": [(table(Z), "valid")]}, ValueError, "'valid' has no label column 1"),
+        (
+            {"folds": FOLDS, "early_stopping_rounds": 3, "early_stopping_metric": "mea", "metric": ["mae", "rmse"]},
+            ValueError,
+            r"params\[0\]: early_stopping_metric='mea' is none of the metrics: mae, rmse; name one of them, or add it",
+        ),
+        (
+            {
+                "params": [{}, {"objective": "absolute_error", "early_stopping_rounds": 3}],
+                "folds": FOLDS,
+                "early_stopping_metric": "rmse",
+            },
+            ValueError,
+            r"params\[1\]: early_stopping_metric='rmse' is none of the metrics: mae",
+        ),
+        (
+            {"folds": FOLDS, "early_stopping_rounds": 3, "early_stopping_metric": max},
+            TypeError,
+            r"params\[0\]: early_stopping_metric must be the name of a metric",
+        ),
+        (
+            {"ds": pygbt.Dataset(X, BOTH, base_margin=BOTH), "targets": True},
+            ValueError,
+            r"params\[0\]: ds: base_margin has 2 columns, but the model of one target has 1 output; pass base_margin",
+        ),
+        (
+            {
+                "ds": pygbt.Dataset(X, BOTH),
+                "targets": True,
+                "evals": [(pygbt.Dataset(X, BOTH, base_margin=BOTH), "valid")],
+            },
+            ValueError,
+            r"evals: data set 'valid': base_margin has 2 columns, but the model of one target has 1 output",
+        ),
+        (
+            {"ds": pygbt.Dataset(X, Z, base_margin=BOTH)},
+            ValueError,
+            r"params\[0\]: ds: base_margin has 2 columns, but the model has 1 output",
+        ),
+        (
+            {
+                "params": {"objective": "quantile", "quantile_alpha": [0.1, 0.5, 0.9]},
+                "ds": pygbt.Dataset(X, Z, base_margin=BOTH),
+            },
+            ValueError,
+            "base_margin has 2 columns, but the model has 3 outputs",
+        ),
+        (
+            {"segments": np.arange(N) % 2, "bins": "own", "evals": [(pygbt.Dataset(X[:, :3], Z), "valid")]},
+            ValueError,
+            "evals: data set 'valid' has other columns than the training table: X has 3 features",
+        ),
+        (
+            {"segments": np.arange(N) % 2, "evals": [(pygbt.Dataset(X[:, :3], Z), "valid")]},
+            ValueError,
+            "evals: data set 'valid' has other columns than the training table: X has 3 features",
+        ),
     ],
 )
 def test_wrong_arguments_are_told_before_anything_is_trained(
@@ -110,6 +167,41 @@ def test_wrong_arguments_are_told_before_anything_is_trained(
     with pytest.raises(error, match=message) as caught:
         pygbt.train_batch(**given)
     assert not isinstance(caught.value, pygbt.BatchError)
+
+
+def test_margins_that_fit_are_taken() -> None:
+    """A column for each output: of a target, of the classes (which the labels tell), of the levels."""
+    one = pygbt.Dataset(X, BOTH, base_margin=Z)
+    assert len(pygbt.train_batch({}, one, 1, targets=True, evals=[(one, "train")])) == 2
+    classes = np.stack([np.arange(N) % 3, np.arange(N) % 2], 1).astype(float)
+    margins = np.zeros((N, 3))
+    ds = pygbt.Dataset(X, classes, base_margin=margins)
+    with pytest.raises(pygbt.BatchError, match=r"target 1\) failed: .*base_margin has 3 columns"):
+        pygbt.train_batch({"objective": "softmax"}, ds, 1, targets=True)
+    assert len(pygbt.train_batch({"objective": "softmax", "n_classes": 3}, ds, 1, targets=True)) == 2
+    levels = {"objective": "quantile", "quantile_alpha": [0.1, 0.5, 0.9]}
+    assert len(pygbt.train_batch(levels, pygbt.Dataset(X, Z, base_margin=margins), 1)) == 1
+    queries = pygbt.Dataset(X, classes[:, 0], group=np.full(N // 8, 8), base_margin=Z)
+    ranked = pygbt.train_batch(
+        {"objective": "lambdarank"}, queries, 1, weights=[np.ones(N)], bins="own", evals=[(queries, "train")]
+    )
+    assert len(ranked) == 1
+
+
+def test_the_deciding_metric_goes_by_its_other_names() -> None:
+    ds = table(Z)
+    given = {"early_stopping_rounds": 2, "metric": ["rmse", "mae"]}
+    batch = pygbt.train_batch({}, ds, 5, folds=FOLDS, early_stopping_metric="l1", **given)
+    fit, test = FOLDS[0]
+    alone = pygbt.train({}, ds.subset(fit), 5, [(ds.subset(test), "test")], early_stopping_metric="mae", **given)
+    assert batch[0].digest() == alone.digest() and batch[0].best_score == alone.best_score
+    evals = [(ds, "train")]
+    for call in (
+        lambda: pygbt.train({}, ds, 10**9, evals, 3, early_stopping_metric="mape"),
+        lambda: pygbt.cv({}, ds, 10**9, early_stopping_rounds=3, early_stopping_metric="mape"),
+    ):
+        with pytest.raises(ValueError, match="early_stopping_metric='mape' is none of the metrics: rmse"):
+            call()
 
 
 def test_dates_are_segments_by_their_values() -> None:

@@ -116,7 +116,7 @@ def test_early_stopping_never_takes_nan_for_an_improvement(scores: list[float], 
 def test_early_stopping_needs_something_to_stop_by() -> None:
     with pytest.raises(ValueError, match="early_stopping_rounds needs an evaluation set"):
         pygbt.train({}, TRAIN, 5, early_stopping_rounds=2)
-    with pytest.raises(ValueError, match="no metric named 'auc'"):
+    with pytest.raises(ValueError, match="early_stopping_metric='auc' is none of the metrics"):
         pygbt.train({}, TRAIN, 5, [(VALID, "valid")], early_stopping_rounds=2, early_stopping_metric="auc")
     with pytest.raises(ValueError, match="no evaluation set named 'x'"):
         pygbt.train({}, TRAIN, 5, [(VALID, "valid")], callbacks=[EarlyStopping(2, data="x")])

@@ -242,7 +242,7 @@ def test_folds_as_number_array_and_splitter() -> None:
     with pytest.raises(ValueError, match="no cross-validated errors"):
         none.best()
     for folds, message in [
-        (1, "at least 2"),
+        (1, "a number from 2"),
         (np.arange(3), "one whole number for each"),
         (ShuffleSplit(3, random_state=0), "a row twice|leave rows out"),
         (np.zeros(150, dtype=int), "at least two"),

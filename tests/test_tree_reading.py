@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hand_made_trees import (
     GOLF,
@@ -29,6 +30,7 @@ from pygbt.schema import Schema
 pytest.importorskip("sklearn")
 
 from pygbt.tree import (
+    CARTClassifier,
     Condition,
     Cut,
     decision_rules,
@@ -144,10 +146,19 @@ def test_trees_of_a_booster_have_their_own_text() -> None:
 def test_arguments_are_checked() -> None:
     with pytest.raises(ValueError, match="style must be"):
         export_text(iris_tree(), style="c")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="max_depth must be 0 or more"):
+    with pytest.raises(ValueError, match="max_depth must be an integer of 0 or more"):
         export_text(iris_tree(), max_depth=-1)
     with pytest.raises(TypeError, match="fitted estimator of pygbt"):
         export_text(3)
+
+
+def test_labels_and_categories_stay_on_their_line() -> None:
+    frame = pd.DataFrame({"a": pd.Categorical(["x\ny", "z"] * 10)})
+    tree = CARTClassifier(min_split=2).fit(frame, ["long\nname", "b"] * 10)
+    for style in ("tree", "rpart", "j48"):
+        text = export_text(tree, style=style)
+        assert "x y" in text and "long name" in text and text.count("\n") <= 7
+    assert str(tree.to_rules()).count("\n") == 1
 
 
 # --- cuts and conditions --------------------------------------------------------------------------------------------

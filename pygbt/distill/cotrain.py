@@ -13,7 +13,8 @@ from .. import parameters
 from ..booster import Booster
 from ..callbacks import ProgressBar, format_scores
 from ..data import Dataset
-from ..training import Run, as_evals, as_metrics, as_rounds
+from ..metric_choice import as_metrics
+from ..training import Run, as_evals, as_rounds
 from .hinted_run import HintedRun
 from .hints import Hint
 

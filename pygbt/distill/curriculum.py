@@ -12,7 +12,8 @@ import numpy.typing as npt
 from ..booster import Booster
 from ..callbacks import Callback, EarlyStopping, PrintEvaluation, ProgressBar
 from ..data import Dataset
-from ..training import as_evals, as_metrics, as_rounds, run_rounds
+from ..metric_choice import as_metrics
+from ..training import as_evals, as_rounds, run_rounds
 from .cotrain import _params
 from .hinted_run import HintedRun
 from .hints import Hint

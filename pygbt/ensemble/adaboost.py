@@ -114,8 +114,9 @@ class AdaBoostClassifier(ClassifierMixin, ClassLabels, EnsembleEstimator):  # ty
         codes = self._encode_y(y, fitting=True).astype(np.int32)
         weight = self._weight(sample_weight, len(codes))
         base = self._base(shallow_tree(1, classifier=True))
-        learner = make_learner(base, X, codes, self.classes_, n_threads)
+        learner = make_learner(base, X, codes, self.classes_, n_threads, weight)
         k = max(2, self.n_classes_)
+        remedy = "use a stronger one" if samme or k == 2 else 'use a stronger one, or algorithm="SAMME"'
         rounds = run_rounds(
             learner,
             lambda member: (learner.labels(member) != codes).astype(np.float64),
@@ -129,6 +130,7 @@ class AdaBoostClassifier(ClassifierMixin, ClassLabels, EnsembleEstimator):  # ty
             seed=seed(self.random_state),
             n_threads=n_threads,
             n_rows=len(codes),
+            remedy=remedy,
         )
         self.estimators_ = rounds.members
         self.estimator_weights_ = np.array(rounds.votes)

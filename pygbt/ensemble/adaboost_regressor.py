@@ -118,6 +118,7 @@ class AdaBoostRegressor(RegressorMixin, OneTarget, EnsembleEstimator):  # type: 
             seed=seed(self.random_state),
             n_threads=n_threads,
             n_rows=len(target),
+            remedy="use a stronger one",
         )
         self.estimators_ = rounds.members
         self.estimator_weights_ = np.array(rounds.votes)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,10 +55,12 @@ def run_rounds(
     seed: int,
     n_threads: int,
     n_rows: int,
+    remedy: str,
 ) -> Rounds:
     """Boost: `losses(member)` are those of the rows, in [0, 1]; vote = rate (log((1 - error) / error) + bonus).
 
-    Learners whose weighted mean loss reaches `chance` end the rounds; the first one stays, with vote 1.
+    Learners whose weighted mean loss reaches `chance` end the rounds; the first one stays, with vote 1, and a warning
+    says so and names the `remedy`.
     """
     rounds = Rounds()
     weights = _core.BoostWeights(weight, n_rows, n_threads)
@@ -81,6 +84,12 @@ def run_rounds(
         if error >= chance:
             if not rounds.members:
                 _take(rounds, member, 1.0, error)
+                warnings.warn(
+                    f"estimator: the first learner has the weighted error {error:.3g}, which is not below "
+                    f"{chance:.3g}: boosting ends with it alone; {remedy}",
+                    UserWarning,
+                    stacklevel=3,
+                )
             break
         if error == 0.0 and perfect_fit == "stop":
             _take(rounds, member, 1.0, error)

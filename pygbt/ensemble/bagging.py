@@ -88,7 +88,7 @@ class _Bagging(EnsembleEstimator):
         # Members are tasks where there are enough of them, else they share the threads.
         parallel = n_members >= n_threads > 1
         own_threads = 1 if parallel else n_threads
-        learner = make_learner(base, X, y, classes, n_threads)
+        learner = make_learner(base, X, y, classes, n_threads, weight)
         columns = column_draws(self.max_features, self.n_features_in_, n_members, own_seed)
         sampler = Sampler(learner.hashes(), weight, self.max_samples, bootstrap=bootstrap, seed=own_seed)
         if oob and sampler.everything:

@@ -20,6 +20,7 @@ from .. import _core
 from ..data import Dataset
 from ..estimator_files import FileParts, SavedEstimator
 from ..tree import CARTClassifier, CARTRegressor, DecisionTree
+from ..tree.base import threads
 from .ensemble_files import pack_ensemble, read_ensemble
 
 __all__ = ["EnsembleEstimator", "OneTarget", "choice", "deep_tree", "integer", "number", "seed", "shallow_tree"]
@@ -28,11 +29,11 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
 
 
-def number(name: str, value: Any, above: float, most: float = np.inf) -> float:
-    """A number above `above`, at most `most`."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not above < float(value) <= most:
-        limits = f"> {above:g}" if most == np.inf else f"above {above:g} and at most {most:g}"
-        raise ValueError(f"{name} must be a number {limits}, got {value!r}")
+def number(name: str, value: Any, above: float, below: float = np.inf) -> float:
+    """A number between two others."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not above < float(value) < below:
+        limits = f"> {above:g}" if below == np.inf else f"above {above:g} and below {below:g}"
+        raise ValueError(f"{name} must be a finite number {limits}, got {value!r}")
     return float(value)
 
 
@@ -45,9 +46,10 @@ def integer(name: str, value: Any, least: int) -> int:
 
 def choice(name: str, value: Any, choices: Sequence[Any]) -> Any:
     """One of the choices."""
-    if not any(value is c or (type(value) is type(c) and value == c) for c in choices):
+    plain = value.item() if isinstance(value, np.generic) else value
+    if not any(plain is c or (type(plain) is type(c) and plain == c) for c in choices):
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
-    return value
+    return plain
 
 
 def seed(random_state: Any) -> int:
@@ -117,9 +119,10 @@ class EnsembleEstimator(SavedEstimator, TableEstimator):
         return base
 
     def _check_training_X(self, X: Any) -> Any:
+        if hasattr(self, "estimators_"):
+            del self.estimators_  # a fit that fails leaves none that do not fit the rest
         if isinstance(X, Dataset):
-            self.n_features_in_ = X.n_features
-            self._fitted_on_frame = X.schema.named
+            self._take_columns_of(X)
             return X
         return self._check_X(X, reset=True)
 
@@ -132,10 +135,7 @@ class EnsembleEstimator(SavedEstimator, TableEstimator):
         return self._check_X(X, reset=False)
 
     def _threads(self) -> int:
-        n = self.n_jobs
-        if n is not None and (isinstance(n, bool) or not isinstance(n, numbers.Integral) or n == 0):
-            raise ValueError(f"n_jobs must be an integer other than 0, or None, got {n!r}")
-        return int(_core.resolve_threads(0 if n is None or n < 0 else int(n)))
+        return int(_core.resolve_threads(threads(self.n_jobs)))
 
     def _importance(self, votes: Any = None) -> Floats:
         """Mean of the members' importances, weighted by `votes`."""

@@ -18,7 +18,7 @@ from sklearn.metrics import accuracy_score, r2_score
 from .. import _core
 from ..estimator_files import FileParts
 from .base import OneTarget, choice, integer, number, shallow_tree
-from .gradient_boosting import FirstOrderBoosting
+from .gradient_boosting import FirstOrderBoosting, check_gradient_tree
 from .learner import TreeLearner, encoded, make_learner, member_labels, member_values, tree_votes
 
 __all__ = ["BoostingTree"]
@@ -126,12 +126,16 @@ class BoostingTree(FirstOrderBoosting):
         self.estimator_weights_ = np.full(len(self.estimators_), rate)
         return self
 
-    def _tree_learner(self, kind: type, X: Any, y: Floats, classes: npt.NDArray[Any] | None) -> TreeLearner:
+    def _tree_learner(
+        self, kind: type, X: Any, y: Floats, classes: npt.NDArray[Any] | None, weight: Floats | None = None
+    ) -> TreeLearner:
         base = self._base(shallow_tree(1, classifier=classes is not None))
         if not isinstance(base, kind):
             wanted = "regressor" if classes is None else "classifier"
             raise ValueError(f'estimator must be a {wanted} of pygbt.tree for loss="{self.loss}", got {base!r}')
-        learner: TreeLearner = make_learner(base, X, y, classes, self._threads())
+        if classes is None:
+            check_gradient_tree(base)
+        learner: TreeLearner = make_learner(base, X, y, classes, self._threads(), weight)
         return learner
 
     def _fit_classes(self, X: Any, y: Any, sample_weight: Any, n_rounds: int, rate: float) -> None:
@@ -144,7 +148,7 @@ class BoostingTree(FirstOrderBoosting):
                 'loss="exponential" needs two, AdaBoostClassifier takes more'
             )
         weight = self._weight(sample_weight, len(codes))
-        learner = self._tree_learner(TreeClassifier, X, codes, self.classes_)
+        learner = self._tree_learner(TreeClassifier, X, codes, self.classes_, weight)
         sign = 2.0 * codes - 1.0
         margins = np.zeros(len(codes))
         self.estimators_ = []

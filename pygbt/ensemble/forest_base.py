@@ -19,7 +19,7 @@ from .. import _core
 from ..data import Dataset
 from ..estimator_files import FileParts, SavedEstimator
 from ..schema import Schema
-from ..tree.base import read_training_table, threads
+from ..tree.base import is_told, read_training_table, threads
 from .base import choice, seed
 from .forest_growth import grow_trees, table_columns
 from .forest_model import ForestModel, ForestTrees, TargetScale
@@ -83,6 +83,11 @@ class ForestEstimator(SavedEstimator, TableEstimator):
             Ctrl-C was pressed. Trees of an earlier `fit` are kept with ``warm_start=True``, else there are none.
         """
         self._require_y(y)
+        told = is_told(self.verbose)
+        for name in ("bootstrap", "warm_start"):
+            choice(name, getattr(self, name), (False, True))
+        if not callable(self.oob_score):
+            choice("oob_score", self.oob_score, (False, True))
         before = self.forest_ if self.warm_start and hasattr(self, "forest_") else None
         if before is None and hasattr(self, "forest_"):
             del self.forest_  # a fit that fails leaves none that does not fit the rest
@@ -122,7 +127,7 @@ class ForestEstimator(SavedEstimator, TableEstimator):
         )
         if before is not None and n_trees == before.n_trees:
             warnings.warn("warm_start: there are n_estimators trees already; none is added", stacklevel=2)
-        grow_trees(trainer, n_trees - trainer.n_trees, n_threads, verbose=bool(self.verbose))
+        grow_trees(trainer, n_trees - trainer.n_trees, n_threads, verbose=told)
         self.forest_ = ForestModel(trainer.model(), schema, scale)
         if self.oob_score:
             columns = table_columns(table, schema.n_categories) if isinstance(X, Dataset) else schema.encode(X)
@@ -139,8 +144,7 @@ class ForestEstimator(SavedEstimator, TableEstimator):
             raise ValueError("X is a Dataset, which has its bins: leave max_bin=None")
         if before is not None and X.n_features != self.n_features_in_:
             raise ValueError(f"X has {X.n_features} features, the trees so far {self.n_features_in_}")
-        self.n_features_in_ = X.n_features
-        self._fitted_on_frame = X.schema.named
+        self._take_columns_of(X)
         return X
 
     def _training_table(self, X: Any, weight: Floats | None) -> tuple[Schema, Any]:
@@ -216,8 +220,6 @@ class ForestEstimator(SavedEstimator, TableEstimator):
 
     def _rows(self, X: Any) -> Any:
         check_is_fitted(self)
-        if isinstance(X, Dataset):
-            raise TypeError("X must be the raw table (array or data frame), not a Dataset: a Dataset holds bins only")
         return self._check_X(X, reset=False)
 
     def apply(self, X: Any) -> Ints:

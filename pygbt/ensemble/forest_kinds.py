@@ -13,9 +13,9 @@ from ..table_estimator import ClassLabels, NumberTargets  # first: says what is 
 # isort: split
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils.class_weight import compute_class_weight
 
 from .. import _core
+from ..class_weights import class_factors
 from ..estimator_files import FileParts
 from ..tree.base import threads
 from .base import choice
@@ -68,19 +68,12 @@ class ForestClassifier(ClassifierMixin, ClassLabels, ForestEstimator):  # type: 
         return _core.Response.classes(codes, len(self.classes_), weight, threads(self.n_jobs)), None
 
     def _class_factors(self, codes: npt.NDArray[np.int32], weight: Floats | None) -> Floats | None:
-        n = len(self.classes_)
         if self.class_weight is None or self._balanced():
             return None
-        if isinstance(self.class_weight, str):
-            choice("class_weight", self.class_weight, ("balanced", "balanced_subsample"))
-            sums = np.bincount(codes, weight, minlength=n)
-            present = sums > 0
-            balanced: Floats = np.divide(sums.sum(), present.sum() * sums, out=np.ones(n), where=present)
-            return balanced
-        factors: Floats = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_[codes])
-        if not (np.isfinite(factors).all() and (factors >= 0).all() and (factors > 0).any()):
-            raise ValueError(f"class_weight must hold numbers >= 0, not all of them 0, got {self.class_weight!r}")
-        return factors
+        asked = self.class_weight
+        if isinstance(asked, str) and choice("class_weight", asked, ("balanced", "balanced_subsample")):
+            asked = "balanced"  # without bootstrap every tree draws all rows
+        return class_factors(asked, self.classes_, codes, weight)
 
     def predict_proba(self, X: Any) -> Floats:
         """Mean over the trees of the shares of the classes, or shares of their votes, shape (n, n_classes); columns in

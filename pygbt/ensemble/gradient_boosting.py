@@ -17,6 +17,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from .. import _core
 from ..estimator_files import FileParts
 from .base import EnsembleEstimator, OneTarget, choice, integer, number, shallow_tree
+from .given_loss import GivenLoss, check_given_loss, given_values
 from .learner import TreeLearner, encoded, make_learner, member_values, tree_sums
 
 __all__ = ["FirstOrderBoosting", "GradientBoostingClassifier", "GradientBoostingRegressor"]
@@ -45,6 +46,15 @@ estimators_ : list of DecisionTree
     feature_names_in_ : ndarray of str, where `X` has column names
     feature_importances_ : ndarray of float64, shape (n_features,)
         Mean of those of the trees."""
+
+
+def check_gradient_tree(base: Any) -> None:
+    """Refuse a tree of counts: gradients and residuals have both signs."""
+    if getattr(base, "criterion", None) == "poisson":
+        raise ValueError(
+            'estimator: criterion="poisson" is for counts, but trees are fitted to gradients; use "squared_error" (and '
+            "the loss that suits y)"
+        )
 
 
 def tree_of_steps(core: Any, steps: Floats, leaves: Ints, n_features: int) -> Any:
@@ -99,6 +109,7 @@ class FirstOrderBoosting(EnsembleEstimator):
 
     def _learner(self, X: Any, target: Floats) -> TreeLearner:
         base = self._base(shallow_tree(3, classifier=False))
+        check_gradient_tree(base)
         learner = make_learner(base, X, target, None, self._threads())
         if not isinstance(learner, TreeLearner):
             raise ValueError(f"estimator must be a regressor of pygbt.tree, got {type(base).__name__}")
@@ -150,9 +161,13 @@ class GradientBoostingRegressor(RegressorMixin, OneTarget, FirstOrderBoosting): 
 
     Parameters
     ----------
-    loss : {{"squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma"}}, default="squared_error"
-        "huber": squared up to a limit, absolute beyond; the limit is the quantile `alpha` of the absolute residuals,
-        anew every round. "poisson" and "gamma" predict means, through their logarithm.
+    loss : {{"squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma"}} or object
+        Default "squared_error". "huber": squared up to a limit, absolute beyond; the limit is the quantile `alpha` of
+        the absolute residuals, anew every round. "poisson" and "gamma" predict means, through their logarithm. Any
+        other loss that is convex in the margin: an object with the methods ``loss(y, margins)`` and
+        ``negative_gradient(y, margins)``, arrays of shape (n,) each, and ``values(margins)`` where predictions are not
+        the margins. It is searched by halving, and sums are in the order of the rows; such a model is pickled, a model
+        file does not hold it.
     {_PARAMETERS}
     alpha : float, default=0.9
         Level of the quantile of "quantile" and "huber".
@@ -168,7 +183,7 @@ class GradientBoostingRegressor(RegressorMixin, OneTarget, FirstOrderBoosting): 
 
     def __init__(
         self,
-        loss: str = "squared_error",
+        loss: Any = "squared_error",
         *,
         n_estimators: int = 100,
         learning_rate: float = 0.1,
@@ -201,22 +216,42 @@ class GradientBoostingRegressor(RegressorMixin, OneTarget, FirstOrderBoosting): 
         self
         """
         losses = ("squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma")
-        loss = choice("loss", self.loss, losses)
+        given = not isinstance(self.loss, str)
+        loss = self.loss if given else choice("loss", self.loss, losses)
         n_rounds = integer("n_estimators", self.n_estimators, 1)
         rate = number("learning_rate", self.learning_rate, 0)
         line_search = choice("line_search", self.line_search, ("exact", "newton"))
-        alpha = number("alpha", self.alpha, 0, 1 - 2**-53)
+        alpha = number("alpha", self.alpha, 0, 1)
+        if given:
+            check_given_loss(loss, losses)
+            if line_search != "exact":
+                raise ValueError('line_search="newton" needs a second derivative; use "exact" with a loss of your own')
         self._require_y(y)
         X = self._check_training_X(X)
         target = self._encode_y(y, fitting=True)
         weight = self._weight(sample_weight, len(target))
         learner = self._learner(X, target)
-        state = _core.FirstOrder(loss, target, 1, weight, alpha, learner.n_threads)
+        state: Any = (
+            GivenLoss(loss, target, weight)
+            if given
+            else _core.FirstOrder(loss, target, 1, weight, alpha, learner.n_threads)
+        )
         self.init_ = state.start()
         self._boost(learner, state, weight, n_rounds=n_rounds, rate=rate, line_search=line_search)
         return self
 
+    def _file_parts(self) -> FileParts:
+        if not isinstance(self.loss, str):
+            raise ValueError(f"a model file cannot hold a loss of your own, {self.loss!r}; use pickle or joblib")
+        return super()._file_parts()
+
+    def _n_margins(self, parts: FileParts) -> int:
+        parts.require(isinstance(self.loss, str), "the loss is unknown")
+        return 1
+
     def _values(self, margins: Floats) -> Floats:
+        if not isinstance(self.loss, str):
+            return given_values(self.loss, margins[:, 0])
         values: Floats = _core.margin_values(self.loss, margins)[:, 0]
         return values
 

@@ -12,15 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ..table_estimator import take_rows
-from ..tree import DecisionTree
+from ..tree import CARTRegressor, DecisionTree
 from ..tree.base import TreeClassifier, TreeEstimator, TreeRegressor, read_training_table
 
 # isort: split
 from sklearn.base import clone, is_classifier
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import has_fit_parameter
 
 from .. import _core
+from ..class_weights import class_factors
 from ..data import Dataset
 from ..schema import Schema
 
@@ -43,7 +43,13 @@ class TreeLearner:
     """A tree of `pygbt.tree`: the table is coded once, and training rows go down a tree by their codes."""
 
     def __init__(
-        self, base: TreeEstimator, X: Any, y: npt.NDArray[Any], classes: npt.NDArray[Any] | None, n_threads: int
+        self,
+        base: TreeEstimator,
+        X: Any,
+        y: npt.NDArray[Any],
+        classes: npt.NDArray[Any] | None,
+        n_threads: int,
+        weight: Floats | None = None,
     ) -> None:
         self.base = clone(base).set_params(n_jobs=n_threads)
         self.random = "random_state" in base.get_params()
@@ -56,6 +62,8 @@ class TreeLearner:
         self.factor: Floats | None = None
         self.y: npt.NDArray[Any]
         if classes is None:
+            if isinstance(self.base, CARTRegressor):
+                self.base._check_targets(y)
             self.base._flat = y.ndim == 1
             self.y = np.ascontiguousarray(y.reshape(len(y), -1), dtype=np.float64)
             return
@@ -64,7 +72,7 @@ class TreeLearner:
         self.y = np.ascontiguousarray(y, dtype=np.int32)
         by_class = getattr(base, "class_weight", None)
         if by_class is not None:
-            self.factor = compute_class_weight(by_class, classes=classes, y=classes[self.y])[self.y]
+            self.factor = class_factors(by_class, classes, self.y, weight)[self.y]
 
     def response(self, weight: Floats | None) -> Any:
         """`_core.Response` of weighted rows."""
@@ -76,7 +84,8 @@ class TreeLearner:
 
     def hashes(self) -> npt.NDArray[np.uint64]:
         """A number of every row that depends on its content alone."""
-        return _core.row_hashes(self.table, self.response(None), self.n_threads)
+        targets = self.y if self.classes is None else None
+        return _core.row_hashes(self.table, self.response(None), self.n_threads, targets)
 
     def fit(self, weight: Any, counts: npt.NDArray[np.uint32] | None, seed: int) -> DecisionTree:
         """A tree by `_core.BoostWeights`, or by how often each row was drawn."""
@@ -136,7 +145,7 @@ class AnyLearner:
         _, table = read_training_table(self.X, "auto", 1)
         if self.classes is None:
             targets = np.ascontiguousarray(self.codes.reshape(len(self.codes), -1), dtype=np.float64)
-            return _core.row_hashes(table, _core.Response.targets(targets))
+            return _core.row_hashes(table, _core.Response.targets(targets), 1, targets)
         codes = np.ascontiguousarray(self.codes, dtype=np.int32)
         return _core.row_hashes(table, _core.Response.classes(codes, len(self.classes)))
 
@@ -171,13 +180,22 @@ class AnyLearner:
         return np.asarray(member.predict(self.X), dtype=np.float64)
 
 
-def make_learner(base: Any, X: Any, y: npt.NDArray[Any], classes: npt.NDArray[Any] | None, n_threads: int) -> Any:
-    """A `TreeLearner` or an `AnyLearner`; refuses a regressor where classes are wanted, and the reverse."""
+def make_learner(
+    base: Any,
+    X: Any,
+    y: npt.NDArray[Any],
+    classes: npt.NDArray[Any] | None,
+    n_threads: int,
+    weight: Floats | None = None,
+) -> Any:
+    """A `TreeLearner` or an `AnyLearner`; refuses a regressor where classes are wanted, and the reverse. `weight`: of
+    the rows, for a tree that balances its classes.
+    """
     if is_classifier(base) != (classes is not None):
         wanted = "regressor" if classes is None else "classifier"
         raise ValueError(f"estimator must be a {wanted}, got {type(base).__name__}")
     if isinstance(base, TreeClassifier | TreeRegressor):
-        return TreeLearner(base, X, y, classes, n_threads)
+        return TreeLearner(base, X, y, classes, n_threads, weight)
     return AnyLearner(base, X, y, classes)
 
 

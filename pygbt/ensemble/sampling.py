@@ -15,6 +15,7 @@ __all__ = ["Sampler", "column_draws"]
 
 Floats = npt.NDArray[np.float64]
 
+_MOST_DRAWS = 2**31 - 1
 _MOST_UNITS = 2**24  # of a weight that is not whole
 _COLUMNS, _ROWS = 1, 2  # what a generator draws
 
@@ -22,7 +23,7 @@ _COLUMNS, _ROWS = 1, 2  # what a generator draws
 def _share(name: str, value: Any, whole: int) -> int:
     """A number of things out of `whole`: itself, or a share of them (at least one)."""
     if not isinstance(value, bool) and isinstance(value, numbers.Integral) and int(value) >= 1:
-        return int(value)
+        return min(int(value), _MOST_DRAWS)
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < float(value) <= 1:
         raise ValueError(f"{name} must be a share above 0 and at most 1, or a number >= 1, got {value!r}")
     return max(1, round(float(value) * whole))

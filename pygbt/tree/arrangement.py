@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from .boxes import MINUS, Box, BoxMaker, Measure, Words, branch_words, shortened
 from .layout import tidy
-from .node_facts import NodeFacts
+from .node_facts import NodeFacts, check_categories, check_decimals, check_levels
 from .palette import INK, OTHER, value_color
 
 __all__ = ["Arrangement", "Edge", "Label", "Look", "Swatch", "arrange"]
@@ -39,12 +39,13 @@ class Look:
     def __post_init__(self) -> None:
         if self.orientation not in ("auto", "down", "right"):
             raise ValueError(f'orientation must be "auto", "down" or "right", got {self.orientation!r}')
-        if self.max_depth is not None and self.max_depth < 0:
-            raise ValueError(f"max_depth must be 0 or more, got {self.max_depth}; None shows all levels")
-        if self.max_categories < 1:
-            raise ValueError(f"max_categories must be 1 or more, got {self.max_categories}")
-        if not self.font_size > 0:
-            raise ValueError(f"font_size must be positive, got {self.font_size}")
+        check_levels(self.max_depth)
+        check_decimals(self.decimals)
+        check_categories(self.max_categories)
+        if self.title is not None and not isinstance(self.title, str):
+            raise ValueError(f"title must be text, got {self.title!r}")
+        if not isinstance(self.font_size, int | float) or not 0 < self.font_size < math.inf:
+            raise ValueError(f"font_size must be a positive number, got {self.font_size!r}")
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ class _Planner:
             return []
         lines = branch_words(*branch, self.look.max_categories)
         takes_missing = self.facts.missing(self.facts.parents[node]) == node
-        return [*lines, "or missing"] if self.look.missing and takes_missing else lines
+        return [*lines, "or missing"] if self.look.missing and takes_missing and lines != ["missing"] else lines
 
     def _label_size(self, node: int) -> tuple[float, float]:
         lines = self.labels[node]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import numbers
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -31,16 +32,35 @@ from .path_rules import decision_rules
 from .text import export_text
 from .tree_files import pack_trees, read_trees
 
-__all__ = ["TreeClassifier", "TreeEstimator", "TreeRegressor", "check_exposure", "read_training_table", "threads"]
+__all__ = [
+    "TreeClassifier",
+    "TreeEstimator",
+    "TreeRegressor",
+    "check_exposure",
+    "is_told",
+    "read_training_table",
+    "threads",
+]
 
 Floats = npt.NDArray[np.float64]
 
+MOST_THREADS = 2**31 - 1
+
 
 def threads(n_jobs: Any) -> int:
-    """Threads of the engine for scikit-learn's ``n_jobs``: None and -1 are all."""
-    if n_jobs is not None and not isinstance(n_jobs, numbers.Integral):
-        raise ValueError(f"n_jobs must be an integer or None, got {n_jobs!r}")
-    return 0 if n_jobs is None or n_jobs < 0 else int(n_jobs)
+    """Threads of the engine for scikit-learn's ``n_jobs``: None and negative numbers are all, which is 0 there."""
+    if n_jobs is None:
+        return 0
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, numbers.Integral) or n_jobs == 0:
+        raise ValueError(f"n_jobs must be an integer other than 0, or None, got {n_jobs!r}")
+    return max(0, min(int(n_jobs), MOST_THREADS))
+
+
+def is_told(verbose: Any) -> bool:
+    """Whether ``verbose`` asks for a progress bar."""
+    if not isinstance(verbose, numbers.Integral):
+        raise ValueError(f"verbose must be an integer, 0 for silence, got {verbose!r}")
+    return int(verbose) > 0
 
 
 def read_training_table(
@@ -54,7 +74,16 @@ def read_training_table(
         return X.schema, _core.CodedTable.of_bins(X.core)
     table = read_table(X)
     schema = Schema.infer(table, categorical_features=categorical_features)
-    return schema, _core.CodedTable(schema.encode_table(table), schema.n_categories, threads(n_jobs), in_place)
+    columns, n_threads = schema.encode_table(table), threads(n_jobs)
+    try:
+        return schema, _core.CodedTable(columns, schema.n_categories, n_threads, in_place)
+    except ValueError as error:
+        raise ValueError(_with_name(str(error), schema)) from None
+
+
+def _with_name(message: str, schema: Schema) -> str:
+    """A message of the engine, which numbers columns, with the name of the column."""
+    return re.sub(r"column (\d+)", lambda found: f"column {schema.feature_names[int(found[1])]!r}", message, count=1)
 
 
 def check_exposure(exposure: Any) -> Floats | None:
@@ -81,7 +110,7 @@ class TreeEstimator(SavedEstimator, TableEstimator):
 
     def _told(self, n_rows: int, grow: Callable[[Callable[[int], None]], Any]) -> Any:
         """What `grow` returns, which tells how many rows have come to a leaf: a bar shows it where that is wanted."""
-        bar = LateBar(n_rows, bool(self.verbose), type(self).__name__)
+        bar = LateBar(n_rows, is_told(self.verbose), type(self).__name__)
         told = 0
 
         def tell(done: int) -> None:
@@ -123,11 +152,12 @@ class TreeEstimator(SavedEstimator, TableEstimator):
         self
         """
         self._require_y(y)
+        if hasattr(self, "tree_"):
+            del self.tree_  # a fit that fails leaves none that does not fit the rest
         if not isinstance(X, Dataset):
             X = self._check_X(X, reset=True)
         else:
-            self.n_features_in_ = X.n_features
-            self._fitted_on_frame = X.schema.named
+            self._take_columns_of(X)
         target = self._encode_y(y, fitting=True)
         schema, table = read_training_table(X, self.categorical_features, self.n_jobs, in_place=self._in_place)
         if table.n_rows != len(target):

@@ -74,8 +74,10 @@ def shortened(text: Any, most: int = LONGEST) -> str:
 
 
 def branch_words(asked: Question, child: int, max_categories: int) -> list[str]:
-    """The answer that leads to a child, as short lines: ``< 2.45``, ``red``, ``red, blue``."""
+    """The answer that leads to a child, as short lines: ``< 2.45``, ``red``, ``red, blue``, ``missing``."""
     if asked.cut is not None:
+        if asked.cut.parts_missing:
+            return [asked.branch_text(child).removeprefix("= ")]
         sign, number = asked.branch_text(child).split(" ", 1)
         short = number if len(number) <= LONGEST_NUMBER else number_text(asked.cut.shown)
         return [f"{sign.replace('<=', '≤').replace('>=', '≥')} {short.replace('-', MINUS)}"]

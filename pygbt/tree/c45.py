@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..table_estimator import check_weight  # first: says what is missing
+from ..table_estimator import check_weight, label_codes  # first: says what is missing
 
 # isort: split
 import numpy as np
@@ -133,7 +133,7 @@ class C45Classifier(TreeClassifier):
         Numeric values of a node that differ by no more, in units of the attribute, are not cut apart; >= 0. Use 0 for
         attributes on a small scale.
     categorical_features : "auto", list of int or str, or None, default "auto"
-        Nominal columns. "auto": those that a data frame holds as categories or text.
+        Nominal columns. "auto": those of a categorical type of a data frame.
     n_jobs : int or None, default None
         Threads; None and -1 are all. The tree is the same for any number.
     verbose : int, default 0
@@ -222,10 +222,13 @@ class C45Classifier(TreeClassifier):
         """The training table and response as `fit` had them."""
         check_is_fitted(self)
         schema = self.tree_.schema
+        self._require_y(y)
         X = self._check_X(X, reset=False)
-        unknown = np.setdiff1d(np.asarray(y), self.classes_)
-        if len(unknown) > 0:
-            raise ValueError(f"y holds labels that the tree was not trained on: {unknown[:5]}; pass the training data")
+        labels = np.asarray(y)
+        _, known = label_codes(self.classes_, labels.reshape(-1))
+        if not known.all():
+            unknown = labels.reshape(-1)[~known][:5].tolist()
+            raise ValueError(f"y holds labels that the tree was not trained on: {unknown}; pass the training data")
         target = self._encode_y(y, fitting=False)
         table = _core.CodedTable(schema.encode(X, owner=type(self).__name__), schema.n_categories, threads(self.n_jobs))
         if table.n_rows != len(target):
@@ -247,6 +250,9 @@ class C45Classifier(TreeClassifier):
         list of SplitCandidate
             One for each column.
         """
+        asked: Any = node
+        if isinstance(asked, bool) or not isinstance(asked, int | np.integer):
+            raise ValueError(f"node must be the number of a node, got {asked!r}")
         table, response = self._again(X, y, sample_weight)
         report = _core.report_c45_split(table, response, self._settings(), self.tree_._core, int(node))
         schema = self.tree_.schema

@@ -13,9 +13,8 @@ import numpy.typing as npt
 from .base import TreeClassifier, TreeEstimator, TreeRegressor, check_exposure, threads
 
 # isort: split
-from sklearn.utils.class_weight import compute_class_weight
-
 from .. import _core
+from ..class_weights import class_factors
 
 __all__ = ["CARTClassifier", "CARTRegressor"]
 
@@ -80,9 +79,10 @@ def _number(name: str, value: Any, least: float, most: float = np.inf) -> float:
 
 
 def _integer(name: str, value: Any, least: int) -> int:
+    """An integer of at least `least`; more than an int32 holds counts as the largest one."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
         raise ValueError(f"{name} must be an integer >= {least}, got {value!r}")
-    return int(value)
+    return min(int(value), np.iinfo(np.int32).max)
 
 
 def _floats(name: str, values: Any) -> Floats:
@@ -93,9 +93,10 @@ def _floats(name: str, values: Any) -> Floats:
 
 
 def _choice(name: str, value: Any, choices: Sequence[Any]) -> Any:
-    if not any(value is c or (type(value) is type(c) and value == c) for c in choices):
+    plain = value.item() if isinstance(value, np.generic) else value
+    if not any(plain is c or (type(plain) is type(c) and plain == c) for c in choices):
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
-    return value
+    return plain
 
 
 class _Cart(TreeEstimator):
@@ -127,12 +128,11 @@ class _Cart(TreeEstimator):
     def _options(self, n_features: int) -> dict[str, Any]:
         """Checked options of `_core.grow_cart`."""
         min_split = _number("min_split", self.min_split, 0)
+        third = min_split if np.isinf(min_split) else float(round(min_split / 3))
         options: dict[str, Any] = {
             "criterion": _choice("criterion", self.criterion, self._criteria),
             "min_split": min_split,
-            "min_bucket": (
-                float(round(min_split / 3)) if self.min_bucket is None else _number("min_bucket", self.min_bucket, 0)
-            ),
+            "min_bucket": third if self.min_bucket is None else _number("min_bucket", self.min_bucket, 0),
             "count_rows": _choice("counting", self.counting, ("weight", "rows")) == "rows",
             "cp": -1.0 if self.cp is None else _number("cp", self.cp, 0),
             "nominal": _choice("nominal", self.nominal, ("auto", "ordered", "exhaustive", "one_vs_rest")),
@@ -144,9 +144,9 @@ class _Cart(TreeEstimator):
             "midpoint": _choice("threshold", self.threshold, ("midpoint", "value")) == "midpoint",
         }
         if self.max_depth is not None:
-            options["max_depth"] = min(_integer("max_depth", self.max_depth, 0), np.iinfo(np.int32).max)
+            options["max_depth"] = _integer("max_depth", self.max_depth, 0)
         if self.max_leaves is not None:
-            options["max_leaves"] = min(_integer("max_leaves", self.max_leaves, 1), np.iinfo(np.int32).max)
+            options["max_leaves"] = _integer("max_leaves", self.max_leaves, 1)
         if self.feature_costs is not None:
             costs = _floats("feature_costs", self.feature_costs)
             if costs.shape != (n_features,) or not (np.isfinite(costs) & (costs > 0)).all():
@@ -169,7 +169,7 @@ class CARTClassifier(TreeClassifier, _Cart):
         ``losses[i, j]``: cost of calling a row of class i class j, in the order of ``classes_``. They decide labels and
         risk, and the search through altered priors.
     class_weight : dict, "balanced" or None, default=None
-        Factors of the weights of the rows of a class.
+        Factors of the weights of the rows of a class. "balanced": all classes weigh the same.
 
     Attributes
     ----------
@@ -227,13 +227,16 @@ class CARTClassifier(TreeClassifier, _Cart):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
+    def _row_weight(self, y: Any, weight: Floats | None) -> Floats | None:
+        """Weights of the rows with the factors of their classes."""
+        if self.class_weight is None:
+            return weight
+        codes = y.astype(np.int32)
+        own: Floats = class_factors(self.class_weight, self.classes_, codes, weight)[codes]
+        return own if weight is None else weight * own
+
     def _response(self, y: Any, weight: Floats | None) -> Any:
-        if self.class_weight is not None:
-            codes = y.astype(np.int64)
-            labels = self.classes_[codes]
-            factors = compute_class_weight(self.class_weight, classes=self.classes_, y=labels)
-            weight = factors[codes] if weight is None else weight * factors[codes]
-        return super()._response(y, weight)
+        return super()._response(y, self._row_weight(y, weight))
 
     def _losses(self) -> Floats | None:
         if self.losses is None:
@@ -374,20 +377,23 @@ class CARTRegressor(TreeRegressor, _Cart):
         finally:
             del self._exposure
 
+    def _check_targets(self, y: Floats) -> None:
+        """Refuse targets that the criterion is not for."""
+        if self.criterion in ("poisson", "absolute_error") and y.ndim != 1:
+            what = "one column of counts" if self.criterion == "poisson" else "one column"
+            raise ValueError(f'y must be {what} for criterion="{self.criterion}", got shape {y.shape}')
+        if self.criterion == "poisson" and (y < 0).any():
+            raise ValueError('y must not be negative for criterion="poisson"')
+
     def _response(self, y: Any, weight: Floats | None) -> Any:
+        self._check_targets(y)
         if self.criterion == "poisson":
             self._flat = True
-            if y.ndim != 1:
-                raise ValueError('y must be one column of counts for criterion="poisson"')
-            if (y < 0).any():
-                raise ValueError('y must not be negative for criterion="poisson"')
             columns = [y] if self._exposure is None else [y, self._exposure]
             if any(len(column) != len(y) for column in columns):
                 raise ValueError("exposure and y must have the same number of rows")
             targets = np.ascontiguousarray(np.column_stack(columns), dtype=np.float64)
             return _core.Response.targets(targets, weight, threads(self.n_jobs))
-        if self.criterion == "absolute_error" and y.ndim != 1:
-            raise ValueError('y must be one column for criterion="absolute_error"')
         return super()._response(y, weight)
 
     def _grow(self, table: Any, response: Any, class_factor: Floats | None = None) -> Any:

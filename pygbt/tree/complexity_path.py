@@ -13,8 +13,9 @@ import numpy.typing as npt
 from .. import _core
 from ..cross_validation import make_folds
 from ..data import Dataset
-from ..table_estimator import check_weight, take_rows
-from .base import TreeEstimator, check_exposure, read_training_table, threads
+from ..table_estimator import check_weight, seed_of, take_rows
+from .base import TreeClassifier, TreeEstimator, check_exposure, read_training_table, threads
+from .cart import CARTClassifier
 from .decision_tree import DecisionTree
 from .pruning_path import CostComplexityPath, scored_at
 
@@ -34,7 +35,7 @@ def cost_complexity_path(
     sample_weight: Any = None,
     *,
     folds: Any = 10,
-    random_state: int = 0,
+    random_state: Any = 0,
     exposure: Any = None,
 ) -> CostComplexityPath:
     """Fit an estimator, and cross-validate the path of its cost-complexity prunings.
@@ -54,8 +55,8 @@ def cost_complexity_path(
     folds : int, array-like of shape (n,), splitter, or None, default 10
         A number of folds drawn at random; the number of each row's fold; an object with ``split(X, y)`` whose test
         sets hold each row once (of those with a response); or None: no cross-validation.
-    random_state : int, default 0
-        Seed of drawn folds.
+    random_state : int, generator or None, default 0
+        Seed of drawn folds; None draws one.
     exposure : array-like, shape (n,), optional
         Times of counts, as in `CARTRegressor.fit`.
 
@@ -77,9 +78,13 @@ def cost_complexity_path(
     y = np.asarray(y)
     weight = check_weight(sample_weight, len(y), "sample_weight")
     times = check_exposure(exposure)
-    drawn = folds is None or hasattr(folds, "split") or isinstance(folds, int | np.integer)
+    seed = _seed(random_state)
+    splits = hasattr(folds, "split") and not isinstance(folds, str | bytes)
+    drawn = folds is None or splits or isinstance(folds, int | np.integer)
     fold = None if drawn else _given_folds(folds, len(y))
     if missing.any():
+        if missing.all():
+            raise ValueError("y is missing in every row")
         kept = np.flatnonzero(~missing)
         X, y = take_rows(np.asarray(X) if isinstance(X, list | tuple) else X, kept), y[kept]
         if y.dtype == object:
@@ -88,7 +93,7 @@ def cost_complexity_path(
         times = None if times is None else times[kept]
         fold = None if fold is None else fold[kept]
     if drawn and folds is not None:
-        fold = _drawn_folds(folds, X, y, random_state)
+        fold = _drawn_folds(folds, X, y, seed)
     fitting = _Fitting(clone(estimator), X, y, weight, times)
     path = CostComplexityPath(fitting.estimator, float(getattr(estimator, "cp", None) or 0.0))
     if fold is not None:
@@ -116,14 +121,22 @@ class _Fitting:
             raise ValueError(
                 f"X and y must have the same number of rows, got {self.table.n_rows} and {len(self.target)}"
             )
+        if isinstance(estimator, CARTClassifier):  # factors of the classes are those of all rows
+            weight = estimator._row_weight(self.target, weight)
         self.weight = np.ones(len(self.target)) if weight is None else weight
-        core = estimator._grow(self.table, estimator._response(self.target, weight))
+        core = estimator._grow(self.table, self.response(weight))
         estimator.tree_ = DecisionTree(core, schema, self.table.wide, estimator._classes())
         self.columns = estimator.tree_._encoded(X)
 
+    def response(self, weight: Floats | None) -> Any:
+        """The `_core.Response` of weights that have the factors of the classes in them."""
+        if isinstance(self.estimator, CARTClassifier):
+            return TreeClassifier._response(self.estimator, self.target, weight)
+        return self.estimator._response(self.target, weight)
+
     def grown(self, estimator: Any, weight: Floats) -> Any:
         """The `_core.DecisionTree` of some of the rows, with the class factors of all of them."""
-        response = self.estimator._response(self.target, weight)
+        response = self.response(weight)
         if "class_factor" not in inspect.signature(estimator._grow).parameters:  # no priors
             return estimator._grow(self.table, response)
         return estimator._grow(self.table, response, class_factor=self.estimator.tree_.class_factor)
@@ -138,7 +151,7 @@ class _Fitting:
             table = 1.0 - np.eye(k) if losses is None else np.asarray(losses, dtype=np.float64)
             cost = np.ascontiguousarray(full.tree_.class_factor[:, np.newaxis] * table)
         criterion = getattr(full, "criterion", "squared_error") if cost is None else "squared_error"
-        response = full._response(self.target, weight)
+        response = self.response(weight)
         return _core.prune.HeldOut(
             tree,
             self.columns,
@@ -198,6 +211,13 @@ def _missing_response(y: Any, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]
     return rows
 
 
+def _seed(random_state: Any) -> int:
+    value = int(np.random.SeedSequence().generate_state(1)[0]) if random_state is None else seed_of(random_state)
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise ValueError(f"random_state must be an integer, a generator or None, got {random_state!r}")
+    return int(value)
+
+
 def _given_folds(folds: Any, n: int) -> Ints:
     numbers = np.asarray(folds)
     if numbers.shape != (n,) or numbers.dtype.kind not in "iu":
@@ -210,6 +230,8 @@ def _given_folds(folds: Any, n: int) -> Ints:
 
 def _drawn_folds(folds: Any, X: Any, y: npt.NDArray[Any], seed: int) -> Ints:
     """The fold that each row is left out in, by number of folds or by a splitter."""
+    if not hasattr(folds, "split") and (isinstance(folds, bool) or not 2 <= folds <= len(y)):
+        raise ValueError(f"folds must be a number from 2 to the number of rows, {len(y)}, got {folds!r}")
     splits = folds.split(X, y) if hasattr(folds, "split") else make_folds(len(y), folds, seed=seed)
     fold = np.full(len(y), -1, dtype=np.int64)
     for number, (_, test) in enumerate(splits):

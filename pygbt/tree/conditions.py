@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Condition", "Cut", "Rule", "categories_text", "number_text"]
+__all__ = ["Condition", "Cut", "Rule", "categories_text", "largest", "number_text", "one_line"]
 
 Floats = npt.NDArray[np.float64]
 Marks = npt.NDArray[np.bool_]
@@ -25,19 +25,32 @@ def number_text(x: float, digits: int = 6) -> str:
     return f"{x:.0f}" if "e" in text and abs(x) < 1e9 and x == int(x) else text
 
 
+def largest(wide: bool) -> float:
+    """The largest number of a column, which is rounded to float32 unless it is `wide`."""
+    return float(np.finfo(np.float64 if wide else np.float32).max)
+
+
+def one_line(value: Any) -> str:
+    """A category or label as text, its line breaks as spaces."""
+    return " ".join(str(value).splitlines())
+
+
 def categories_text(values: Sequence[Any], most: int | None = None) -> str:
     """``= a`` of one category, ``in {a, b}`` of several; beyond `most` categories only their number is told."""
     if len(values) == 1:
-        return f"= {values[0]}"
+        return f"= {one_line(values[0])}"
     if most is not None and len(values) > most:
-        head = ", ".join(str(value) for value in values[: max(most - 1, 1)])
+        head = ", ".join(one_line(value) for value in values[: max(most - 1, 1)])
         return f"in {{{head}, … {len(values) - max(most - 1, 1)} more}}"
-    return f"in {{{', '.join(str(value) for value in values)}}}"
+    return f"in {{{', '.join(one_line(value) for value in values)}}}"
 
 
 @dataclass(frozen=True)
 class Cut:
     """A place where a numeric feature is cut: ``x <= threshold`` is below.
+
+    Above the largest number lies none: such a cut parts rows that have the value from those that lack it, and reads
+    ``= known`` and ``= missing``.
 
     Attributes
     ----------
@@ -58,9 +71,16 @@ class Cut:
     def at_value(cls, threshold: float, wide: bool = True) -> Cut:
         """A cut at a value: ``x <= threshold`` against ``x > threshold``, in the fewest digits that give it back."""
         kind = float if wide else np.float32
+        if threshold >= largest(wide):
+            return cls(threshold, threshold, "= known", "= missing")
         texts = (number_text(threshold, digits) for digits in range(6, 18))
         text = next((text for text in texts if kind(text) == kind(threshold)), repr(threshold))
         return cls(threshold, threshold, f"<= {text}", f"> {text}")
+
+    @property
+    def parts_missing(self) -> bool:
+        """Whether it parts rows that have the value from those that lack it."""
+        return self.above == "= missing"
 
     @classmethod
     def between(cls, threshold: float, lower: float, upper: float, wide: bool) -> Cut:
@@ -69,7 +89,7 @@ class Cut:
         A threshold just below their midpoint reads ``x < midpoint``, any other ``x <= threshold``; with the fewest
         digits, six or more, that still tell `lower` from `upper`. `wide`: the column is not rounded to float32.
         """
-        if not (math.isfinite(lower) and math.isfinite(upper)):
+        if not (math.isfinite(lower) and math.isfinite(upper) and threshold < largest(wide)):
             return cls.at_value(threshold, wide)
         midpoint = lower + (upper - lower) / 2
         kind = np.float64 if wide else np.float32
@@ -149,7 +169,9 @@ class Condition:
         """The condition in words; with `missing`, those that missing values satisfy say so."""
         if self.categories is not None:
             text = f"{self.name} {categories_text([value for _, value in self.categories], max_categories)}"
-        elif self.above is not None and self.below is not None:
+        elif self.above is not None and self.above.parts_missing:
+            return f"{self.name} {self.above.above}"
+        elif self.above is not None and self.below is not None and not self.below.parts_missing:
             sign, number = self.above.above.split(" ", 1)
             text = f"{number} {'<=' if sign == '>=' else '<'} {self.name} {self.below.below}"
         elif self.above is not None:
@@ -240,4 +262,4 @@ def prediction_text(prediction: Any, decimals: int) -> str:
         return f"({', '.join(f'{float(v):.{decimals}f}' for v in prediction)})"
     if isinstance(prediction, float | np.floating):
         return f"{float(prediction):.{decimals}f}"
-    return str(prediction)
+    return one_line(prediction)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from typing import Any, Literal
 
-from .node_facts import NodeFacts, counted
+from .node_facts import NodeFacts, check_categories, check_decimals, check_levels, counted
 from .palette import INK, LINE, MUTED, class_colors, mixed, text_color, value_color
 from .questions import tree_of
 
@@ -52,6 +52,9 @@ def to_graphviz(
     """
     if orientation not in ("down", "right"):
         raise ValueError(f'orientation must be "down" or "right", got {orientation!r}')
+    check_levels(max_depth)
+    check_decimals(decimals)
+    check_categories(max_categories)
     tree = tree_of(tree)
     facts = NodeFacts(tree)
     most = tree.depth if max_depth is None else max_depth

@@ -13,7 +13,29 @@ from .conditions import Condition, Rule, prediction_text
 from .decision_tree import SHARED, STAYS, DecisionTree
 from .questions import Question, question
 
-__all__ = ["NodeFacts", "counted", "weight_text"]
+__all__ = ["NodeFacts", "check_categories", "check_decimals", "check_levels", "counted", "weight_text"]
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def check_levels(max_depth: Any) -> None:
+    """Refuse what is no number of levels."""
+    if max_depth is not None and not (_is_whole(max_depth) and max_depth >= 0):
+        raise ValueError(f"max_depth must be an integer of 0 or more, got {max_depth!r}; None shows all levels")
+
+
+def check_decimals(decimals: Any) -> None:
+    """Refuse what is no number of decimals."""
+    if not (_is_whole(decimals) and 0 <= decimals <= 50):
+        raise ValueError(f"decimals must be an integer from 0 to 50, got {decimals!r}")
+
+
+def check_categories(max_categories: Any) -> None:
+    """Refuse what is no number of categories to list."""
+    if not (_is_whole(max_categories) and max_categories >= 1):
+        raise ValueError(f"max_categories must be an integer of 1 or more, got {max_categories!r}")
 
 
 def weight_text(weight: float) -> str:

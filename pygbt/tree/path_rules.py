@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..schema import Schema
 from .conditions import Rule
-from .node_facts import NodeFacts
+from .node_facts import NodeFacts, check_decimals
 from .questions import tree_of
 from .rows import read_values
 
@@ -66,6 +66,7 @@ class RuleSet(Sequence[Rule]):
         missing : bool
             Also say which conditions a missing value satisfies.
         """
+        check_decimals(decimals)
         return "\n".join(rule.to_text(decimals, missing=missing) for rule in self.rules)
 
     def __str__(self) -> str:

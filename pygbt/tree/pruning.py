@@ -13,10 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import _core
+from ..batch_checks import as_threads
 from ..booster import Booster
 from ..data import Dataset
-from ..table_estimator import check_weight
+from ..table_estimator import check_weight, label_codes
+from .base import TreeEstimator
 from .decision_tree import DecisionTree
+
+# isort: split
+from sklearn.utils.validation import check_is_fitted
 
 __all__ = ["PruningReport", "prune"]
 
@@ -90,7 +95,10 @@ def held_out(tree: DecisionTree, rows: _Held, method: str) -> Any:
     y = np.asarray(rows.y)
     weight = check_weight(rows.sample_weight, len(y), "sample_weight")
     if tree.classes is None:
-        targets = np.ascontiguousarray(y.reshape(len(y), -1), dtype=np.float64)
+        try:
+            targets = np.ascontiguousarray(y.reshape(len(y), -1), dtype=np.float64)
+        except ValueError as error:
+            raise ValueError(f"y must hold numbers, as in training; {error}") from None
         response = _core.Response.targets(targets, weight, rows.n_threads)
     else:
         response = _core.Response.classes(_codes(tree.classes, y), len(tree.classes), weight, rows.n_threads)
@@ -101,10 +109,9 @@ def _codes(classes: npt.NDArray[Any], y: npt.NDArray[Any]) -> npt.NDArray[np.int
     """Codes of labels. A class that training did not have is -1: an error of every pruning, which changes nothing."""
     if y.ndim != 1:
         raise ValueError(f"y must have shape (n,), got {y.shape}")
-    codes = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
-    known = classes[codes] == y
+    codes, known = label_codes(classes, y)
     if not np.any(known):
-        raise ValueError("y holds none of the classes of the tree; pass labels as in training")
+        raise ValueError(f"y holds none of the classes of the tree, {classes[:5].tolist()}; pass labels as in training")
     return np.where(known, codes, -1).astype(np.int32)
 
 
@@ -158,19 +165,23 @@ def _thresholds(
 ) -> Outcome:
     if min_improvement is None and min_count is None and max_depth is None:
         raise ValueError('method="thresholds" needs min_improvement, min_count or max_depth')
-    least = -np.inf if min_improvement is None else float(min_improvement)
-    if max_depth is not None and max_depth < 0:
-        raise ValueError(f"max_depth must be >= 0, got {max_depth}")
-    judged = _core.prune.by_thresholds(
-        tree._core, least, 0 if min_count is None else int(min_count), -1 if max_depth is None else int(max_depth)
-    )
+    least = -np.inf if min_improvement is None else _number(min_improvement, "min_improvement")
+    count = 0 if min_count is None else _whole(min_count, "min_count")
+    depth = -1 if max_depth is None else _whole(max_depth, "max_depth")
+    judged = _core.prune.by_thresholds(tree._core, least, count, min(depth, np.iinfo(np.int32).max))
     return _apply(tree, "thresholds", judged)
 
 
 def _number(value: Any, name: str) -> float:
-    if not isinstance(value, int | float | np.number) or not np.isfinite(value) or value < 0:
-        raise ValueError(f"{name} must be a number >= 0, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value < np.inf:
+        raise ValueError(f"{name} must be a finite number >= 0, got {value!r}")
     return float(value)
+
+
+def _whole(value: Any, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+        raise ValueError(f"{name} must be an integer >= 0, got {value!r}")
+    return min(int(value), np.iinfo(np.int64).max)
 
 
 _RULES: dict[str, Callable[..., Outcome]] = {
@@ -255,16 +266,19 @@ def prune(
     >>> smaller = prune(CARTClassifier(cp=0).fit(X, y), "reduced_error", X_val, y_val)
     >>> chosen = prune(CARTClassifier(cp=0), "one_se", X, y)
     """
+    n_threads = as_threads(n_threads)
     if isinstance(model, Booster):
         return _prune_booster(model, method, X, y, sample_weight, return_report, n_threads, **options)
-    if method in _CROSS_VALIDATED:
+    if isinstance(method, str) and method in _CROSS_VALIDATED:
         return _cross_validated(model, method, X, y, sample_weight, return_report, options)
-    if method not in _RULES:
+    if not isinstance(method, str) or method not in _RULES:
         known = ", ".join(f'"{name}"' for name in (*_RULES, *_CROSS_VALIDATED))
         raise ValueError(f"method must be one of {known}, got {method!r}")
     single = isinstance(model, DecisionTree)
     tree = model if single else getattr(model, "tree_", None)
     if not isinstance(tree, DecisionTree):
+        if isinstance(model, TreeEstimator):
+            check_is_fitted(model)
         raise TypeError(
             f"prune needs a fitted estimator of pygbt.tree, a DecisionTree or a Booster, got {type(model).__name__}"
         )

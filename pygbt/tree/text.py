@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from ..inspect import Tree
-from .conditions import number_text
-from .node_facts import NodeFacts, counted, weight_text
+from .conditions import number_text, one_line
+from .node_facts import NodeFacts, check_decimals, check_levels, counted, weight_text
 from .question_text import question_lines
 from .questions import tree_of
 
@@ -51,8 +51,8 @@ def export_text(
     -------
     str
     """
-    if max_depth is not None and max_depth < 0:
-        raise ValueError(f"max_depth must be 0 or more, got {max_depth}; None shows all levels")
+    check_levels(max_depth)
+    check_decimals(decimals)
     writers = {"tree": _TreeText, "rpart": _RpartText, "j48": _J48Text}
     if style not in writers:
         raise ValueError(f'style must be "tree", "rpart" or "j48", got {style!r}')
@@ -105,7 +105,7 @@ class _TreeText(_Text):
     def lines(self) -> list[str]:
         out = []
         if self.tree.classifier and self.tree.n_values <= MOST_SHARES:
-            out.append(f"shares of: {', '.join(str(label) for label in self.facts.classes)}")
+            out.append(f"shares of: {', '.join(one_line(label) for label in self.facts.classes)}")
         stems = {0: ""}  # what stands before the children of a node
         for node in self.shown():
             head = ""
@@ -160,7 +160,7 @@ class _RpartText(_Text):
         if asked.cut is not None:
             sign, number = asked.branch_text(child).split(" ", 1)
             return f"{asked.name}{sign if len(sign) > 1 else sign + ' '}{number}"
-        return f"{asked.name}={','.join(str(value) for _, value in asked.branch_categories(child))}"
+        return f"{asked.name}={','.join(one_line(value) for _, value in asked.branch_categories(child))}"
 
 
 class _J48Text(_Text):

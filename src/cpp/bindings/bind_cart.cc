@@ -39,10 +39,12 @@ void bind_cart(py::module_& module) {
 
   module.def(
       "row_hashes",
-      [](const CodedTable& table, const Response& response, int n_threads) {
-        return bindings::to_array(row_hashes(table, response, n_threads));
+      [](const CodedTable& table, const Response& response, int n_threads, const py::object& targets) {
+        return bindings::to_array(
+            row_hashes(table, response, n_threads, bindings::read_span<double>(targets, "targets")));
       },
-      py::arg("table"), py::arg("response"), py::arg("n_threads") = 0, "[row] hash of its values and its response");
+      py::arg("table"), py::arg("response"), py::arg("n_threads") = 0, py::arg("targets") = py::none(),
+      "[row] hash of its values and its response, or of its targets as they were given, shape (n_rows, n_targets)");
   module.def("natural_draws", &natural_draws, py::arg("response"), "Draws of a sample of all rows.");
   module.def(
       "bootstrap_counts",

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "base/error.h"
+#include "boost/metric.h"
+#include "boost/trainer.h"
 #include "params/params.h"
 
 namespace py = pybind11;
@@ -112,6 +114,9 @@ void bind_params(py::module_& module) {
       .def(py::init(&make_params), py::arg("values") = py::dict())
       .def("to_dict", &to_dict, "Every parameter with its value; 'auto' where the engine chooses.")
       .def("validate_features", &pygbt::validate_features, py::arg("n_features"))
+      .def_property_readonly(
+          "default_metric", [](const Params& params) { return pygbt::default_metric(pygbt::loss_of(params)); },
+          "Name of the metric of the objective.")
       .def("__getattr__", &get_attribute)
       .def("__eq__", [](const Params& a, const Params& b) { return to_dict(a).equal(to_dict(b)); })
       .def("__repr__", [](const Params& params) { return "Params(" + std::string(py::repr(to_dict(params))) + ")"; });

@@ -65,12 +65,16 @@ Response targets_response(std::span<const double> targets, std::int32_t n_target
     return std::none_of(&targets[row * width], &targets[row * width] + width, [](double y) { return std::isnan(y); });
   };
   set_weights(response, weights, n_threads, given);
+  // Targets of rows that do not count stay 0: they may lie beyond what the unit, which is that of the others, can hold.
+  const auto counts = [&](std::size_t row) {
+    return response.weight.empty() ? given(row) : response.weight[row] > 0 && given(row);
+  };
   response.target.assign(targets.size(), 0);
   for (std::size_t t = 0; t < width; ++t) {
     double largest = 0.0;
     for (std::size_t i = t; i < targets.size(); i += width) {
       require(!std::isinf(targets[i]), "y holds infinite values");
-      if (given(i / width)) largest = std::max(largest, std::abs(targets[i]));
+      if (counts(i / width)) largest = std::max(largest, std::abs(targets[i]));
     }
     int exponent = 0;
     std::frexp(largest, &exponent);  // largest < 2^exponent
@@ -78,7 +82,7 @@ Response targets_response(std::span<const double> targets, std::int32_t n_target
     const int shift = std::clamp(bits - exponent, -1000, 1000);
     response.target_unit.push_back(std::ldexp(1.0, -shift));
     for (std::size_t i = t; i < targets.size(); i += width)
-      if (given(i / width))
+      if (counts(i / width))
         response.target[i] = static_cast<std::int64_t>(std::nearbyint(std::ldexp(targets[i], shift)));
   }
   return response;

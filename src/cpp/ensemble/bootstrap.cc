@@ -15,6 +15,7 @@ namespace pygbt {
 namespace {
 
 constexpr std::uint64_t kMostDrawsPerRow = 16;
+constexpr std::uint64_t kMissingNumber = 0x7FF8000000000000ull;  // the bits of a NaN: those of no number, 0.0 included
 
 std::uint64_t mix(std::uint64_t state, std::uint64_t item) {  // splitmix64
   std::uint64_t z = state + item + 0x9E3779B97F4A7C15ull;
@@ -25,7 +26,9 @@ std::uint64_t mix(std::uint64_t state, std::uint64_t item) {  // splitmix64
 
 }  // namespace
 
-std::vector<std::uint64_t> row_hashes(const CodedTable& table, const Response& response, int n_threads) {
+std::vector<std::uint64_t> row_hashes(const CodedTable& table, const Response& response, int n_threads,
+                                      std::span<const double> targets) {
+  require(targets.empty() || targets.size() == response.target.size(), "targets: one for each of the response");
   std::vector<std::uint64_t> hashes(static_cast<std::size_t>(table.n_rows), 0);
   constexpr std::int64_t kGrain = 4096;
   parallel_ranges(resolve_threads(n_threads), table.n_rows, kGrain, [&](std::int64_t begin, std::int64_t end, int) {
@@ -33,8 +36,10 @@ std::vector<std::uint64_t> row_hashes(const CodedTable& table, const Response& r
       visit_codes(column, [&](const auto* codes) {
         for (auto row = static_cast<std::size_t>(begin); row < static_cast<std::size_t>(end); ++row) {
           const Code code = codes[row];  // values, not codes: these depend on the other rows of an exact table
-          const bool number = table.exact && !column.nominal && code != kMissingCode;
-          hashes[row] = mix(hashes[row], number ? std::bit_cast<std::uint64_t>(column.value[code - 1]) : code);
+          std::uint64_t item = code;
+          if (table.exact && !column.nominal)
+            item = code == kMissingCode ? kMissingNumber : std::bit_cast<std::uint64_t>(column.value[code - 1]);
+          hashes[row] = mix(hashes[row], item);
         }
       });
     }
@@ -42,7 +47,9 @@ std::vector<std::uint64_t> row_hashes(const CodedTable& table, const Response& r
     for (auto row = static_cast<std::size_t>(begin); row < static_cast<std::size_t>(end); ++row) {
       if (response.n_classes > 0) hashes[row] = mix(hashes[row], static_cast<std::uint64_t>(response.label[row]));
       for (std::size_t t = 0; t < width; ++t) {
-        const double y = static_cast<double>(response.target[row * width + t]) * response.target_unit[t];
+        const std::size_t at = row * width + t;
+        const double y = targets.empty() ? static_cast<double>(response.target[at]) * response.target_unit[t]
+                                         : targets[at] + 0.0;  // -0.0 is 0.0
         hashes[row] = mix(hashes[row], std::bit_cast<std::uint64_t>(y));
       }
     }

@@ -12,8 +12,10 @@
 
 namespace pygbt {
 
-// [row] hash of the values of its columns and of its label or targets.
-std::vector<std::uint64_t> row_hashes(const CodedTable& table, const Response& response, int n_threads);
+// [row] hash of the values of its columns and of its label or targets. targets: [row][target] as they were given, which
+// the response rounds by the number of rows; empty: as the response has them.
+std::vector<std::uint64_t> row_hashes(const CodedTable& table, const Response& response, int n_threads,
+                                      std::span<const double> targets = {});
 
 class Bootstrap {
  public:
