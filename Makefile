@@ -116,7 +116,7 @@ GPU_PYTEST = $(GPU_PY) -P -m pytest -q
 GPU_WORKERS = $$($(GPU_PY) -P -c 'import xdist; print("-n 8")' 2>/dev/null)
 GPU_FILES := tests/test_cuda.py tests/test_device_dataset.py tests/test_device_budget.py tests/test_on_device.py tests/test_teacher.py tests/test_sharing.py
 GPU_LAWS := tests/test_device_arrays.py tests/test_device_metrics.py tests/test_device_predict.py tests/test_device_predict_calls.py
-GPU_SEAM := tests/test_backend_seam.py tests/test_cut_search.py
+GPU_SEAM := tests/test_backend_seam.py tests/test_cut_search.py tests/test_device_histograms.py
 gpu-test: build/gpu/.installed
 	$(GPU_PY) -P -c 'from pygbt import devices; print(devices.load_cuda().devices())'
 	$(GPU_PYTEST) $(GPU_WORKERS) -m gpu -k "not runs_out" $(GPU_FILES)

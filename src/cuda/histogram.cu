@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Histograms of many nodes in one launch. A block takes pieces of the nodes' rows, each for a group of features or a part
-// of one: it adds them up in shared memory, then adds what it found to the node's cells.
-//
-// Bounds. Packed: 16-bit g and h of at most kPackedRows = 65,536 rows, in two 32-bit words: |sum g| <= 2^15 * 2^16 and
-// 0 <= sum h < 2^16 * 2^16. A piece never has more rows. Others: 64-bit words, |sum| < 2^62 over all rows
-// (math/quantise.h).
+// of one: it adds them up in shared memory (shared_cells.h states the bounds), then adds what it found to the node's
+// cells.
 #include <algorithm>
 #include <stdexcept>
 #include <type_traits>
@@ -15,76 +12,16 @@
 #include "device.h"
 #include "math/layout.h"
 #include "parcel.h"
+#include "shared_cells.h"
 
 namespace pygbt::device {
 
 namespace {
 
-// What a block keeps in shared memory: two words a cell and, of tables that count rows, one more a bin.
-struct SharedLayout {
-  std::size_t word_bytes = 4;
-  std::size_t shared_bytes = 0;  // there are at most
-  bool counted = false;
-
-  PYGBT_HD std::size_t bytes(std::int64_t n_bins, std::int32_t n_targets) const {
-    return static_cast<std::size_t>(n_bins) *
-           (2 * word_bytes * static_cast<std::size_t>(n_targets) + (counted ? sizeof(std::uint32_t) : 0));
-  }
-  // Targets of `width` that a block adds up together; 0 where there is no room for one.
-  PYGBT_HD std::int32_t together(std::int64_t n_bins, std::int32_t width) const {
-    std::int32_t n = width;
-    while (n > 0 && bytes(n_bins, n) > shared_bytes) --n;
-    return n;
-  }
-};
-
 PYGBT_KERNEL void add_cell(Cell* at, const Cell& cell) {
   if (cell.g != 0) add(&at->g, cell.g);
   if (cell.h != 0) add(&at->h, cell.h);
 }
-
-// g and h apart, so that neighbours lie in different banks.
-template <class Word>
-struct SharedCells {
-  Word* g;
-  Word* h;
-  std::uint32_t* counts;
-
-  PYGBT_KERNEL SharedCells(std::int64_t n_cells)
-      : g(shared<Word>()), h(g + n_cells), counts(reinterpret_cast<std::uint32_t*>(h + n_cells)) {}
-  PYGBT_KERNEL void add_to(std::int32_t cell, std::int64_t gradient, std::int64_t hessian) const {
-    add(g + cell, static_cast<Word>(gradient));
-    add(h + cell, static_cast<Word>(hessian));
-  }
-  PYGBT_KERNEL Cell sum(std::int64_t cell) const {
-    if constexpr (sizeof(Word) == 4)
-      return {static_cast<std::int32_t>(g[cell]), static_cast<std::int64_t>(h[cell])};
-    else
-      return {static_cast<std::int64_t>(g[cell]), static_cast<std::int64_t>(h[cell])};
-  }
-};
-
-// Words of a group that a block adds up together: all of them, or fewer where the rows or the shared memory are few.
-struct Part {
-  const std::uint32_t* words = nullptr;  // [row][stride], of a row the part's first
-  std::int32_t stride = 0;
-  std::int32_t n_words = 0;
-  std::int32_t first = 0;  // feature
-  std::int32_t n = 0;  // features, 0 = none
-  std::int64_t first_bin = 0;
-  std::int64_t n_bins = 0;
-
-  PYGBT_KERNEL static Part of(const Group& group, const Feature* features, std::int32_t number, std::int32_t n_parts) {
-    const std::int32_t n_words = group.n_words / n_parts > 0 ? group.n_words / n_parts : 1;
-    const std::int32_t first = number * n_words * group.in_word(), left = group.n - first;
-    if (left <= 0) return {};
-    const std::int32_t n = left < n_words * group.in_word() ? left : n_words * group.in_word();
-    const Feature& last = features[group.first + first + n - 1];
-    const std::int64_t first_bin = features[group.first + first].offset;
-    return {group.words + number * n_words,       group.n_words, n_words, group.first + first, n, first_bin,
-            last.offset + last.n_bins - first_bin};
-  }
-};
 
 // Word: of shared cells; void = straight to the nodes' cells in device memory, for groups that have no room. kOne: trees of
 // one target, whose gradients lie beside the rows.
@@ -102,6 +39,8 @@ struct HistogramKernel {
   const RowId* rows[2];
   const Gradient* gradients[2];  // beside the rows, or [row][width] in [0]
   const std::uint32_t* weights;  // [row]; nullptr = all 1
+  const std::uint32_t* even_h;  // [width], see EvenHessians
+  WordTrials* trials;  // [group]
   SharedLayout layout;
   std::int32_t n_groups;
   std::int32_t word_parts, target_parts;  // of a group, of the targets: at most
@@ -111,7 +50,8 @@ struct HistogramKernel {
     const std::int32_t of_group = word_parts * target_parts, of_piece = n_groups * of_group;
     for (std::int64_t task = block(), n_tasks = pieces.n() * of_piece; task < n_tasks; task += n_blocks()) {
       const auto in_piece = static_cast<std::int32_t>(task % of_piece);
-      const Group& group = groups[in_piece / of_group];
+      const std::int32_t number = in_piece / of_group;
+      const Group& group = groups[number];
       if ((layout.together(group.n_bins, width) > 0) != kShared) continue;
       const Part part = Part::of(group, features, in_piece / target_parts % word_parts, word_parts);
       if (part.n == 0) continue;
@@ -121,46 +61,81 @@ struct HistogramKernel {
       const RowRun run = pieces[task / of_piece];
       const std::int32_t n_targets = rest < together ? rest : together;
       if (group.two_byte)
-        add_up<2>(run, part, first_target, n_targets);
+        add_up<2>(run, part, first_target, n_targets, trials[number]);
       else
-        add_up<4>(run, part, first_target, n_targets);
+        add_up<4>(run, part, first_target, n_targets, trials[number]);
     }
   }
 
   template <int kInWord>
-  PYGBT_KERNEL void add_up(const RowRun& run, const Part& part, std::int32_t first_target,
-                           std::int32_t n_targets) const {
+  PYGBT_KERNEL void add_up(const RowRun& run, const Part& part, std::int32_t first_target, std::int32_t n_targets,
+                           WordTrials& of_group) const {
+    if constexpr (!kShared) {
+      add_to_node<kInWord>(run, part, first_target, n_targets);
+    } else {
+      if constexpr (kPacked) {
+        const bool sure = run.n <= kWordRows;
+        if (even_h[0] != 0 && run.n <= of_group.most_rows) {
+          const bool fits = add_in_words<kInWord, true>(run, part, first_target, n_targets);
+          if (thread() == 0 && !sure) add(&of_group.rows, run.n);
+          if (fits) return;
+          if (thread() == 0) add(&of_group.again, run.n);
+        }
+      }
+      add_in_words<kInWord, false>(run, part, first_target, n_targets);
+    }
+  }
+
+  template <int kInWord>
+  PYGBT_KERNEL void add_to_node(const RowRun& run, const Part& part, std::int32_t first_target,
+                                std::int32_t n_targets) const {
+    const HistogramPlace& place = places[run.item];
+    Cell* const node = place.cells + row_major(part.first_bin, first_target, width);
+    std::int64_t* const counts = layout.counted ? place.counts + part.first_bin : nullptr;
+    visit_rows<kInWord>(run, part, first_target, [&](std::int32_t bin, std::int64_t weight, auto&& gradient_of) {
+      for (std::int32_t k = 0; k < n_targets; ++k) {
+        const Gradient gradient = gradient_of(k);
+        add_cell(node + row_major(bin, k, width), {weight * gradient.g, weight * gradient.h});
+      }
+      if (counts != nullptr) add(counts + bin, std::int64_t{1});
+    });
+  }
+
+  // False: a cell of one word has had no room for its rows, and the node is as it was.
+  template <int kInWord, bool kOneWord>
+  PYGBT_KERNEL bool add_in_words(const RowRun& run, const Part& part, std::int32_t first_target,
+                                 std::int32_t n_targets) const {
     const HistogramPlace& place = places[run.item];
     Cell* const node = place.cells + row_major(part.first_bin, first_target, width);
     std::int64_t* const counts = first_target == 0 && layout.counted ? place.counts + part.first_bin : nullptr;
-    if constexpr (!kShared) {
-      visit_rows<kInWord>(run, part, first_target, [&](std::int32_t bin, std::int64_t weight, auto&& gradient_of) {
-        for (std::int32_t k = 0; k < n_targets; ++k) {
-          const Gradient gradient = gradient_of(k);
-          add_cell(node + row_major(bin, k, width), {weight * gradient.g, weight * gradient.h});
-        }
-        if (counts != nullptr) add(counts + bin, std::int64_t{1});
-      });
-    } else {
-      const auto n_bins = static_cast<std::int32_t>(part.n_bins), n_cells = n_bins * n_targets;
-      const SharedCells<Word> cells(n_cells);
-      for (std::int32_t i = thread(); i < 2 * n_cells; i += n_threads()) cells.g[i] = 0;
-      for (std::int32_t bin = thread(); counts != nullptr && bin < n_bins; bin += n_threads()) cells.counts[bin] = 0;
-      sync();
-      visit_rows<kInWord>(run, part, first_target, [&](std::int32_t bin, std::int64_t weight, auto&& gradient_of) {
-        for (std::int32_t k = 0; k < (kOne ? 1 : n_targets); ++k) {
-          const Gradient gradient = gradient_of(k);
-          cells.add_to(kOne ? bin : bin * n_targets + k, weight * gradient.g, weight * gradient.h);
-        }
-        if (counts != nullptr) add(cells.counts + bin, std::uint32_t{1});
-      });
-      sync();
-      for (std::int32_t i = thread(); i < n_cells; i += n_threads())
-        add_cell(node + row_major(i / n_targets, i % n_targets, width), cells.sum(i));
-      for (std::int32_t bin = thread(); counts != nullptr && bin < n_bins; bin += n_threads())
-        if (cells.counts[bin] != 0) add(counts + bin, std::int64_t{cells.counts[bin]});
-      sync();  // before the next piece clears the cells
+    const auto n_bins = static_cast<std::int32_t>(part.n_bins), n_cells = n_bins * n_targets;
+    const SharedCells<Word> cells(n_cells);
+    const bool counts_apart = !kOneWord && counts != nullptr;
+    for (std::int32_t i = thread(); i < (kOneWord ? 1 : 2) * n_cells; i += n_threads()) cells.g[i] = 0;
+    for (std::int32_t bin = thread(); counts_apart && bin < n_bins; bin += n_threads()) cells.counts[bin] = 0;
+    sync();
+    visit_rows<kInWord>(run, part, first_target, [&](std::int32_t bin, std::int64_t weight, auto&& gradient_of) {
+      for (std::int32_t k = 0; k < (kOne ? 1 : n_targets); ++k) {
+        const Gradient gradient = gradient_of(k);
+        cells.template add_to<kOneWord>(kOne ? bin : bin * n_targets + k, weight * gradient.g, weight * gradient.h);
+      }
+      if (counts_apart) add(cells.counts + bin, std::uint32_t{1});
+    });
+    sync();
+    const bool fits = !kOneWord || run.n <= kWordRows || cells.fit(run.n * part.n * n_targets);
+    if (fits) {
+      for (std::int32_t i = thread(); i < n_cells; i += n_threads()) {
+        const std::int32_t k = i % n_targets;
+        const std::int64_t of_row = kOneWord ? even_h[first_target + k] : 0;
+        add_cell(node + row_major(i / n_targets, k, width), cells.template sum<kOneWord>(i, of_row));
+      }
+      for (std::int32_t bin = thread(); counts != nullptr && bin < n_bins; bin += n_threads()) {
+        const std::int64_t n = kOneWord ? cells.rows(bin * n_targets) : std::int64_t{cells.counts[bin]};
+        if (n != 0) add(counts + bin, n);
+      }
     }
+    sync();  // before the next piece clears the cells
+    return fits;
   }
 
   // Calls body(bin of the part, weight, gradient of a target of the task, of its number there). The threads of a row take
@@ -318,6 +293,8 @@ void CudaBackend::launch_histograms(const Pieces& pieces, const HistogramPlace* 
       kernel.gradients[b] = reinterpret_cast<const Gradient*>(gradients_[b].data());
     }
     kernel.weights = table_.weights();
+    kernel.even_h = even_h_.data();
+    kernel.trials = word_trials_.data();
     kernel.layout = layout;
     kernel.n_groups = n_groups;
     kernel.word_parts = kernel.kShared ? word_parts : 1;
