@@ -8,13 +8,15 @@ of a piece, which decide whether a cell may be one word, are known here; a GPU c
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import pytest
 from backend_trio import make_dataset, numeric, offsets_of, quantised
-from emulator import EMULATED
+from emulator import EMULATED, as_cuda
 
+import pygbt
 from pygbt import _core, devices
 
 KIND = "cuda" if os.environ.get("PYGBT_TEST_CUDA") else "emulated"
@@ -104,3 +106,76 @@ def test_trials_of_one_word_change_no_tree() -> None:
     dataset = make_dataset([numeric(hot), numeric(rng.integers(0, 200, n)), numeric(np.sort(rng.integers(0, 9, n)))])
     check(dataset, rng.normal(size=(n, 1)), np.ones((n, 1)), n_trees=12, subsample=0.5)
     check(dataset, rng.normal(size=(n, 1)), np.ones((n, 1)), n_trees=6)
+
+
+def skewed(kind: str, n: int, rng: np.random.Generator) -> np.ndarray:
+    """[n][9] columns whose bins are anything but even; two of them are ordinary."""
+    plain = rng.integers(0, 200, (n, 2)).astype(np.float32)
+    level = rng.integers(0, 7, n)
+    hot = np.where(rng.random((n, 7)) < 0.94, np.float32(3), rng.integers(0, 250, (n, 7)).astype(np.float32))
+    columns = {
+        "hot": hot,
+        "missing": np.where(hot == 3, np.nan, hot),
+        "one_hot": (level[:, None] == np.arange(7)).astype(np.float32),
+        "sorted": np.sort(rng.normal(size=(n, 7)), axis=0),
+        "constant": np.full((n, 7), 2.0),
+        "many_bins": np.where(hot == 3, -1.0, np.arange(n)[:, None] + np.arange(7)),
+    }[kind]
+    return np.hstack([columns, plain]).astype(np.float32)
+
+
+KINDS = ["hot", "missing", "one_hot", "sorted", "constant", "many_bins"]
+
+
+@pytest.mark.parametrize("width", [1, 3])
+@pytest.mark.parametrize("even", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_skewed_bins(kind: str, even: bool, width: int) -> None:
+    rng = np.random.default_rng(KINDS.index(kind))
+    n = 3_000
+    dataset = make_dataset([numeric(x) for x in skewed(kind, n, rng).T], 1000 if kind == "many_bins" else 256)
+    g = rng.normal(size=(n, width)).astype(np.float32)
+    h = np.full((n, width), 0.25) if even else rng.random((n, width))
+    check(dataset, g, h, n_trees=3, count_rows=True)
+    check(dataset, g, h, subsample=0.4)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_skewed_bins_of_long_words(kind: str, wide: bool) -> None:
+    """Weights, or 31-bit gradients: two words of 64 bits a cell. The naive backend is the oracle."""
+    rng = np.random.default_rng(11)
+    n = 2_000
+    weights = None if wide else rng.integers(0, 4, n).astype(float)
+    dataset = make_dataset([numeric(x) for x in skewed(kind, n, rng).T], weights=weights)
+    pair = [_core.probe.Backend(name, dataset, 1) for name in ("naive", KIND)]
+    g, h = rng.normal(size=(n, 1)).astype(np.float32), np.ones((n, 1), np.float32)
+    for backend in pair:
+        backend.set_gradients(g, h)
+        backend.begin_tree({"wide": wide, "count_rows": True})
+        backend.histograms([0])
+    assert np.array_equal(pair[0].histogram_of(0), pair[1].histogram_of(0))
+
+
+#: What decides how a cell's words are used.
+TRAININGS: dict[str, dict[str, Any]] = {
+    "even": {"objective": "squared_error"},
+    "even, counted": {"objective": "squared_error", "min_child_samples": 30},
+    "uneven": {"objective": "logistic"},
+    "uneven, counted": {"objective": "logistic", "min_child_samples": 30, "subsample": 0.7},
+    "vector leaves": {"objective": "quantile", "quantile_alpha": [0.2, 0.8], "multi_strategy": "vector_leaf"},
+}
+
+
+@pytest.mark.parametrize("training", TRAININGS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_models_of_skewed_tables(kind: str, training: str) -> None:
+    """Byte for byte those of the CPU, which leaves usual bins out by rules of its own."""
+    rng = np.random.default_rng(12)
+    X = skewed(kind, 1_500, rng)
+    y = (np.nan_to_num(X[:, 0]) + X[:, 7] / 50 + rng.normal(size=len(X)) > 4).astype(np.float32)
+    params = {**TRAININGS[training], "max_depth": 4, "learning_rate": 0.3}
+    on_cpu = pygbt.train(params, pygbt.Dataset(X, y), 4).digest()
+    with as_cuda() if KIND == "emulated" else nullcontext():
+        for data in (pygbt.Dataset(X, y), pygbt.Dataset(X, y, device="cuda")):
+            assert pygbt.train({**params, "device": "cuda"}, data, 4).digest() == on_cpu

@@ -44,22 +44,23 @@ struct WordTrials {
   }
 };
 
-// Two words a cell and, of tables that count rows, one more a bin; scratch of sums over the block before them.
+// Two words a cell and, of tables that count rows, one more a bin; scratch of sums over the block before them. A bin of a
+// feature lies at Feature::place + bin.
 struct SharedLayout {
-  static constexpr std::size_t kScratch = 32 * sizeof(std::int64_t);  // [warps of the block]
+  static constexpr std::size_t kScratch = 32 * sizeof(Cell);  // [warps of the block]
 
   std::size_t word_bytes = 4;
   std::size_t shared_bytes = 0;  // there are at most
   bool counted = false;
 
-  PYGBT_HD std::size_t bytes(std::int64_t n_bins, std::int32_t n_targets) const {
-    return kScratch + static_cast<std::size_t>(n_bins) * (2 * word_bytes * static_cast<std::size_t>(n_targets) +
-                                                          (counted ? sizeof(std::uint32_t) : 0));
+  PYGBT_HD std::size_t bytes(std::int64_t n_places, std::int32_t n_targets) const {
+    return kScratch + static_cast<std::size_t>(n_places) * (2 * word_bytes * static_cast<std::size_t>(n_targets) +
+                                                            (counted ? sizeof(std::uint32_t) : 0));
   }
   // Targets of `width` that a block adds up together; 0 where there is no room for one.
-  PYGBT_HD std::int32_t together(std::int64_t n_bins, std::int32_t width) const {
+  PYGBT_HD std::int32_t together(std::int64_t n_places, std::int32_t width) const {
     std::int32_t n = width;
-    while (n > 0 && bytes(n_bins, n) > shared_bytes) --n;
+    while (n > 0 && bytes(n_places, n) > shared_bytes) --n;
     return n;
   }
 };
@@ -69,7 +70,7 @@ template <class Word>
 struct SharedCells {
   Word* g;
   Word* h;
-  std::uint32_t* counts;  // [bin]
+  std::uint32_t* counts;  // [place]
   std::int32_t n_cells;
 
   PYGBT_KERNEL explicit SharedCells(std::int32_t n)
@@ -78,7 +79,7 @@ struct SharedCells {
         counts(reinterpret_cast<std::uint32_t*>(h + n)),
         n_cells(n) {}
 
-  PYGBT_KERNEL static std::int64_t* scratch() { return shared<std::int64_t>(); }
+  PYGBT_KERNEL static Cell* scratch() { return shared<Cell>(); }
 
   template <bool kOneWord>
   PYGBT_KERNEL void add_to(std::int32_t cell, std::int64_t gradient, std::int64_t hessian) const {
@@ -101,11 +102,11 @@ struct SharedCells {
     else
       return {static_cast<std::int64_t>(g[cell]), static_cast<std::int64_t>(h[cell])};
   }
-  // Whether all cells of one word have had room for their rows, which must be `n` altogether. By the whole block.
-  PYGBT_KERNEL bool fit(std::int64_t n) const {
-    std::int64_t found = 0;
-    for (std::int32_t i = thread(); i < n_cells; i += n_threads()) found += rows(i);
-    return block_sum(found, scratch()) == n;
+  // Whether all cells of one word have had room for their rows, which must be `n` altogether with the `mine` that the
+  // threads have left out. By the whole block.
+  PYGBT_KERNEL bool fit(std::int64_t n, std::int64_t mine) const {
+    for (std::int32_t i = thread(); i < n_cells; i += n_threads()) mine += rows(i);
+    return block_sum(mine, shared<std::int64_t>()) == n;
   }
 };
 
@@ -116,18 +117,20 @@ struct Part {
   std::int32_t n_words = 0;
   std::int32_t first = 0;  // feature
   std::int32_t n = 0;  // features, 0 = none
-  std::int64_t first_bin = 0;
-  std::int64_t n_bins = 0;
+  std::int64_t first_bin = 0;  // of the first feature in a histogram
+  std::int64_t first_place = 0, n_places = 0;
 
   PYGBT_KERNEL static Part of(const Group& group, const Feature* features, std::int32_t number, std::int32_t n_parts) {
     const std::int32_t n_words = group.n_words / n_parts > 0 ? group.n_words / n_parts : 1;
-    const std::int32_t first = number * n_words * group.in_word(), left = group.n - first;
+    const std::int32_t skipped = number * n_words * group.in_word(), left = group.n - skipped;
     if (left <= 0) return {};
-    const std::int32_t n = left < n_words * group.in_word() ? left : n_words * group.in_word();
-    const Feature& last = features[group.first + first + n - 1];
-    const std::int64_t first_bin = features[group.first + first].offset;
-    return {group.words + number * n_words,       group.n_words, n_words, group.first + first, n, first_bin,
-            last.offset + last.n_bins - first_bin};
+    Part part{group.words + number * n_words, group.n_words, n_words, group.first + skipped};
+    part.n = left < n_words * group.in_word() ? left : n_words * group.in_word();
+    const Feature &first = features[part.first], &last = features[part.first + part.n - 1];
+    part.first_bin = first.offset;
+    part.first_place = first.place;
+    part.n_places = last.place + last.n_places() - first.place;
+    return part;
   }
 };
 
