@@ -125,12 +125,10 @@ gpu-test: build/gpu/.installed
 	! $(GPU_PY) -P -c 'import hypothesis' || $(GPU_PYTEST) -m gpu -k runs_out $(GPU_LAWS)
 	! $(GPU_PY) -P -c 'import hypothesis' || PYGBT_TEST_CUDA=1 $(GPU_PYTEST) $(GPU_WORKERS) $(GPU_SEAM)
 
-# Written to benchmarks/results/gpu-*-<name>.json, XGBoost beside pygbt where it is installed. BENCH narrows the training.
+# Written to benchmarks/results/*-<gpu>.json section by section, XGBoost beside pygbt where it is installed: 8 minutes, a
+# second call goes on where the first one ended. BENCH chooses: make gpu-bench BENCH="--sections A10,batch --again".
 gpu-bench: build/gpu/.installed
-	cd benchmarks && $(GPU_PY) compare_gpu.py $(BENCH)
-	cd benchmarks && $(GPU_PY) gpu_bins.py --save
-	cd benchmarks && $(GPU_PY) train_batch.py --device cuda --rows 20000 --columns 28 --repeats 2
-	! $(GPU_PY) -c 'import torch' || (cd benchmarks && $(GPU_PY) gpu_stages.py)
+	cd benchmarks && $(GPU_PY) gpu_bench.py $(BENCH)
 
 # What only a GPU can show: digests by size, compute-sanitizer, leaks, Ctrl-C; docs/results/cuda.md.
 gpu-check: build/gpu/.installed
