@@ -136,6 +136,8 @@ void CudaBackend::launch_histograms(const Pieces& pieces, const HistogramPlace* 
     kernel.even_h = even_h_.data();
     kernel.trials = word_trials_.data();
     kernel.layout = layout;
+    if (kernel.kShared)
+      kernel.scratch_at = static_cast<std::int64_t>((shared_bytes - SharedLayout::kScratch) / sizeof(Cell));
     kernel.n_groups = n_groups;
     kernel.word_parts = kernel.kShared ? word_parts : 1;
     kernel.target_parts = kernel.kShared ? target_parts : 1;

@@ -47,6 +47,7 @@ struct HistogramKernel {
   const std::uint32_t* even_h;  // [width], see EvenHessians
   WordTrials* trials;  // [group]
   SharedLayout layout;
+  std::int64_t scratch_at;  // cells before it
   std::int32_t n_groups;
   std::int32_t word_parts, target_parts;  // of a group, of the targets: at most
   std::int32_t width;
@@ -131,8 +132,9 @@ struct HistogramKernel {
           if (counts_apart) add(cells.counts + place, std::uint32_t{1});
         });
     sync();
-    const bool fits =
-        !kOneWord || run.n <= kWordRows || cells.fit(run.n * part.n * n_targets, std::int64_t{skipped} * n_targets);
+    const bool fits = !kOneWord || run.n <= kWordRows ||
+                      cells.fit(run.n * part.n * n_targets, std::int64_t{skipped} * n_targets,
+                                reinterpret_cast<std::int64_t*>(shared<Cell>() + scratch_at));
     if (fits) hand_over<kOneWord, kSkips>(cells, run, part, first_target, n_targets);
     sync();  // before the next piece clears the cells
     return fits;
@@ -143,11 +145,8 @@ struct HistogramKernel {
   PYGBT_KERNEL void hand_over(const SharedCells<Word>& cells, const RowRun& run, const Part& part,
                               std::int32_t first_target, std::int32_t n_targets) const {
     const HistogramPlace& node = places[run.item];
-    const auto rows_at = [&](std::int32_t place) {
-      return kOneWord ? cells.rows(place * n_targets) : std::int64_t{cells.counts[place]};
-    };
     const auto of_row = [&](std::int32_t k) { return kOneWord ? std::int64_t{even_h[first_target + k]} : 0; };
-    std::int64_t* const counts = first_target == 0 && layout.counted ? node.counts : nullptr;
+    std::int64_t* const counts = counts_of(node, first_target);
     std::int32_t lanes = 1;
     while (lanes < n_threads() && 2 * lanes * part.n <= cells.n_cells) lanes *= 2;
     for (std::int32_t i = thread() / lanes; i < part.n; i += n_threads() / lanes) {
@@ -159,11 +158,20 @@ struct HistogramKernel {
                  cells.template sum<kOneWord>(place * n_targets + at, of_row(k)));
       }
       for (std::int32_t bin = thread() % lanes; counts != nullptr && bin < feature.n_bins; bin += lanes)
-        if (const std::int64_t n = rows_at(place + bin); n != 0) add(counts + feature.offset + bin, n);
+        if (const std::int64_t n = rows_at<kOneWord>(cells, place + bin, n_targets); n != 0)
+          add(counts + feature.offset + bin, n);
     }
-    if constexpr (!kSkips) return;
-    // The usual bins have what the others leave of all rows. A warp a feature.
+    if constexpr (kSkips) hand_over_usual<kOneWord>(cells, run, part, first_target, n_targets);
+  }
+
+  // The usual bins, which have what the others leave of all rows. A warp a feature.
+  template <bool kOneWord>
+  PYGBT_KERNEL void hand_over_usual(const SharedCells<Word>& cells, const RowRun& run, const Part& part,
+                                    std::int32_t first_target, std::int32_t n_targets) const {
+    const HistogramPlace& node = places[run.item];
+    std::int64_t* const counts = counts_of(node, first_target);
     for (std::int32_t k = 0; k < n_targets; ++k) {
+      const std::int64_t of_row = kOneWord ? even_h[first_target + k] : 0;
       const Cell all = sum_of_rows(run, first_target + k);
       for (std::int32_t i = thread() / kLanes; i < part.n; i += n_threads() / kLanes) {
         const Feature& feature = features[part.first + i];
@@ -172,8 +180,8 @@ struct HistogramKernel {
         Cell others;
         std::int64_t n_others = 0;
         for (std::int32_t bin = thread() % kLanes; bin < feature.n_bins; bin += kLanes) {
-          others += cells.template sum<kOneWord>((place + bin) * n_targets + k, of_row(k));
-          if (counts != nullptr && k == 0) n_others += rows_at(place + bin);
+          others += cells.template sum<kOneWord>((place + bin) * n_targets + k, of_row);
+          if (counts != nullptr && k == 0) n_others += rows_at<kOneWord>(cells, place + bin, n_targets);
         }
         others = warp_sum(others);
         n_others = warp_sum(n_others);
@@ -185,6 +193,15 @@ struct HistogramKernel {
     }
   }
 
+  PYGBT_KERNEL std::int64_t* counts_of(const HistogramPlace& node, std::int32_t first_target) const {
+    return first_target == 0 && layout.counted ? node.counts : nullptr;
+  }
+  // Rows of a place, of a block that counts them.
+  template <bool kOneWord>
+  PYGBT_KERNEL static std::int64_t rows_at(const SharedCells<Word>& cells, std::int32_t place, std::int32_t n_targets) {
+    return kOneWord ? cells.rows(place * n_targets) : std::int64_t{cells.counts[place]};
+  }
+
   // Of a target, by the whole block.
   PYGBT_KERNEL Cell sum_of_rows(const RowRun& run, std::int32_t target) const {
     Cell mine;
@@ -194,7 +211,7 @@ struct HistogramKernel {
       const std::int64_t weight = kPacked || weights == nullptr ? 1 : weights[row];
       mine += {weight * gradient.g, weight * gradient.h};
     }
-    return block_sum(mine, SharedCells<Word>::scratch());
+    return block_sum(mine, shared<Cell>() + scratch_at);
   }
 
   // Calls body(place, weight, gradient of a target of the task, of its number there) for the bins of all rows but, kSkips,

@@ -44,8 +44,8 @@ struct WordTrials {
   }
 };
 
-// Two words a cell and, of tables that count rows, one more a bin; scratch of sums over the block before them. A bin of a
-// feature lies at Feature::place + bin.
+// Two words a cell, of tables that count rows one more a bin and, at the end of what there is, scratch of sums over the
+// block. A bin of a feature lies at Feature::place + bin.
 struct SharedLayout {
   static constexpr std::size_t kScratch = 32 * sizeof(Cell);  // [warps of the block]
 
@@ -54,8 +54,9 @@ struct SharedLayout {
   bool counted = false;
 
   PYGBT_HD std::size_t bytes(std::int64_t n_places, std::int32_t n_targets) const {
-    return kScratch + static_cast<std::size_t>(n_places) * (2 * word_bytes * static_cast<std::size_t>(n_targets) +
-                                                            (counted ? sizeof(std::uint32_t) : 0));
+    return kScratch + sizeof(Cell) +
+           static_cast<std::size_t>(n_places) *
+               (2 * word_bytes * static_cast<std::size_t>(n_targets) + (counted ? sizeof(std::uint32_t) : 0));
   }
   // Targets of `width` that a block adds up together; 0 where there is no room for one.
   PYGBT_HD std::int32_t together(std::int64_t n_places, std::int32_t width) const {
@@ -74,12 +75,7 @@ struct SharedCells {
   std::int32_t n_cells;
 
   PYGBT_KERNEL explicit SharedCells(std::int32_t n)
-      : g(shared<Word>() + SharedLayout::kScratch / sizeof(Word)),
-        h(g + n),
-        counts(reinterpret_cast<std::uint32_t*>(h + n)),
-        n_cells(n) {}
-
-  PYGBT_KERNEL static Cell* scratch() { return shared<Cell>(); }
+      : g(shared<Word>()), h(g + n), counts(reinterpret_cast<std::uint32_t*>(h + n)), n_cells(n) {}
 
   template <bool kOneWord>
   PYGBT_KERNEL void add_to(std::int32_t cell, std::int64_t gradient, std::int64_t hessian) const {
@@ -103,10 +99,10 @@ struct SharedCells {
       return {static_cast<std::int64_t>(g[cell]), static_cast<std::int64_t>(h[cell])};
   }
   // Whether all cells of one word have had room for their rows, which must be `n` altogether with the `mine` that the
-  // threads have left out. By the whole block.
-  PYGBT_KERNEL bool fit(std::int64_t n, std::int64_t mine) const {
+  // threads have left out. By the whole block. scratch: shared [warps of the block].
+  PYGBT_KERNEL bool fit(std::int64_t n, std::int64_t mine, std::int64_t* scratch) const {
     for (std::int32_t i = thread(); i < n_cells; i += n_threads()) mine += rows(i);
-    return block_sum(mine, shared<std::int64_t>()) == n;
+    return block_sum(mine, scratch) == n;
   }
 };
 
