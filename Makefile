@@ -116,7 +116,7 @@ GPU_PYTEST = $(GPU_PY) -P -m pytest -q
 GPU_WORKERS = $$($(GPU_PY) -P -c 'import xdist; print("-n 8")' 2>/dev/null)
 GPU_FILES := tests/test_cuda.py tests/test_device_dataset.py tests/test_device_budget.py tests/test_on_device.py tests/test_teacher.py tests/test_sharing.py
 GPU_LAWS := tests/test_device_arrays.py tests/test_device_metrics.py tests/test_device_predict.py tests/test_device_predict_calls.py
-GPU_SEAM := tests/test_backend_seam.py tests/test_cut_search.py
+GPU_SEAM := tests/test_backend_seam.py tests/test_cut_search.py tests/test_device_histograms.py
 gpu-test: build/gpu/.installed
 	$(GPU_PY) -P -c 'from pygbt import devices; print(devices.load_cuda().devices())'
 	$(GPU_PYTEST) $(GPU_WORKERS) -m gpu -k "not runs_out" $(GPU_FILES)
@@ -125,12 +125,10 @@ gpu-test: build/gpu/.installed
 	! $(GPU_PY) -P -c 'import hypothesis' || $(GPU_PYTEST) -m gpu -k runs_out $(GPU_LAWS)
 	! $(GPU_PY) -P -c 'import hypothesis' || PYGBT_TEST_CUDA=1 $(GPU_PYTEST) $(GPU_WORKERS) $(GPU_SEAM)
 
-# Written to benchmarks/results/gpu-*-<name>.json, XGBoost beside pygbt where it is installed. BENCH narrows the training.
+# Written to benchmarks/results/*-<gpu>.json section by section, XGBoost beside pygbt where it is installed: 8 minutes, a
+# second call goes on where the first one ended. BENCH chooses: make gpu-bench BENCH="--sections A10,batch --again".
 gpu-bench: build/gpu/.installed
-	cd benchmarks && $(GPU_PY) compare_gpu.py $(BENCH)
-	cd benchmarks && $(GPU_PY) gpu_bins.py --save
-	cd benchmarks && $(GPU_PY) train_batch.py --device cuda --rows 20000 --columns 28 --repeats 2
-	! $(GPU_PY) -c 'import torch' || (cd benchmarks && $(GPU_PY) gpu_stages.py)
+	cd benchmarks && $(GPU_PY) gpu_bench.py $(BENCH)
 
 # What only a GPU can show: digests by size, compute-sanitizer, leaks, Ctrl-C; docs/results/cuda.md.
 gpu-check: build/gpu/.installed

@@ -23,7 +23,7 @@ import engines
 import machine
 from engines import Recipe
 from scores import loss
-from shapes import SHAPES, Shape, dense
+from shapes import SHAPES, Shape, dense, real
 
 from pygbt import devices
 
@@ -40,6 +40,11 @@ GPU_SHAPES: dict[str, Shape] = {
     "B": SHAPES["B"],
     "D": SHAPES["D"],
     "E": SHAPES["E"],
+    "F": Shape(
+        "F", "fashion_mnist, 10 classes, vector leaves, 50 rounds, depth 6",
+        Recipe("multiclass", 10, rounds=50, vector_leaves=True), real("fashion_mnist", "multiclass"),
+        giant=True, shared=True,
+    ),
     "G10": replace(SHAPES["G"], key="G10", title="10,000,000 x 8 dense, binary, 50 trees, depth 10",
                    recipe=replace(SHAPES["G"].recipe, depth=10)),
 }  # fmt: skip
@@ -50,6 +55,7 @@ WAYS: dict[str, tuple[str, dict[str, object], bool]] = {
     "pygbt cuda": ("pygbt", {"device": "cuda"}, False),
     "xgboost cuda": ("xgboost", {"device": "cuda"}, False),
     "xgboost cuda, DMatrix": ("xgboost", {"device": "cuda", "quantile": False}, False),
+    "xgboost cuda, vector leaves": ("xgboost", {"device": "cuda", "multi_strategy": "multi_output_tree"}, False),
     "pygbt cuda, from cupy": ("pygbt", {"device": "cuda"}, True),
     "xgboost cuda, from cupy": ("xgboost", {"device": "cuda"}, True),
 }
@@ -68,12 +74,7 @@ def main() -> int:
     module = devices.load_cuda()
     gpu = module.devices()[0]
     print(gpu, module.build_info())
-    atomics = [
-        {"kind": kind, "bins": "skewed" if skewed else "random", "updates_per_second": rate}
-        for kind, skewed, rate in module.probe_atomics(n=2 if args.emulated else 4096)
-    ]
-    for row in atomics:
-        print(f"    {row['kind']:32} {row['bins']:8} {row['updates_per_second'] / 1e9:8.2f} G updates/s", flush=True)
+    rates = atomics(module, n=2 if args.emulated else 4096)
     peers = () if args.emulated else ("xgboost",)
     with_cupy = not args.emulated and importlib.util.find_spec("cupy") is not None
     shapes = [GPU_SHAPES[key] for key in args.shapes.split(",")]
@@ -85,8 +86,19 @@ def main() -> int:
         recipe = replace(shape.recipe, n_threads=0)
         rows[shape.key] = measure(shape, recipe, args.repeats, args.share, peers, with_cupy, chosen)
         if writes:  # as far as it has come
-            machine.save(name, {"gpu": gpu, "build": module.build_info(), "atomics": atomics, "training": rows})
+            machine.save(name, {"gpu": gpu, "build": module.build_info(), "atomics": rates, "training": rows})
     return 0 if all(rows[shape.key]["digests_agree"] for shape in shapes) else 1
+
+
+def atomics(module: Any, n: int) -> list[dict[str, Any]]:
+    """Histogram updates a second in shared memory, by the kind of addition and of bins."""
+    rates = [
+        {"kind": kind, "bins": "skewed" if skewed else "random", "updates_per_second": rate}
+        for kind, skewed, rate in module.probe_atomics(n=n)
+    ]
+    for row in rates:
+        print(f"    {row['kind']:32} {row['bins']:8} {row['updates_per_second'] / 1e9:8.2f} G updates/s", flush=True)
+    return rates
 
 
 def measure(
@@ -97,31 +109,49 @@ def measure(
     peers: Sequence[str],
     with_cupy: bool = False,
     chosen: Sequence[str] = tuple(WAYS),
+    peer_device: str = "cuda",
 ) -> dict[str, Any]:
-    """Times of every way to train one shape, in turn."""
+    """Times of every way to train one shape, in turn. A giant one is trained once on the CPU: its digest is wanted.
+
+    What a peer cannot do is kept under "errors".
+    """
     split = shape.table(share, 0)
     known = {"pygbt", *filter(engines.available, peers)}
-    ways = {
-        name: engines.make(engine, **more)
-        for name, (engine, more, of_cupy) in WAYS.items()
-        if name in chosen and engine in known and (with_cupy or not of_cupy)
-    }
+    ways = {}
+    for name, (engine, more, of_cupy) in WAYS.items():
+        if name not in chosen or engine not in known or (of_cupy and not with_cupy):
+            continue
+        if "multi_strategy" in more and not recipe.vector_leaves:
+            continue
+        ways[name] = engines.make(engine, **more if engine == "pygbt" else {**more, "device": peer_device})
     there = on_device(split.X, split.y) if with_cupy else (split.X, split.y)
     print(f"{shape.key}. {shape.title}", flush=True)
     result: dict[str, Any] = {"title": shape.title, "rows": len(split.y), "date": machine.today(), "engines": {}}
+    last = {name: 0 if shape.giant and name == "pygbt cpu" else repeats for name in ways}
     for turn in range(repeats + 1):  # the first one warms up
-        for name, engine in ways.items():
+        for name, engine in list(ways.items()):
+            if turn > last[name]:
+                continue
             X, y = there if WAYS[name][2] else (split.X, split.y)
-            start = time.perf_counter()
-            bins = engine.bins(X, y, recipe)
-            ready = time.perf_counter()
-            model = engine.train(bins, recipe)
-            end = time.perf_counter()
+            try:
+                start = time.perf_counter()
+                bins = engine.bins(X, y, recipe)
+                ready = time.perf_counter()
+                model = engine.train(bins, recipe)
+                end = time.perf_counter()
+            except Exception as error:  # of a peer, of any kind
+                if name.startswith("pygbt"):
+                    raise
+                result.setdefault("errors", {})[name] = f"{type(error).__name__}: {error}".splitlines()[0]
+                print(f"    {name:24} {result['errors'][name]}", flush=True)
+                del ways[name]
+                result["engines"].pop(name, None)
+                continue
             row = result["engines"].setdefault(name, {"bins": [], "train": [], "digest": engine.digest(model)})
-            if turn > 0:
+            if turn > 0 or last[name] == 0:
                 row["bins"].append(ready - start)
                 row["train"].append(end - ready)
-            if turn == repeats:
+            if turn == last[name]:
                 row["loss"] = loss(split, engine.predict(model, split.X_test))
                 print(f"    {name:24} bins {median(row['bins']):7.3f}  train {median(row['train']):7.3f}", flush=True)
     digests = {row["digest"] for row in result["engines"].values() if row["digest"] is not None}

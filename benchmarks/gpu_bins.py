@@ -85,12 +85,23 @@ def measure(module: Any, n_rows: int, repeats: int) -> list[dict[str, Any]]:
             if turn > 0:
                 seconds.append(time.perf_counter() - start)
             del data
+        gc.collect()
+        before = module.allocated_bytes()
+        module.take_peak_bytes()
         module.time_stages(True)
         make()
         stages = module.time_stages(False)
+        row = {"rows": n_rows, "columns": N_COLUMNS, "way": name, "seconds": seconds, "stages": stages}
+        row["peak_bytes"] = module.take_peak_bytes() - before
+        if name == "numpy, little memory":
+            row["budget_bytes"] = X.size + LITTLE
         shown = "  ".join(f"{stage} {taken * 1e3:.1f}" for stage, taken in stages.items())
-        print(f"{n_rows:>11,} rows  {name:22} {median(seconds) * 1e3:8.1f} ms   {shown}", flush=True)
-        rows.append({"rows": n_rows, "columns": N_COLUMNS, "way": name, "seconds": seconds, "stages": stages})
+        print(
+            f"{n_rows:>11,} rows  {name:22} {median(seconds) * 1e3:8.1f} ms  {row['peak_bytes'] / 2**20:8.1f} MiB   "
+            f"{shown}",
+            flush=True,
+        )
+        rows.append(row)
     return rows
 
 

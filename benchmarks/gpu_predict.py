@@ -79,14 +79,21 @@ def main() -> int:
 
 
 def measure(
-    forest: Forest, X: np.ndarray, rows: list[int], repeats: int, share: float, *, xgboost: bool
+    forest: Forest,
+    X: np.ndarray,
+    rows: list[int],
+    repeats: int,
+    share: float,
+    *,
+    xgboost: bool,
+    peer_device: str = "cuda",
 ) -> dict[str, Any]:
     """Seconds of every way to predict, by rows and way, and whether the results are the CPU's."""
     X_train, y = tables.dense(max(300, int(forest.n_train * share)), 28, 0)
     rounds = max(2, int(forest.rounds * share))
     start = time.perf_counter()
     booster = pygbt.train({**forest.params(), "device": "cuda"}, pygbt.Dataset(X_train, y), rounds)
-    peer = train_peer(forest, X_train, y, rounds) if xgboost and installed("xgboost") else None
+    peer = train_peer(forest, X_train, y, rounds, peer_device) if xgboost and installed("xgboost") else None
     print(f"{forest.title}, trained in {time.perf_counter() - start:.1f} s", flush=True)
     result: dict[str, Any] = {"title": forest.title, "equal": True, "rows": {}}
     for n in rows:
@@ -98,7 +105,7 @@ def measure(
         }
         if peer is not None:
             ways["xgboost host"] = lambda x=x: peer.inplace_predict(x)
-            if installed("cupy"):
+            if peer_device == "cuda" and installed("cupy"):
                 ways["xgboost device"] = lambda there=there: synchronised(peer.inplace_predict(there))
         times: dict[str, list[float]] = {name: [] for name in ways}
         for turn in range(repeats + 1):  # the first one warms up
@@ -121,12 +128,12 @@ def measure(
     return result
 
 
-def train_peer(forest: Forest, X: np.ndarray, y: np.ndarray, rounds: int) -> Any:
-    """An XGBoost model of as many trees, on the GPU."""
+def train_peer(forest: Forest, X: np.ndarray, y: np.ndarray, rounds: int, device: str) -> Any:
+    """An XGBoost model of as many trees, on the GPU or, in a rehearsal, on the CPU."""
     import xgboost
 
     params = {
-        "objective": "binary:logistic", "max_depth": forest.depth, "eta": 0.05, "max_bin": 256, "device": "cuda",
+        "objective": "binary:logistic", "max_depth": forest.depth, "eta": 0.05, "max_bin": 256, "device": device,
         "tree_method": "hist",
     }  # fmt: skip
     return xgboost.train(params, xgboost.QuantileDMatrix(X, label=y), rounds)

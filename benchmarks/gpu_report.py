@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/results/gpu-speed.md from results/gpu-<name>.json and results/stages-<name>.json.
+"""docs/results/gpu-speed.md from the results of gpu_bench.py; what is missing there is "not yet measured".
 
 python gpu_report.py nvidia-h200
 """
@@ -20,49 +20,120 @@ PAGE = Path(__file__).parent.parent / "docs" / "results" / "gpu-speed.md"
 
 #: Ratio to XGBoost: of a tree in a running training, and from the array to the model.
 BARS: dict[str, tuple[float, float]] = {
-    "A10": (4, 3), "G10": (4, 3), "A": (5, 4), "A01": (8, 5), "A001": (8, 5), "D": (4, 3), "E": (3, 2),
+    "A10": (4, 3), "G10": (4, 3), "A": (5, 4), "A01": (8, 5), "A001": (8, 5), "D": (4, 3), "F": (4, 3), "E": (3, 2),
 }  # fmt: skip
 
 #: Ways of XGBoost with the input of a row; the best of them counts.
-PEERS = {"host": ("xgboost cuda", "xgboost cuda, DMatrix"), "device": ("xgboost cuda, from cupy",)}
+PEERS = {
+    "host": ("xgboost cuda", "xgboost cuda, DMatrix", "xgboost cuda, vector leaves"),
+    "device": ("xgboost cuda, from cupy",),
+}
 
-COLUMNS = {"A10": 28, "A": 28, "A01": 28, "A001": 28}
+#: Rows of the other bars: title, ratio.
+BATCH = (
+    "cuda 64 x 20000 x 28",
+    "`train_batch`, 64 models of 20,000 x 28, 100 trees each; XGBoost one after another",
+    15,
+)
+PREDICTION = ("10000000", "predict 10,000,000 x 28, 500 trees of depth 6", 4)
+NOT_YET = "not yet measured"
+ON_GPU = "on the GPU"  # arrays of cupy, or of pygbt
+
+COLUMNS = {"A10": 28}
+ROWS = {"A10": 10_000_000}
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds of one way to train: set-up and bins, and a tree or round."""
+    """Seconds of one way to train: set-up and bins, and a tree or round; and its held-out loss."""
 
     whole: float
     tree: float
+    loss: float
 
     @classmethod
     def of(cls, row: dict[str, Any], rounds: int) -> Pace:
         train = median(row["train"])
-        return cls(median(row["bins"]) + train, train / rounds)
+        return cls(median(row["bins"]) + train, train / rounds, row["loss"])
 
 
 def training_table(result: dict[str, Any]) -> list[str]:
     lines = [
-        "| shape | input | pygbt, a tree | XGBoost, a tree | ratio [bar] | array to model | XGBoost | ratio [bar] |",
-        "|---|---|---|---|---|---|---|---|",
+        "| shape | input | pygbt, a tree | XGBoost, a tree | ratio [bar] | array to model | XGBoost | ratio [bar] "
+        "| held-out loss | XGBoost |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for key, (of_tree, of_whole) in BARS.items():
-        row = result["training"].get(key)
-        if row is None:
-            lines.append(f"| {GPU_SHAPES[key].title} | not yet measured | | | | | | |")
-            continue
-        rounds = GPU_SHAPES[key].recipe.rounds
+    for key, bars in BARS.items():
+        row = result.get("training", {}).get(key, {"title": GPU_SHAPES[key].title, "engines": {}})
         for source, suffix in (("host", ""), ("device", ", from cupy")):
-            ours = Pace.of(row["engines"]["pygbt cuda" + suffix], rounds)
-            ways = [way for way in PEERS[source] if way in row["engines"]]
-            peers = [Pace.of(row["engines"][way], rounds) for way in ways]
-            peer = Pace(min(pace.whole for pace in peers), min(pace.tree for pace in peers))
-            lines.append(
-                f"| {row['title']} | {source} | {ours.tree * 1e3:.2f} ms | {peer.tree * 1e3:.2f} ms "
-                f"| {judged(peer.tree / ours.tree, of_tree)} | {ours.whole:.3f} s | {peer.whole:.3f} s "
-                f"| {judged(peer.whole / ours.whole, of_whole)} |"
+            lines.append(training_row(row, source, suffix, GPU_SHAPES[key].recipe.rounds, bars))
+    return lines
+
+
+def training_row(row: dict[str, Any], source: str, suffix: str, rounds: int, bars: tuple[float, float]) -> str:
+    known = {name: Pace.of(engine, rounds) for name, engine in row["engines"].items()}
+    ours, peers = known.get("pygbt cuda" + suffix), [known[way] for way in PEERS[source] if way in known]
+    head = f"| {row['title']} | {source} |"
+    if ours is None or not peers:
+        return f"{head} {NOT_YET} | | [{bars[0]:g}] | | | [{bars[1]:g}] | | |"
+    tree, whole = min(peers, key=lambda pace: pace.tree), min(peers, key=lambda pace: pace.whole)
+    return (
+        f"{head} {ours.tree * 1e3:.2f} ms | {tree.tree * 1e3:.2f} ms | {judged(tree.tree / ours.tree, bars[0])} "
+        f"| {ours.whole:.3f} s | {whole.whole:.3f} s | {judged(whole.whole / ours.whole, bars[1])} "
+        f"| {ours.loss:.4f} | {whole.loss:.4f} |"
+    )
+
+
+def other_bars(batch: dict[str, Any], predicted: dict[str, Any]) -> list[str]:
+    """`train_batch` against XGBoost in a loop, and prediction from arrays on the device."""
+    lines = ["| what | pygbt | XGBoost | ratio [bar] | measured |", "|---|---|---|---|---|"]
+    key, title, bar = BATCH
+    row = batch.get("train_batch", {}).get(key, {})
+    lines.append(
+        pair(title, row.get("seconds", {}), "train_batch", "XGBoost in a loop", bar, "{:.2f} s", 1.0, row.get("date"))
+    )
+    key, title, bar = PREDICTION
+    times = predicted.get("prediction", {}).get("shallow", {}).get("rows", {}).get(key, {})
+    seconds = {way: median(of) for way, of in times.items()}
+    for source in ("device", "host"):
+        least = bar if source == "device" else 0
+        lines.append(
+            pair(f"{title}, {source} arrays", seconds, f"pygbt {source}", f"xgboost {source}", least, "{:.1f} ms", 1e3,
+                 predicted.get("date"))
+        )  # fmt: skip
+    return lines
+
+
+def pair(
+    title: str, seconds: dict[str, float], ours: str, theirs: str, bar: float, form: str, unit: float, date: str | None
+) -> str:
+    """A row: two times and their ratio; bar 0 = none."""
+    wanted = f"[{bar:g}]" if bar else ""
+    if ours not in seconds or theirs not in seconds:
+        known = form.format(seconds[ours] * unit) if ours in seconds else NOT_YET
+        return f"| {title} | {known} | {NOT_YET} | {wanted} | {date or ''} |"
+    ratio = seconds[theirs] / seconds[ours]
+    shown = judged(ratio, bar) if bar else f"{ratio:.1f}"
+    return (
+        f"| {title} | {form.format(seconds[ours] * unit)} | {form.format(seconds[theirs] * unit)} | {shown} | {date} |"
+    )
+
+
+def dataset_table(bins: dict[str, Any]) -> list[str]:
+    """From arrays to a Dataset on the device, and the device memory that it takes meanwhile."""
+    lines = ["| rows x 28 | from | time | device memory at most | budget |", "|---|---|---|---|---|"]
+    for n in (1_000_000, 10_000_000):
+        known = {row["way"]: row for row in bins.get("bins", []) if row["rows"] == n}
+        there = next((way for way in known if way.endswith(ON_GPU)), ON_GPU)
+        for way in ("numpy, C order", there, "numpy, little memory"):
+            row = known.get(way)
+            if row is None:
+                lines.append(f"| {n:,} | {way} | {NOT_YET} | | |")
+                continue
+            size, budget = (
+                f"{row[key] / 2**20:,.0f} MiB" if key in row else "" for key in ("peak_bytes", "budget_bytes")
             )
+            lines.append(f"| {n:,} | {way} | {median(row['seconds']) * 1e3:.1f} ms | {size or NOT_YET} | {budget} |")
     return lines
 
 
@@ -81,7 +152,9 @@ def of_stages(row: dict[str, Any]) -> dict[str, tuple[float, float]]:
 
 
 def stage_table(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    keys = [key for key in now["training"] if key in before["training"]]
+    keys = [key for key in now.get("training", {}) if key in before.get("training", {})]
+    if not keys:
+        return [f"{NOT_YET}."]
     lines = ["| stage | " + " | ".join(now["training"][key]["title"] for key in keys) + " |"]
     lines.append("|---" * (len(keys) + 1) + "|")
     old = {key: of_stages(before["training"][key]) for key in keys}
@@ -105,26 +178,62 @@ def stage_table(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return lines
 
 
-def roofline(now: dict[str, Any], key: str) -> list[str]:
-    """What a shape's stages reach of the device's ceilings. Bytes and updates are counted from rows and depth."""
-    row, depth = now["training"][key], GPU_SHAPES[key].recipe.depth
-    n, columns = row["rows"], COLUMNS[key]
-    copy, additions = now["ceilings"]["copy_bytes_per_second"], now["ceilings"]["shared_additions_per_second"]
-    seconds = {name: kernel["seconds"] for name, kernel in row["kernels"].items()}
-    updates = n * columns * (1 + (depth - 1) / 2)
-    bytes_of = {"Move": 16.0 * n * depth, "Loss": 16.0 * n, "Quantise": 16.0 * n}
-    lines = ["| stage | work of a tree | ceiling | reached [bar] |", "|---|---|---|---|"]
-    share = updates / seconds["Histogram"] / additions
-    lines.append(
-        f"| histogram | at most {updates / 1e9:.2f} G updates of a cell (siblings by subtraction) "
-        f"| {additions / 1e9:,.0f} G/s | {judged_share(share, 0.4)} |"
+@dataclass(frozen=True)
+class Stage:
+    """A stage's least work, in bytes or updates, and what it took; None = not measured."""
+
+    name: str
+    what: str
+    work: float
+    seconds: float | None
+    bar: float = 0.0
+    of_additions: bool = False
+
+
+def stages_of(now: dict[str, Any], bins: dict[str, Any], predicted: dict[str, Any], key: str) -> list[Stage]:
+    """All stages of a shape, on arrays of the device. Bytes and updates are counted from rows and depth, at least."""
+    shape, columns = GPU_SHAPES[key], COLUMNS[key]
+    row = now.get("training", {}).get(key, {})
+    n, depth = row.get("rows", ROWS[key]), shape.recipe.depth
+    kernel = {name: of["seconds"] for name, of in row.get("kernels", {}).items()}
+    of_bins = next(
+        (r["stages"] for r in bins.get("bins", []) if r["rows"] == ROWS[key] and r["way"].endswith(ON_GPU)), {}
     )
-    for name, what in (("Move", "partition: rows and gradients moved"), ("Loss", "gradients: losses"),
-                       ("Quantise", "gradients: integers")):  # fmt: skip
-        share = bytes_of[name] / seconds[name] / copy
-        lines.append(
-            f"| {what} | {bytes_of[name] / 1e9:.2f} GB | {copy / 1e12:.2f} TB/s | {judged_share(share, 0.6)} |"
-        )
+    times = predicted.get("prediction", {}).get("shallow", {}).get("rows", {}).get(str(ROWS[key]), {})
+    edges = [of_bins[stage] for stage in ("keys", "sort", "ranks") if stage in of_bins]
+    cells = (2**depth - 1) * columns * 256 * 16.0  # of all nodes that are searched
+    updates = n * columns * (1 + (depth - 1) / 2)
+    million = f"{updates / 1e9:.2f} G updates of a cell at most (siblings by subtraction)"
+    return [
+        Stage("edges", "values read", 4.0 * n * columns, sum(edges) if len(edges) == 3 else None),
+        Stage("binning", "values read, bins written", 5.0 * n * columns, of_bins.get("bins")),
+        Stage("gradients: losses", "scores and labels read, gradients written", 16.0 * n, kernel.get("Loss"), 0.6),
+        Stage("gradients: integers", "gradients read, integers, rows written", 16.0 * n, kernel.get("Quantise"), 0.6),
+        Stage("histogram", million, updates, kernel.get("Histogram"), 0.4, True),
+        Stage("subtraction and split search", "histograms read", cells, kernel.get("Search")),
+        Stage("partition", "rows and gradients moved", 16.0 * n * depth, kernel.get("Move"), 0.6),
+        Stage("leaf sums", "rows and gradients read", 12.0 * n, kernel.get("LeafSum")),
+        Stage("score update", "rows and scores read, scores written", 12.0 * n, kernel.get("AddLeaf")),
+        Stage("prediction", "values read, scores written (500 trees)", 4.0 * n * columns + 4.0 * n,
+              median(times["pygbt device"]) if "pygbt device" in times else None),
+    ]  # fmt: skip
+
+
+def roofline(stages: list[Stage], ceilings: dict[str, float]) -> list[str]:
+    """What stages reach of the device's ceilings."""
+    copy, additions = ceilings.get("copy_bytes_per_second"), ceilings.get("shared_additions_per_second")
+    lines = ["| stage | work, at least | ceiling | reached [bar] |", "|---|---|---|---|"]
+    for stage in stages:
+        work = stage.what if stage.of_additions else f"{stage.work / 1e9:.2f} GB: {stage.what}"
+        rate = additions if stage.of_additions else copy
+        if rate is None or stage.seconds is None:
+            wanted = f" [{stage.bar:.0%}]" if stage.bar else ""
+            lines.append(f"| {stage.name} | {work} | | {NOT_YET}{wanted} |")
+            continue
+        ceiling = f"{rate / 1e9:,.0f} G/s" if stage.of_additions else f"{rate / 1e12:.2f} TB/s"
+        share = stage.work / stage.seconds / rate
+        shown = judged_share(share, stage.bar) if stage.bar else f"{share:.0%}"
+        lines.append(f"| {stage.name} | {work} | {ceiling} | {shown} |")
     return lines
 
 
@@ -135,23 +244,38 @@ def judged_share(share: float, bar: float) -> str:
 
 def page(name: str) -> str:
     """The page; what stands under its heading "Notes" is kept."""
-    result, now = machine.load(f"gpu-{name}"), machine.load(f"stages-{name}")
-    before = machine.load(f"stages-{name}-before")
+    result, now, before, batch, predicted, bins = (
+        machine.load(file) if machine.has(file) else {}
+        for file in (f"gpu-{name}", f"stages-{name}", f"stages-{name}-before", f"gpu-batch-{name}",
+                     f"gpu-predict-{name}", f"gpu-bins-{name}")
+    )  # fmt: skip
     notes = PAGE.read_text().partition("\n## Notes\n")[2] if PAGE.exists() else ""
+    where = next((r for r in (result, batch, predicted, now, bins) if r), None)
+    build = where.get("build", {}).get("compiler", "") if where else ""
     lines = [
         "# Speed on a GPU",
         "",
-        "Made by `benchmarks/gpu_report.py` from `compare_gpu.py` and `gpu_stages.py`; the notes are written by hand. "
+        "Made by `benchmarks/gpu_report.py` from what `make gpu-bench` has measured; the notes are written by hand. "
         "Bold: the bar is met.",
         "",
-        f"**{result['gpu']}**, {result['build']['compiler']}. {machine.describe(result['machine'])}",
+        f"**{where['gpu']}**, {build}. {machine.describe(where['machine'])}" if where else f"{NOT_YET}.",
         "",
         "## Beside XGBoost, in turn on the same GPU",
         "",
         "A tree: the time of `train` over its rounds, set-up included. Array to model: bins and training. From the "
-        "host XGBoost's is the better of QuantileDMatrix and DMatrix, where both were run.",
+        "host XGBoost's is the better of QuantileDMatrix and DMatrix, where both were run, and of vector leaves and a "
+        "tree a class, where pygbt has vector leaves. Losses: log loss, or RMSE of regression.",
         "",
         *training_table(result),
+        "",
+        *other_bars(batch, predicted),
+        "",
+        "## Datasets on the device",
+        "",
+        "Little memory: `max_device_bytes` leaves 64 MiB beside the bins, so that columns are sorted few at a time or "
+        "read in parts.",
+        "",
+        *dataset_table(bins),
         "",
         "## Where a tree's time goes",
         "",
@@ -161,9 +285,11 @@ def page(name: str) -> str:
         "",
         "## Against the ceilings, 10,000,000 x 28, depth 8",
         "",
-        "Ceilings are measured on the same device: a copy of 2 GiB, additions to random cells in shared memory.",
+        "Ceilings are measured on the same device: a copy of 2 GiB, additions to random cells in shared memory. The "
+        "work is the least there could be: edges sort their keys and move several times that, prediction is steps down "
+        "trees rather than bytes.",
         "",
-        *roofline(now, "A10"),
+        *roofline(stages_of(now, bins, predicted, "A10"), now.get("ceilings", {})),
     ]
     return "\n".join(lines) + "\n" + ("\n## Notes\n" + notes if notes else "")
 

@@ -48,14 +48,19 @@ def main() -> None:
     args = parser.parse_args()
     module = devices.load_cuda()
     gpu = module.devices()[0]
-    ceilings = {"copy_bytes_per_second": copy_rate(), "shared_additions_per_second": addition_rate(module)}
-    print(gpu, {key: f"{rate:.3g}" for key, rate in ceilings.items()}, flush=True)
+    rates = ceilings(module)
+    print(gpu, {key: f"{rate:.3g}" for key, rate in rates.items()}, flush=True)
     rows = {}
     for key in args.shapes.split(","):
         rows[key] = measure(GPU_SHAPES[key], args.rounds)
         show(rows[key])
     name = args.name or "stages-" + "-".join(gpu.lower().split())
-    machine.save(name, {"gpu": gpu, "build": module.build_info(), "ceilings": ceilings, "training": rows})
+    machine.save(name, {"gpu": gpu, "build": module.build_info(), "ceilings": rates, "training": rows})
+
+
+def ceilings(module: Any) -> dict[str, float]:
+    """What the device can do, by the rates that the stages are held against."""
+    return {"copy_bytes_per_second": copy_rate(), "shared_additions_per_second": addition_rate(module)}
 
 
 def copy_rate() -> float:

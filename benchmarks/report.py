@@ -239,6 +239,8 @@ def gpu_section(results: Sequence[dict[str, Any]]) -> list[str]:
         wanted = "1,000,000 x 28, depth 6, and 10,000,000 x 28, depth 8, against XGBoost on the same GPU"
         return [*lines, f"Not yet measured: {wanted}. `make gpu-bench` does on a machine that has one.", ""]
     for result in results:
+        if not {"training", "bins", "prediction"} & result.keys():
+            continue
         lines += [f"**{result['gpu']}**, {machine.describe(result['machine'])}", ""]
         if "training" in result:
             lines += [*gpu_training(result["training"]), ""]

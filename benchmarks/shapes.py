@@ -51,7 +51,7 @@ def dense(n: int, f: int, n_test: int, task: str = "binary") -> Callable[[float,
     return table
 
 
-def _real(name: str, task: str, repeat: int = 1) -> Callable[[float, int], Split]:
+def real(name: str, task: str, repeat: int = 1) -> Callable[[float, int], Split]:
     """A set of ../shared/data, 70 % for training, those rows `repeat` times over; arrays where all is numeric."""
 
     def table(share: float, seed: int) -> Split:
@@ -105,7 +105,7 @@ SHAPES: dict[str, Shape] = {
             "D",
             "covertype_92k, 7 classes, 100 rounds, depth 6",
             Recipe("multiclass", 7),
-            _real("covertype_92k", "multiclass"),
+            real("covertype_92k", "multiclass"),
             shared=True,
         ),
         Shape(
@@ -120,14 +120,14 @@ SHAPES: dict[str, Shape] = {
             "F1",
             "celeba_203k, 39 binary columns, 100 trees, depth 6",
             DEPTH_6,
-            _real("celeba_203k", "binary"),
+            real("celeba_203k", "binary"),
             shared=True,
         ),
         Shape(
             "F2",
             "nursery x 20, all categorical, 5 classes, 100 rounds, depth 6",
             Recipe("multiclass", 5),
-            _real("nursery", "multiclass", repeat=20),
+            real("nursery", "multiclass", repeat=20),
             shared=True,
         ),
         Shape(
@@ -142,7 +142,7 @@ SHAPES: dict[str, Shape] = {
             "H1",
             "otto, 93 counts, 9 classes, 50 rounds, depth 6",
             Recipe("multiclass", 9, rounds=50),
-            _real("otto", "multiclass"),
+            real("otto", "multiclass"),
             shared=True,
         ),
         Shape(
@@ -157,7 +157,7 @@ SHAPES: dict[str, Shape] = {
             "I",
             "nycflights13, native categories, regression, 100 trees, depth 6",
             Recipe("regression"),
-            _real("nycflights13", "regression"),
+            real("nycflights13", "regression"),
             shared=True,
         ),
     )

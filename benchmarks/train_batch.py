@@ -5,8 +5,8 @@
     python benchmarks/train_batch.py --device cuda --rows 20000 --columns 28
     python benchmarks/train_batch.py --models 8 --rounds 10 --repeats 1 --no-save
 
-The models differ in seed and learning rate. Every model of the batch is held equal to the loop's by digest, and the
-mean held-out loss of all engines is printed: it must agree.
+The models differ in seed and learning rate; the first `--warm` of them warm everything up. Every model of the batch is
+held equal to the loop's by digest, and the mean held-out loss of all engines is printed: it must agree.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ def settings(n_models: int, depth: int, device: str) -> list[dict[str, Any]]:
     return [{**common, "learning_rate": 0.05 + 0.01 * (i % 16), "seed": i} for i in range(n_models)]
 
 
-def engines(params: Sequence[dict[str, Any]], rounds: int, X: Any, y: Any) -> dict[str, Callable[[], list[Any]]]:
+def engines(
+    params: Sequence[dict[str, Any]], rounds: int, X: Any, y: Any, peer_device: str
+) -> dict[str, Callable[[], list[Any]]]:
     """What is timed, by name: from arrays to all models."""
     ours = [{**one, "objective": "logistic"} for one in params]
     device = params[0]["device"]
@@ -69,7 +71,8 @@ def engines(params: Sequence[dict[str, Any]], rounds: int, X: Any, y: Any) -> di
 
     def peer() -> list[Any]:
         table = xgboost.QuantileDMatrix(X, y)
-        theirs = [{**one, "objective": "binary:logistic", "tree_method": "hist"} for one in params]
+        fixed = {"objective": "binary:logistic", "tree_method": "hist", "device": peer_device}
+        theirs = [{**one, **fixed} for one in params]
         return [xgboost.train(one, table, rounds) for one in theirs]
 
     rows["XGBoost in a loop"] = peer
@@ -89,15 +92,19 @@ def losses(name: str, models: Sequence[Any], X: np.ndarray, y: np.ndarray) -> fl
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Medians of seconds, ratios to `train_batch` within the same repeat, losses."""
     X, y, X_test, y_test = tables(options.rows, options.columns)
-    rows = engines(settings(options.models, options.depth, options.device), options.rounds, X, y)
+    params = settings(options.models, options.depth, options.device)
+    peer_device = options.peer_device or options.device
+    rows = engines(params, options.rounds, X, y, peer_device)
+    for run in engines(params[: options.warm], options.rounds, X, y, peer_device).values():
+        run()  # warms up
     seconds: dict[str, list[float]] = {name: [] for name in rows}
     models: dict[str, list[Any]] = {}
-    for repeat in range(options.repeats + 1):  # the first one warms up
+    for _ in range(options.repeats):
         for name, run in rows.items():
             start = time.perf_counter()
             models[name] = run()
-            if repeat > 0:
-                seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(time.perf_counter() - start)
+            print(f"    {name:18} {seconds[name][-1]:8.3f} s", flush=True)
     digests = [[model.digest() for model in models[name]] for name in ("train_batch", "train in a loop")]
     assert digests[0] == digests[1], "a model of the batch is not that of train"
     scores = {name: losses(name, of, X_test, y_test) for name, of in models.items()}
@@ -121,6 +128,11 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def title(options: argparse.Namespace) -> str:
+    """Of a row of results."""
+    return f"{options.device} {options.models} x {options.rows} x {options.columns}"
+
+
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -131,9 +143,11 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         ("rounds", 100),
         ("depth", 6),
         ("repeats", 5),
+        ("warm", 64),
     ):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--device", default="cpu", choices=list(BARS))
+    parser.add_argument("--peer-device", default="", help="of XGBoost; empty: the same")
     parser.add_argument("--no-save", action="store_true")
     options = parser.parse_args(arguments)
     result = measure(options)
@@ -141,9 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         bar = f", bar {result['bars'][name]}" if name in result["bars"] else ""
         print(f"{name:18} {of:8.3f} s   {result['ratio'][name]:6.2f} x{bar}   loss {result['loss'][name]:.4f}")
     if not options.no_save:
-        machine.merge(
-            "train_batch", {f"{options.device} {options.models} x {options.rows} x {options.columns}": result}
-        )
+        machine.merge("train_batch", {title(options): result})
     return result
 
 

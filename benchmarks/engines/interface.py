@@ -32,6 +32,7 @@ class Recipe:
     learning_rate: float = 0.1
     reg_lambda: float = 1.0
     min_child_weight: float = 1.0
+    vector_leaves: bool = False  # one tree a round for all classes, where the engine has that and is not told otherwise
 
     @property
     def max_depth(self) -> int:

@@ -42,6 +42,7 @@ class Pygbt:
             "min_child_weight": recipe.min_child_weight,
             "n_threads": recipe.n_threads,
             **({"n_classes": recipe.n_classes} if recipe.task == "multiclass" else {}),
+            **({"multi_strategy": "vector_leaf"} if recipe.vector_leaves else {}),
             **self.more,
         }
         return pygbt.train(params, bins, recipe.rounds)

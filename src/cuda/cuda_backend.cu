@@ -41,10 +41,12 @@ CudaBackend::CudaBackend(int ordinal)
       scales_(device_),
       sums_(device_),
       magnitudes_(device_),
+      word_trials_(device_),
       arrivals_(device_),
       tree_(device_),
       n_drawn_(device_),
       drawn_sums_(device_),
+      even_h_(device_),
       rows_{Buffer<RowId>(device_), Buffer<RowId>(device_)},
       gradients_{Buffer<std::uint8_t>(device_), Buffer<std::uint8_t>(device_)},
       tiles_(device_),
@@ -84,6 +86,7 @@ void CudaBackend::load(const Dataset& data, std::int32_t n_targets, Communicator
   scores_.make_zero(size);
   g_.make_zero(size);
   h_.make_zero(size);
+  word_trials_.put(std::vector(table_.host_groups().size(), WordTrials{device_.policy().one_word_rows}));
   growth_.capacity = 0;
   ranking_.loaded = false;
   find_scales();

@@ -29,6 +29,7 @@
 #include "quantised.h"
 #include "runtime.h"
 #include "scale_search.h"
+#include "shared_cells.h"
 #include "split_search.h"
 #include "table.h"
 #include "tree_work.h"
@@ -256,6 +257,7 @@ class CudaBackend final : public Backend {
   Buffer<Quantiser> scales_;  // [target][kPrecisions]
   Buffer<DrawnSums> sums_;  // scratch
   Buffer<Magnitudes> magnitudes_;  // [target][block] scratch of find_scales
+  Buffer<WordTrials> word_trials_;  // [group]
   Buffer<std::uint32_t> arrivals_;  // [1 + queries searched at once] zero: of all launches, one after the other
 
   // The tree being grown.
@@ -263,6 +265,7 @@ class CudaBackend final : public Backend {
   Buffer<TreeArguments> tree_;  // [1]
   Buffer<std::int64_t> n_drawn_;  // [1]
   Buffer<DrawnSums> drawn_sums_;  // [width]
+  Buffer<std::uint32_t> even_h_;  // [width] see EvenHessians
   bool in_order_ = true;  // gradients move with the rows: trees of one target
   std::vector<CellUnits> units_;  // [width]
   Buffer<RowId> rows_[2];  // drawn rows, grouped by node; [0] ends with those not drawn

@@ -1,10 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Histograms of many nodes in one launch. A block takes pieces of the nodes' rows, each for a group of features or a part
-// of one: it adds them up in shared memory, then adds what it found to the node's cells.
-//
-// Bounds. Packed: 16-bit g and h of at most kPackedRows = 65,536 rows, in two 32-bit words: |sum g| <= 2^15 * 2^16 and
-// 0 <= sum h < 2^16 * 2^16. A piece never has more rows. Others: 64-bit words, |sum| < 2^62 over all rows
-// (math/quantise.h).
+// Histograms of many nodes in one launch: their memory, which parts and pieces the work is cut into, subtraction.
 #include <algorithm>
 #include <stdexcept>
 #include <type_traits>
@@ -13,194 +8,14 @@
 #include "block.h"
 #include "cuda_backend.h"
 #include "device.h"
+#include "histogram_kernel.h"
 #include "math/layout.h"
 #include "parcel.h"
+#include "shared_cells.h"
 
 namespace pygbt::device {
 
 namespace {
-
-// What a block keeps in shared memory: two words a cell and, of tables that count rows, one more a bin.
-struct SharedLayout {
-  std::size_t word_bytes = 4;
-  std::size_t shared_bytes = 0;  // there are at most
-  bool counted = false;
-
-  PYGBT_HD std::size_t bytes(std::int64_t n_bins, std::int32_t n_targets) const {
-    return static_cast<std::size_t>(n_bins) *
-           (2 * word_bytes * static_cast<std::size_t>(n_targets) + (counted ? sizeof(std::uint32_t) : 0));
-  }
-  // Targets of `width` that a block adds up together; 0 where there is no room for one.
-  PYGBT_HD std::int32_t together(std::int64_t n_bins, std::int32_t width) const {
-    std::int32_t n = width;
-    while (n > 0 && bytes(n_bins, n) > shared_bytes) --n;
-    return n;
-  }
-};
-
-PYGBT_KERNEL void add_cell(Cell* at, const Cell& cell) {
-  if (cell.g != 0) add(&at->g, cell.g);
-  if (cell.h != 0) add(&at->h, cell.h);
-}
-
-// g and h apart, so that neighbours lie in different banks.
-template <class Word>
-struct SharedCells {
-  Word* g;
-  Word* h;
-  std::uint32_t* counts;
-
-  PYGBT_KERNEL SharedCells(std::int64_t n_cells)
-      : g(shared<Word>()), h(g + n_cells), counts(reinterpret_cast<std::uint32_t*>(h + n_cells)) {}
-  PYGBT_KERNEL void add_to(std::int32_t cell, std::int64_t gradient, std::int64_t hessian) const {
-    add(g + cell, static_cast<Word>(gradient));
-    add(h + cell, static_cast<Word>(hessian));
-  }
-  PYGBT_KERNEL Cell sum(std::int64_t cell) const {
-    if constexpr (sizeof(Word) == 4)
-      return {static_cast<std::int32_t>(g[cell]), static_cast<std::int64_t>(h[cell])};
-    else
-      return {static_cast<std::int64_t>(g[cell]), static_cast<std::int64_t>(h[cell])};
-  }
-};
-
-// Words of a group that a block adds up together: all of them, or fewer where the rows or the shared memory are few.
-struct Part {
-  const std::uint32_t* words = nullptr;  // [row][stride], of a row the part's first
-  std::int32_t stride = 0;
-  std::int32_t n_words = 0;
-  std::int32_t first = 0;  // feature
-  std::int32_t n = 0;  // features, 0 = none
-  std::int64_t first_bin = 0;
-  std::int64_t n_bins = 0;
-
-  PYGBT_KERNEL static Part of(const Group& group, const Feature* features, std::int32_t number, std::int32_t n_parts) {
-    const std::int32_t n_words = group.n_words / n_parts > 0 ? group.n_words / n_parts : 1;
-    const std::int32_t first = number * n_words * group.in_word(), left = group.n - first;
-    if (left <= 0) return {};
-    const std::int32_t n = left < n_words * group.in_word() ? left : n_words * group.in_word();
-    const Feature& last = features[group.first + first + n - 1];
-    const std::int64_t first_bin = features[group.first + first].offset;
-    return {group.words + number * n_words,       group.n_words, n_words, group.first + first, n, first_bin,
-            last.offset + last.n_bins - first_bin};
-  }
-};
-
-// Word: of shared cells; void = straight to the nodes' cells in device memory, for groups that have no room. kOne: trees of
-// one target, whose gradients lie beside the rows.
-template <class Gradient, class Word, bool kOne>
-struct HistogramKernel {
-  static constexpr int kMostThreads = 1024;
-  static constexpr bool kShared = !std::is_void_v<Word>;
-  static constexpr bool kPacked = std::is_same_v<Word, std::uint32_t>;  // of rows without weights
-  static constexpr int kAtOnce = kOne ? 4 : 2;  // rows whose bins a thread has on their way
-
-  Pieces pieces;
-  const HistogramPlace* places;  // [item]
-  const Group* groups;
-  const Feature* features;
-  const RowId* rows[2];
-  const Gradient* gradients[2];  // beside the rows, or [row][width] in [0]
-  const std::uint32_t* weights;  // [row]; nullptr = all 1
-  SharedLayout layout;
-  std::int32_t n_groups;
-  std::int32_t word_parts, target_parts;  // of a group, of the targets: at most
-  std::int32_t width;
-
-  PYGBT_KERNEL void operator()() const {
-    const std::int32_t of_group = word_parts * target_parts, of_piece = n_groups * of_group;
-    for (std::int64_t task = block(), n_tasks = pieces.n() * of_piece; task < n_tasks; task += n_blocks()) {
-      const auto in_piece = static_cast<std::int32_t>(task % of_piece);
-      const Group& group = groups[in_piece / of_group];
-      if ((layout.together(group.n_bins, width) > 0) != kShared) continue;
-      const Part part = Part::of(group, features, in_piece / target_parts % word_parts, word_parts);
-      if (part.n == 0) continue;
-      const std::int32_t together = kShared ? layout.together(part.n_bins, width) : width;
-      const std::int32_t first_target = in_piece % target_parts * together, rest = width - first_target;
-      if (rest <= 0) continue;
-      const RowRun run = pieces[task / of_piece];
-      const std::int32_t n_targets = rest < together ? rest : together;
-      if (group.two_byte)
-        add_up<2>(run, part, first_target, n_targets);
-      else
-        add_up<4>(run, part, first_target, n_targets);
-    }
-  }
-
-  template <int kInWord>
-  PYGBT_KERNEL void add_up(const RowRun& run, const Part& part, std::int32_t first_target,
-                           std::int32_t n_targets) const {
-    const HistogramPlace& place = places[run.item];
-    Cell* const node = place.cells + row_major(part.first_bin, first_target, width);
-    std::int64_t* const counts = first_target == 0 && layout.counted ? place.counts + part.first_bin : nullptr;
-    if constexpr (!kShared) {
-      visit_rows<kInWord>(run, part, first_target, [&](std::int32_t bin, std::int64_t weight, auto&& gradient_of) {
-        for (std::int32_t k = 0; k < n_targets; ++k) {
-          const Gradient gradient = gradient_of(k);
-          add_cell(node + row_major(bin, k, width), {weight * gradient.g, weight * gradient.h});
-        }
-        if (counts != nullptr) add(counts + bin, std::int64_t{1});
-      });
-    } else {
-      const auto n_bins = static_cast<std::int32_t>(part.n_bins), n_cells = n_bins * n_targets;
-      const SharedCells<Word> cells(n_cells);
-      for (std::int32_t i = thread(); i < 2 * n_cells; i += n_threads()) cells.g[i] = 0;
-      for (std::int32_t bin = thread(); counts != nullptr && bin < n_bins; bin += n_threads()) cells.counts[bin] = 0;
-      sync();
-      visit_rows<kInWord>(run, part, first_target, [&](std::int32_t bin, std::int64_t weight, auto&& gradient_of) {
-        for (std::int32_t k = 0; k < (kOne ? 1 : n_targets); ++k) {
-          const Gradient gradient = gradient_of(k);
-          cells.add_to(kOne ? bin : bin * n_targets + k, weight * gradient.g, weight * gradient.h);
-        }
-        if (counts != nullptr) add(cells.counts + bin, std::uint32_t{1});
-      });
-      sync();
-      for (std::int32_t i = thread(); i < n_cells; i += n_threads())
-        add_cell(node + row_major(i / n_targets, i % n_targets, width), cells.sum(i));
-      for (std::int32_t bin = thread(); counts != nullptr && bin < n_bins; bin += n_threads())
-        if (cells.counts[bin] != 0) add(counts + bin, std::int64_t{cells.counts[bin]});
-      sync();  // before the next piece clears the cells
-    }
-  }
-
-  // Calls body(bin of the part, weight, gradient of a target of the task, of its number there). The threads of a row take
-  // a word of its bins each.
-  template <int kInWord, class Body>
-  PYGBT_KERNEL void visit_rows(const RowRun& run, const Part& part, std::int32_t first_target, Body&& body) const {
-    constexpr int kBits = 32 / kInWord;
-    constexpr std::uint32_t kMask = kInWord == 4 ? 0xffu : 0xffffu;
-    const std::int32_t word = thread() % part.n_words, step = n_threads() / part.n_words;
-    const std::int32_t n_mine = part.n - word * kInWord;  // features from this word on
-    if (n_mine <= 0) return;
-    std::int32_t bin_0[kInWord];
-    for (int i = 0; i < kInWord; ++i)
-      bin_0[i] =
-          i < n_mine ? static_cast<std::int32_t>(features[part.first + word * kInWord + i].offset - part.first_bin) : 0;
-    const RowId* const ids = rows[run.buffer] + run.begin;
-    const auto n = static_cast<std::int32_t>(run.n);
-    const Gradient* const of_rows = gradients[kOne ? run.buffer : 0] + (kOne ? run.begin : std::int64_t{first_target});
-    for (std::int32_t i = thread() / part.n_words; i < n; i += kAtOnce * step) {
-      RowId row[kAtOnce];
-      std::uint32_t bins[kAtOnce];
-      Gradient first[kAtOnce];
-      for (int u = 0; u < kAtOnce; ++u) row[u] = ids[i + u * step < n ? i + u * step : i];
-      for (int u = 0; u < kAtOnce; ++u) {
-        first[u] = kOne ? of_rows[i + u * step < n ? i + u * step : i] : of_rows[row_major(row[u], 0, width)];
-        bins[u] = part.words[row_major(row[u], word, part.stride)];
-      }
-      PYGBT_UNROLL  // or the arrays would lie in memory
-      for (int u = 0; u < kAtOnce; ++u) {
-        if (i + u * step >= n) continue;
-        const std::int64_t weight = kPacked || weights == nullptr ? 1 : weights[row[u]];
-        PYGBT_UNROLL
-        for (int j = 0; j < kInWord; ++j)
-          if (j < n_mine)
-            body(bin_0[j] + static_cast<std::int32_t>((bins[u] >> (j * kBits)) & kMask), weight,
-                 [&](std::int32_t k) { return k == 0 ? first[u] : of_rows[row_major(row[u], k, width)]; });
-      }
-    }
-  }
-};
 
 // Cells of the nodes.
 struct ClearNodesKernel {
@@ -271,8 +86,8 @@ std::int32_t CudaBackend::histogram_parts() const {
   std::int32_t n = 1;
   while (n < Group::kMostWords && n * of_block < policy.histogram_rows_enough) n *= 2;
   for (const Group& group : table_.host_groups())
-    while (n < group.n_words && layout.together(group.n_bins, request_.width) > 0 &&
-           layout.bytes(table_.most_bins(group, n), request_.width) > policy.shared_bytes)
+    while (n < group.n_words && layout.together(group.n_places, request_.width) > 0 &&
+           layout.bytes(table_.most_places(group, n), request_.width) > policy.shared_bytes)
       n *= 2;
   std::int32_t most = 1;
   for (const Group& group : table_.host_groups()) most = std::max(most, group.n_words);
@@ -297,15 +112,15 @@ void CudaBackend::launch_histograms(const Pieces& pieces, const HistogramPlace* 
   std::int32_t target_parts = 1;
   bool in_shared = false, in_memory = false;
   for (const Group& group : table_.host_groups()) {
-    const std::int32_t together = layout.together(group.n_bins, request_.width);
+    const std::int32_t together = layout.together(group.n_places, request_.width);
     (together > 0 ? in_shared : in_memory) = true;
     if (together == 0) continue;
-    const std::int64_t n_bins = table_.most_bins(group, word_parts);
-    const std::int32_t of_part = layout.together(n_bins, request_.width);
-    shared_bytes = std::max(shared_bytes, layout.bytes(n_bins, of_part));
+    const std::int64_t n_places = table_.most_places(group, word_parts);
+    const std::int32_t of_part = layout.together(n_places, request_.width);
+    shared_bytes = std::max(shared_bytes, layout.bytes(n_places, of_part));
     target_parts = std::max(target_parts, (request_.width + of_part - 1) / of_part);
   }
-  // A part of fewer bins than the largest takes more targets at a time, up to all that there is room for.
+  // A part of fewer places than the largest takes more targets at a time, up to all that there is room for.
   if (target_parts > 1) shared_bytes = policy.shared_bytes;
   const auto n_groups = static_cast<std::int32_t>(table_.host_groups().size());
   const auto add_up = [&]<class Gradient, class Word, bool kOne>(HistogramKernel<Gradient, Word, kOne> kernel) {
@@ -318,7 +133,11 @@ void CudaBackend::launch_histograms(const Pieces& pieces, const HistogramPlace* 
       kernel.gradients[b] = reinterpret_cast<const Gradient*>(gradients_[b].data());
     }
     kernel.weights = table_.weights();
+    kernel.even_h = even_h_.data();
+    kernel.trials = word_trials_.data();
     kernel.layout = layout;
+    if (kernel.kShared)
+      kernel.scratch_at = static_cast<std::int64_t>((shared_bytes - SharedLayout::kScratch) / sizeof(Cell));
     kernel.n_groups = n_groups;
     kernel.word_parts = kernel.kShared ? word_parts : 1;
     kernel.target_parts = kernel.kShared ? target_parts : 1;
@@ -332,7 +151,8 @@ void CudaBackend::launch_histograms(const Pieces& pieces, const HistogramPlace* 
       add_up(HistogramKernel<Gradient, Word, false>{});
   };
   const auto of_gradient = [&](auto gradient) {
-    if (in_shared && packed) of_word(gradient, static_cast<std::uint32_t*>(nullptr));
+    if constexpr (std::is_same_v<decltype(gradient), NarrowGradient>)
+      if (in_shared && packed) of_word(gradient, static_cast<std::uint32_t*>(nullptr));
     if (in_shared && !packed) of_word(gradient, static_cast<std::uint64_t*>(nullptr));
     if (in_memory) of_word(gradient, static_cast<void*>(nullptr));
   };

@@ -18,6 +18,9 @@ struct Policy {
       132;  // as many as run at once: each clears its cells and hands them over, piece by piece
   std::int64_t histogram_rows = 1024;   // of a piece at least
   std::int64_t histogram_rows_enough = 8192;  // that a block adds up while it clears its cells and hands them over
+  std::int64_t one_word_rows = 65536;  // of a piece whose cells are tried as one word, at most (shared_cells.h)
+  std::int64_t usual_rows = 8192;  // that are looked at for bins that most rows have
+  double usual_share = 0.5;  // of the rows, more of which make a bin one that histograms leave out
   std::int32_t warp_bins = 1024;  // of a feature whose cuts a warp searches, at most: a block those of wider ones
   std::size_t group_bytes = 64 << 10;  // packed cells of the features that a block adds up together
   std::size_t shared_bytes = 48 << 10;  // of a block at most
@@ -87,6 +90,7 @@ inline void make_small(Policy& policy) {
   policy.histogram_blocks = 5;
   policy.histogram_rows = 96;
   policy.histogram_rows_enough = 400;
+  policy.usual_rows = 70;
   policy.warp_bins = 300;
   policy.group_bytes = 2 << 10;
   policy.shared_bytes = 6 << 10;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How many histogram updates a second a device does in shared memory, by the kind of addition: what decides the layout of
-// cells in histogram.cu. Called by benchmarks/compare_gpu.py.
+// cells in histogram.cu. Called by benchmarks/compare_gpu.py and gpu_stages.py.
 #include <chrono>
 #include <stdexcept>
 
@@ -16,29 +16,36 @@ namespace {
 
 constexpr std::int64_t kBins = 256;
 constexpr std::int64_t kFeatures = 28;
-constexpr std::int64_t kCells = kBins * kFeatures;
+constexpr std::int64_t kCells = (kBins + 1) * kFeatures;  // there is room for
 
-// Each thread adds 1 to g and h of a cell of its feature, `n` times; the cells of a block are added up at the end.
-template <class Adder>
+// Each thread adds 1 to g and h of a cell of its feature, `n` times; then the cells of a block are added up. All that
+// `rounds` times. kPlaces: of a feature; where they are even, equal bins of all features lie in one bank.
+template <class Adder, std::int64_t kPlaces>
 struct AtomicsKernel {
-  std::int64_t n;
+  static constexpr int kMostThreads = 1024;
+
+  std::int64_t n, rounds;
   bool skewed;  // 15 of 16 updates go to one bin
   std::uint64_t* sums;  // [2] of g and h over all blocks
 
   PYGBT_KERNEL void operator()() const {
     auto* const cells = shared<std::uint64_t>();
-    for (std::int64_t i = thread(); i < kCells; i += n_threads()) cells[i] = 0;
-    sync();
     auto random = static_cast<std::uint32_t>(first_row()) * 2654435761u + 1u;
     const std::int64_t feature = thread() % kFeatures;
-    for (std::int64_t i = 0; i < n; ++i) {
-      random = random * 1664525u + 1013904223u;
-      const std::uint32_t bin = skewed && (random >> 28) != 0 ? 7u : (random >> 16) % static_cast<std::uint32_t>(kBins);
-      Adder::add_to(cells, feature * kBins + bin);
-    }
-    sync();
     std::uint64_t g = 0, h = 0;
-    for (std::int64_t i = thread(); i < kCells; i += n_threads()) Adder::read(cells, i, g, h);
+    for (std::int64_t round = 0; round < rounds; ++round) {
+      for (std::int64_t i = thread(); i < kCells; i += n_threads()) cells[i] = 0;
+      sync();
+      for (std::int64_t i = 0; i < n; ++i) {
+        random = random * 1664525u + 1013904223u;
+        const std::uint32_t bin =
+            skewed && (random >> 28) != 0 ? 7u : (random >> 16) % static_cast<std::uint32_t>(kBins);
+        Adder::add_to(cells, feature * kPlaces + bin);
+      }
+      sync();
+      for (std::int64_t i = thread(); i < kCells; i += n_threads()) Adder::read(cells, i, g, h);
+      sync();
+    }
     add(sums, g);
     add(sums + 1, h);
   }
@@ -93,8 +100,8 @@ struct OneWord {
   }
 };
 
-template <class Adder>
-double updates_per_second(Device& device, bool skewed, std::int64_t n) {
+template <class Adder, std::int64_t kPlaces = kBins>
+double updates_per_second(Device& device, bool skewed, std::int64_t n, std::int64_t rounds) {
   const Policy& policy = device.policy();
   const std::int64_t blocks = policy.histogram_blocks;
   Buffer<std::uint64_t> sums(device);
@@ -103,11 +110,11 @@ double updates_per_second(Device& device, bool skewed, std::int64_t n) {
     sums.make_zero(2);
     sums.get();
     const auto begin = std::chrono::steady_clock::now();
-    device.launch(blocks, policy.n_threads, AtomicsKernel<Adder>{n, skewed, sums.data()},
+    device.launch(blocks, policy.histogram_threads, AtomicsKernel<Adder, kPlaces>{n, rounds, skewed, sums.data()},
                   kCells * sizeof(std::uint64_t));
     const std::vector<std::uint64_t> found = sums.get();
     const std::chrono::duration<double> time = std::chrono::steady_clock::now() - begin;
-    const auto updates = static_cast<double>(blocks * policy.n_threads * n);
+    const auto updates = static_cast<double>(blocks * policy.histogram_threads * n * rounds);
     if (static_cast<double>(found[0]) != updates || static_cast<double>(found[1]) != updates)
       throw std::logic_error("the atomics of the device lost an addition");
     if (turn > 0 && updates / time.count() > best) best = updates / time.count();
@@ -120,12 +127,17 @@ double updates_per_second(Device& device, bool skewed, std::int64_t n) {
 std::vector<AtomicsRate> probe_atomics(int ordinal, std::int64_t n) {
   Device device(ordinal);
   std::vector<AtomicsRate> rates;
+  constexpr std::int64_t kRounds = 4;
+  n = (n + kRounds - 1) / kRounds;
   for (const bool skewed : {false, true}) {
-    rates.push_back({"two 32-bit words", skewed, updates_per_second<TwoWords>(device, skewed, n)});
-    rates.push_back({"two 32-bit words, one returned", skewed, updates_per_second<Returning>(device, skewed, n)});
-    rates.push_back({"one 64-bit word", skewed, updates_per_second<OneLongWord>(device, skewed, n)});
-    const std::int64_t few = n < 4096 ? n : 4096;  // 10 threads of 256 share a feature: a cell stays below 2^16
-    rates.push_back({"one 32-bit word", skewed, updates_per_second<OneWord>(device, skewed, few)});
+    const auto probe = [&](const char* kind, double rate) { rates.push_back({kind, skewed, rate}); };
+    probe("two 32-bit words", updates_per_second<TwoWords>(device, skewed, n, kRounds));
+    probe("two 32-bit words, odd places", updates_per_second<TwoWords, kBins + 1>(device, skewed, n, kRounds));
+    probe("two 32-bit words, one returned", updates_per_second<Returning>(device, skewed, n, kRounds));
+    probe("one 64-bit word", updates_per_second<OneLongWord>(device, skewed, n, kRounds));
+    const std::int64_t few = n < 1024 ? n : 1024;  // 37 threads of 1,024 share a feature: a cell stays below 2^16
+    probe("one 32-bit word", updates_per_second<OneWord>(device, skewed, few, kRounds));
+    probe("one 32-bit word, odd places", updates_per_second<OneWord, kBins + 1>(device, skewed, few, kRounds));
   }
   return rates;
 }

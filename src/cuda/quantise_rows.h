@@ -10,6 +10,7 @@
 #include "block.h"
 #include "cuda_backend.h"
 #include "device.h"
+#include "even_hessians.h"
 #include "math/layout.h"
 #include "quantised.h"
 
@@ -20,6 +21,8 @@ namespace pygbt::device {
 template <class Gradient, class Then, class Beside>
 struct QuantiseKernel {
   static constexpr int kLeastBlocks = 6;
+  static constexpr Precision kPrecision =
+      sizeof(Gradient) == sizeof(NarrowGradient) ? Precision::kNarrow : Precision::kWide;
 
   QuantisedTargets targets;
   const TreeArguments* tree;
@@ -28,6 +31,7 @@ struct QuantiseKernel {
   Gradient* out;  // [place of the row] or, of several targets, [row][width]
   std::int32_t width;
   DrawnSums* sums;  // [width] zero before
+  EvenHessians even;
   Arrivals arrivals;
   Then then;
   Beside beside;
@@ -36,11 +40,12 @@ struct QuantiseKernel {
     const std::int64_t n = n_drawn == nullptr ? targets.n_rows : *n_drawn;
     for (std::int32_t k = 0; k < width; ++k) add_up_target(k, n);
     beside();
-    if (arrivals.last_of(n_blocks())) then();
+    if (!arrivals.last_of(n_blocks())) return;
+    even.find(targets, kPrecision, tree->first_target, width, sums);
+    then();
   }
 
   PYGBT_KERNEL void add_up_target(std::int32_t k, std::int64_t n) const {
-    constexpr Precision kPrecision = sizeof(Gradient) == sizeof(NarrowGradient) ? Precision::kNarrow : Precision::kWide;
     const QuantisedRows target = targets.rows(tree->first_target + k, kPrecision);
     DrawnSums mine;
     for (std::int64_t i = first_row(); i < n; i += row_step()) {
@@ -70,6 +75,8 @@ void CudaBackend::start_tree(const TreeRequest& request, const Then& then, const
   const std::int64_t* const n_drawn = draws_all() ? nullptr : draw_rows();
   gradients_[0].make(n_rows_ * request.width * gradient_bytes());
   gradients_[1].make(in_order_ ? gradients_[0].size() : 0);
+  const EvenHessians even{extremes_.data(), even_h_.make(static_cast<std::size_t>(request.width)), word_trials_.data(),
+                          static_cast<std::int32_t>(word_trials_.size())};
   const auto quantise = [&]<class Gradient>(Gradient*) {
     device_.launch(std::max(blocks_for(n_rows_), blocks_for(beside.n())), device_.policy().n_threads,
                    QuantiseKernel<Gradient, Then, Beside>{quantised_targets(),
@@ -79,6 +86,7 @@ void CudaBackend::start_tree(const TreeRequest& request, const Then& then, const
                                                           reinterpret_cast<Gradient*>(gradients_[0].data()),
                                                           request.width,
                                                           drawn_sums_.data(),
+                                                          even,
                                                           {arrivals_.data()},
                                                           then,
                                                           beside},

@@ -17,11 +17,16 @@ struct Column {
   bool two_byte = false;
 };
 
-// What the search for cuts must know of a feature.
+// What histograms and the search for cuts must know of a feature.
 struct Feature {
   std::int64_t offset = 0;  // its bin 0 in a histogram
+  std::int64_t place = 0;  // the same where every feature has an odd number of places: see n_places()
   std::int32_t n_bins = 0;
+  std::int32_t usual = -1;  // the bin that most rows have, -1 = none; known on the device only
   bool categorical = false;
+
+  // In shared memory, so that equal bins of neighbouring features lie in different banks.
+  PYGBT_HD std::int32_t n_places() const { return n_bins | 1; }
 };
 
 PYGBT_HD std::int32_t words_of(const Feature& feature) { return (feature.n_bins + 31) / 32; }  // of a set of its bins
@@ -36,8 +41,8 @@ struct Group {
   std::int32_t first = 0;
   std::int32_t n = 0;
   std::int32_t n_words = 1;  // a thread each
-  std::int64_t first_bin = 0;  // of the first feature in a histogram
-  std::int64_t n_bins = 0;  // of all of them
+  std::int64_t n_places = 0;  // of all of them
+  bool skips = false;  // some feature has a usual bin; known on the device only
 
   PYGBT_HD std::int32_t in_word() const { return two_byte ? 2 : 4; }  // features
 };
@@ -61,13 +66,14 @@ class Table {
   const Feature* features() const { return features_.data(); }  // on the device, [feature]
   const Group* groups() const { return groups_.data(); }  // on the device, [group]
   const std::vector<Group>& host_groups() const { return host_groups_; }
-  // Bins of a part of a group's words, of so many, at most.
-  std::int64_t most_bins(const Group& group, std::int32_t n_parts) const;
+  // Places of a part of a group's words, of so many, at most.
+  std::int64_t most_places(const Group& group, std::int32_t n_parts) const;
   const float* labels() const { return labels_.data(); }  // [row][n_labels]
   const std::uint32_t* weights() const { return weighted_ ? weights_.data() : nullptr; }  // [row]; nullptr = all 1
 
  private:
   void load_columns(const Dataset& data);
+  void find_usual_bins();
   void make_groups();
 
   Device& device_;
