@@ -19,11 +19,11 @@ inline constexpr std::int32_t kMostClassParts = 2;
 inline constexpr std::int64_t kMostClassWeight = (std::int64_t{1} << 15) - 1;
 
 // The sums of a column: a mark for each code that occurs, then a cell for each code. Both are 0 between two nodes. Codes of
-// one byte have bytes as marks, others bits.
+// one byte have bytes as marks. Those of two have bits, and before these a byte for each 64 of them.
 template <class T>
 struct CodeRoom {
   static constexpr std::size_t kCodes = sizeof(T) == 1 ? 1 << 8 : 1 << 12;
-  static constexpr std::size_t kMarkBytes = sizeof(T) == 1 ? kCodes : kCodes / 8;
+  static constexpr std::size_t kMarkBytes = sizeof(T) == 1 ? kCodes : kCodes / 64 + kCodes / 8;
 
   static constexpr std::size_t bytes(std::size_t cell) { return kMarkBytes + kCodes * cell; }
 };

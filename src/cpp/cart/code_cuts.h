@@ -51,18 +51,18 @@ class CodeCuts {
 
   // codes: of row 0; stride: bytes from row to row, the same for all columns of one width.
   void add(FeatureId feature, const std::uint8_t* codes, std::size_t stride) {
-    Batch& batch = batch_[column_of(feature).width - 1];
-    if (batch.columns.n == 0) batch.columns.codes = codes;
-    const std::int32_t at = add_to(batch, feature);
-    batch.columns.offset[at] = codes - batch.columns.codes;
-    batch.columns.stride = stride;
+    add(batch_[column_of(feature).width - 1], feature, column_of(feature).n_codes, codes, stride);
+  }
+  // A column that has ranks, of which the first byte is read: at most 64, and 0.
+  void add_ranks(FeatureId feature, std::int32_t n_codes, const std::uint8_t* codes, std::size_t stride) {
+    add(batch_[0], feature, n_codes, codes, stride);
   }
 
   // A column of two values whose cells are known: that of code 1; the other cases have code 2. These come ascending.
   void add_two(FeatureId feature, const std::int64_t* low, const std::int64_t* total) {
     if constexpr (kAny) {
       Batch& batch = batch_[kCounted];
-      const std::int32_t at = add_to(batch, feature);
+      const std::int32_t at = add_to(batch, feature, 3);
       std::uint8_t* const room = batch.columns.room + static_cast<std::size_t>(at) * room_bytes<std::uint8_t>();
       for (const std::size_t code : {1u, 2u}) {
         room[code] = 1;
@@ -71,7 +71,6 @@ class CodeCuts {
       }
     }
   }
-
   // Cases of the node, all at once or part by part.
   void count(std::span<const Case> cases) {
     if constexpr (kAny)
@@ -114,6 +113,7 @@ class CodeCuts {
  private:
   static constexpr bool kAny = CodeSums<Criterion>::kAny;
   static constexpr std::size_t kCounted = 2;
+  static constexpr std::size_t kMostRanks = 64;
 
   // Columns with codes of one width.
   struct Batch {
@@ -124,6 +124,13 @@ class CodeCuts {
 
   const CodedColumn& column_of(FeatureId feature) const { return table_.columns[static_cast<std::size_t>(feature)]; }
 
+  void add(Batch& batch, FeatureId feature, std::int32_t n_codes, const std::uint8_t* codes, std::size_t stride) {
+    if (batch.columns.n == 0) batch.columns.codes = codes;
+    const std::int32_t at = add_to(batch, feature, n_codes);
+    batch.columns.offset[at] = codes - batch.columns.codes;
+    batch.columns.stride = stride;
+  }
+
   template <class T>
   std::size_t room_bytes() const {
     if constexpr (kAny) return CodeRoom<T>::bytes(sums_.cell_bytes());
@@ -131,7 +138,7 @@ class CodeCuts {
   }
 
   // Its place: ascending, since the first of equal cuts is the best.
-  std::int32_t add_to(Batch& batch, FeatureId feature) {
+  std::int32_t add_to(Batch& batch, FeatureId feature, std::int32_t n_codes) {
     CodeColumns& to = batch.columns;
     if (to.room == nullptr) reserve(batch);
     std::int32_t at = to.n++;
@@ -141,7 +148,7 @@ class CodeCuts {
       to.n_codes[at] = to.n_codes[at - 1];
     }
     batch.feature[at] = feature;
-    to.n_codes[at] = column_of(feature).n_codes;
+    to.n_codes[at] = n_codes;
     return at;
   }
 
@@ -150,7 +157,7 @@ class CodeCuts {
       const std::size_t room = &batch == &batch_[1] ? room_bytes<std::uint16_t>() : room_bytes<std::uint8_t>();
       batch.room.assign(static_cast<std::size_t>(kMostColumns) * room, 0);
       batch.columns.room = batch.room.data();
-      std::size_t most = 0;  // codes of a column
+      std::size_t most = kMostRanks + 1;  // codes of a column
       for (FeatureId f = 0; f < table_.n_features(); ++f)
         if (fits(f)) most = std::max(most, static_cast<std::size_t>(column_of(f).n_codes));
       sums_.reserve(static_cast<std::size_t>(kMostColumns) * most + kCutPadding);

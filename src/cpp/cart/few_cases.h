@@ -23,6 +23,7 @@
 #include "cart/feature_draw.h"
 #include "cart/low_cells.h"
 #include "cart/part_cases.h"
+#include "cart/ranked_codes.h"
 #include "cart/scanner.h"
 #include "decision/coded_table.h"
 #include "decision/row_codes.h"
@@ -53,10 +54,14 @@ class FewCases {
         tile_stride_((rows.stride + kChunk - 1) / kChunk * kChunk),
         totals_(kSlots * width_),
         left_(width_),
+        ranks_(table),
         cuts_(table, criterion_, options, least) {
     judge_.least = least;
     judge_.must_gain = options.cp >= 0.0;
     fits_ = fits();
+    // Where most features are asked in every node, ranking them once a sub-tree pays.
+    ranked_ =
+        !options.random_thresholds && (options.max_features <= 0 || 2 * options.max_features >= table.n_features());
   }
 
   // Whether these trees ask nothing but cuts of numbers that no row lacks.
@@ -114,6 +119,7 @@ class FewCases {
     varies_.resize(tile_stride_ + RowCodes::kPadding);
     varying_bits_.resize(rows_.n_words);
     tile_.take(rows_, rows, cases, tile_stride_);
+    if (ranked_) ranks_.rank(rows_, cases.size(), tile_);
     at_ = tile_.rows();
   }
 
@@ -192,6 +198,9 @@ class FewCases {
       const FeatureId feature = features_[i];
       if (i < n_bits)
         add_two_valued(cases, slot, feature);
+      else if (has_ranks(feature))
+        cuts_.add_ranks(feature, ranks_.n_codes(feature), at_.codes + rows_.offset[static_cast<std::size_t>(feature)],
+                        at_.stride);
       else if (cuts_.fits(feature))
         cuts_.add(feature, at_.codes + rows_.offset[static_cast<std::size_t>(feature)], at_.stride);
       else
@@ -222,6 +231,8 @@ class FewCases {
     else
       judge_cuts(cases, total, bits);
   }
+
+  bool has_ranks(FeatureId feature) const { return tiled_ && ranked_ && ranks_.has(feature); }
 
   template <class Use>
   decltype(auto) visit_codes_of(FeatureId feature, const Use& use) const {
@@ -310,7 +321,7 @@ class FewCases {
   // Parts the cases; what they add up to goes to the slot, on the right, and the next. Returns the number of the left.
   std::size_t split(CartTree::Writer& tree, const FewNode& node, std::span<Case> cases, std::int32_t child,
                     std::size_t slot) {
-    const SplitCandidate& asked = judge_.best;
+    SplitCandidate& asked = judge_.best;
     std::int64_t* left_total = slot_total(slot + 1);
     std::int64_t* right_total = slot_total(slot);
     const std::size_t n_left = visit_codes_of(asked.feature, [&](const auto& code_at) {
@@ -321,6 +332,10 @@ class FewCases {
     CartNode& grown = tree.node(node.node);
     grown.child = child;
     grown.fallback = right_total[0] > left_total[0] ? 1 : 0;
+    if (has_ranks(asked.feature)) {
+      asked.low = ranks_.code(asked.feature, asked.low);
+      asked.high = ranks_.code(asked.feature, asked.high);
+    }
     tree.ask(grown, asked);
     return n_left;
   }
@@ -344,6 +359,8 @@ class FewCases {
   std::vector<std::int64_t> low_;  // cell below a cut
   std::vector<std::int64_t> left_;  // that of the best, if it is known
   bool left_known_ = false;
+  bool ranked_ = false;
+  RankedCodes ranks_;
   CodeCuts<Criterion> cuts_;
   std::array<FeatureId, kTogether> features_;
   std::array<std::uint32_t, kTogether> bits_{};

@@ -91,6 +91,7 @@ class RowCopies {
       copy(std::integral_constant<std::size_t, 1>());
   }
   RowsAt rows() const { return {codes_.data(), stride_, bits_.data()}; }
+  std::uint8_t* codes() { return codes_.data(); }
 
  private:
   static constexpr std::size_t kAhead = 12;  // rows
