@@ -59,6 +59,7 @@ class FewCases {
     judge_.least = least;
     judge_.must_gain = options.cp >= 0.0;
     fits_ = fits();
+    place_varying();
     // Where most features are asked in every node, ranking them once a sub-tree pays.
     ranked_ =
         !options.random_thresholds && (options.max_features <= 0 || 2 * options.max_features >= table.n_features());
@@ -114,13 +115,27 @@ class FewCases {
   // Copies the codes of the cases, unless rows are too long.
   void take_rows(std::span<Case> cases, const RowsAt& rows) {
     at_ = rows;
-    tiled_ = kMost * tile_stride_ <= kTileBytes;
     if (!tiled_) return;
-    varies_.resize(tile_stride_ + RowCodes::kPadding);
-    varying_bits_.resize(rows_.n_words);
     tile_.take(rows_, rows, cases, tile_stride_);
     if (ranked_) ranks_.rank(rows_, cases.size(), tile_);
     at_ = tile_.rows();
+  }
+
+  // Where `varies_` has what is said of a feature.
+  struct VaryingBits {
+    std::uint32_t byte, mask;
+  };
+  void place_varying() {
+    tiled_ = !rows_.empty() && kMost * tile_stride_ <= kTileBytes;
+    if (!tiled_) return;
+    varies_.resize(tile_stride_ + rows_.n_words * sizeof(std::uint64_t) + RowCodes::kPadding);
+    for (std::size_t f = 0; f < table_.columns.size(); ++f) {
+      const auto bit = static_cast<std::uint32_t>(rows_.bit[f]);
+      if (rows_.bit[f] >= 0)
+        varying_.push_back({static_cast<std::uint32_t>(tile_stride_) + bit / 8, 1u << bit % 8});
+      else
+        varying_.push_back({rows_.offset[f], ~std::uint32_t{0} >> (32 - 8 * table_.columns[f].width)});
+    }
   }
 
   // varies_ [byte of a row]: the bits that the cases do not have in common.
@@ -132,7 +147,7 @@ class FewCases {
       const auto bits = [&](const Case& one) { return at_.bits[one.row * rows_.n_words + word]; };
       std::uint64_t varies = 0;
       for (const Case& one : cases.subspan(1)) varies |= bits(one) ^ bits(cases[0]);
-      varying_bits_[word] = varies;
+      std::memcpy(&varies_[tile_stride_ + word * sizeof(varies)], &varies, sizeof(varies));
     }
   }
   template <std::size_t kChunks>
@@ -177,7 +192,8 @@ class FewCases {
         if (!more) break;
         const FeatureId feature = drawn ? draw.next() : next++;
         --wanted;
-        if (varies(cases, feature)) features_[n++] = feature;
+        features_[n] = feature;
+        n += varies(cases, feature) ? 1 : 0;  // without a branch: nobody foresees it
       } while (wanted > 0 && n < kTogether);
       if (options_.random_thresholds)
         for (std::size_t i = 0; i < n; ++i) bits_[i] = threshold_bits(options_, node.key, features_[i], 0);
@@ -240,16 +256,12 @@ class FewCases {
   }
 
   bool varies(std::span<const Case> cases, FeatureId feature) const {
-    const auto f = static_cast<std::size_t>(feature);
-    if (tiled_ && rows_.bit[f] >= 0) {
-      const auto place = static_cast<std::size_t>(rows_.bit[f]);
-      return (varying_bits_[place / 64] >> (place % 64) & 1) != 0;
-    }
     if (tiled_) {
       static_assert(std::endian::native == std::endian::little);
+      const VaryingBits& of = varying_[static_cast<std::size_t>(feature)];
       std::uint32_t word;
-      std::memcpy(&word, &varies_[rows_.offset[f]], sizeof(word));
-      return (word & ~std::uint32_t{0} >> (32 - 8 * table_.columns[f].width)) != 0;
+      std::memcpy(&word, &varies_[of.byte], sizeof(word));
+      return (word & of.mask) != 0;
     }
     if (constant_->has(feature)) return false;
     return visit_codes_of(feature, [&](const auto& code_at) {
@@ -351,8 +363,8 @@ class FewCases {
   bool tiled_ = false;
   RowsAt at_;
   RowCopies tile_;  // [place at the start][tile_stride_]
-  std::vector<std::uint8_t> varies_;
-  std::vector<std::uint64_t> varying_bits_;  // [word] the same of bits
+  std::vector<std::uint8_t> varies_;  // [byte of a row], then of its bits
+  std::vector<VaryingBits> varying_;  // [feature]
   std::array<FewNode, kSlots> stack_;
   std::vector<std::int64_t> totals_;  // [slot][width]
   const FeatureBits* constant_ = nullptr;  // at the start
