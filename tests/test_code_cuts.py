@@ -38,7 +38,9 @@ def response(X: np.ndarray, n_classes: int, weight: np.ndarray | None) -> Any:
     return _core.Response.classes(ranks.astype(np.int32), n_classes, weight)
 
 
-def trees(X: np.ndarray, y: Any, bins: int | None, bootstrap: bool, n_trees: int, **options: Any) -> list[dict[str, Any]]:
+def trees(
+    X: np.ndarray, y: Any, bins: int | None, bootstrap: bool, n_trees: int, **options: Any
+) -> list[dict[str, Any]]:
     if bins is None:
         coded = _core.CodedTable(X, [0] * X.shape[1])
     else:

@@ -82,6 +82,13 @@ struct CutKernels {
                                                  std::uint16_t* left, std::int32_t* end);
   std::int32_t (*value_cuts[2])(const CodeColumns& columns, std::int64_t centre, const ValueCuts& cuts,
                                 std::int32_t* end);
+  // Cells of the joint bits of the mask in the word of each case's row, side by side, at most 8: two copies of
+  // [bits][class], 0 between two nodes, to which cases are added in turn. words: [row][n_words].
+  void (*count_joint[kMostClassParts])(const std::uint64_t* words, std::size_t n_words, std::uint64_t mask,
+                                       std::int32_t n_bits, const ClassCase* cases, std::int64_t n,
+                                       std::uint16_t* cells);
+  // high [bit][class]: the sums of the cells that have the bit. Clears the cells.
+  void (*fold_joint[kMostClassParts])(std::uint16_t* cells, std::int32_t n_bits, std::uint16_t* high);
   // out [n]: the bits of the mask in the word of each case's row, side by side, at most 8. words: [row][n_words]; of
   // ClassCases, of ValueCases.
   void (*joint_bits[2])(const std::uint64_t* words, std::size_t n_words, std::uint64_t mask, const void* cases,

@@ -71,6 +71,7 @@ class CodeCuts {
       }
     }
   }
+
   // Cases of the node, all at once or part by part.
   void count(std::span<const Case> cases) {
     if constexpr (kAny)

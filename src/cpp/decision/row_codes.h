@@ -70,16 +70,21 @@ class RowCopies {
       codes_.resize(cases.size() * stride + RowCodes::kPadding);
     if (bits_.size() < cases.size() * layout.n_words) bits_.resize(cases.size() * layout.n_words);
     stride_ = stride;
-    for (std::size_t i = 0; i < cases.size(); ++i)
-      for (std::size_t word = 0; word < layout.n_words; ++word)
-        bits_[i * layout.n_words + word] = from.bits[cases[i].row * layout.n_words + word];
+    const std::size_t n_words = layout.n_words;
     const auto copy = [&]<std::size_t kChunk>(std::integral_constant<std::size_t, kChunk>) {
       std::uint8_t* to = codes_.data();
+      std::uint64_t* to_bits = bits_.data();
       for (std::size_t i = 0; i < cases.size(); ++i) {
-        if (i + kAhead < cases.size()) __builtin_prefetch(from.codes + cases[i + kAhead].row * from.stride);
-        const std::uint8_t* row = from.codes + cases[i].row * from.stride;
+        if (i + kAhead < cases.size()) {
+          const std::size_t ahead = cases[i + kAhead].row;
+          __builtin_prefetch(from.codes + ahead * from.stride);
+          __builtin_prefetch(from.bits + ahead * n_words);
+        }
+        const std::size_t own = cases[i].row;
+        const std::uint8_t* row = from.codes + own * from.stride;
         for (std::size_t byte = 0; byte < layout.stride; byte += kChunk) std::memcpy(to + byte, row + byte, kChunk);
         to += stride;
+        for (std::size_t word = 0; word < n_words; ++word) *to_bits++ = from.bits[own * n_words + word];
         cases[i].row = static_cast<std::uint32_t>(i);
       }
     };

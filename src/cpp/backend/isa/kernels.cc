@@ -112,6 +112,10 @@ Kernels table() {
   k.cuts.class_cuts[1][1] = class_cuts<std::uint16_t, 2>;
   k.cuts.value_cuts[0] = value_cuts<std::uint8_t>;
   k.cuts.value_cuts[1] = value_cuts<std::uint16_t>;
+  k.cuts.count_joint[0] = count_joint<1>;
+  k.cuts.count_joint[1] = count_joint<2>;
+  k.cuts.fold_joint[0] = fold_joint<1>;
+  k.cuts.fold_joint[1] = fold_joint<2>;
   k.cuts.joint_bits[0] = joint_bits<ClassCase>;
   k.cuts.joint_bits[1] = joint_bits<ValueCase>;
   k.cuts.best_class_cut = best_class_cut;
