@@ -109,6 +109,7 @@ void CartTree::start(std::int32_t n_values, std::size_t most_cases, std::size_t 
   if (n_values != n_values_) blocks_.clear();
   blocks_.resize(std::max(blocks_.size(), most_blocks));
   n_values_ = n_values;
+  n_writers_ = n_writers;
   n_blocks_ = n_question_blocks_ = 0;
   const std::size_t questions = std::max(kQuestions, 4 * most_questions);
   if (questions != questions_a_block_) questions_.clear();
@@ -257,8 +258,10 @@ Tree to_model_tree(const CartTree& tree, const CodedTable& table, const Response
   Tree out;
   out.width = tree.n_values();
   const auto width = static_cast<std::size_t>(tree.n_values());
-  const NodeOrder order = in_order(tree);
-  const std::size_t n = order.node.size(), n_leaves = (n + 1) / 2;
+  // One writer that grows depth first adds the nodes in this order, the root in the place of two.
+  const bool as_grown = tree.n_writers() == 1 && options.cp < 0.0 && options.max_leaves == 0;
+  const NodeOrder order = as_grown ? NodeOrder() : in_order(tree);
+  const std::size_t n = as_grown ? tree.n_nodes() : order.node.size(), n_leaves = (n + 1) / 2;
   out.left.resize(n);
   out.feature.assign(n, -1);
   out.threshold.assign(n, 0.0);
@@ -272,11 +275,12 @@ Tree to_model_tree(const CartTree& tree, const CodedTable& table, const Response
   if (classes) std::copy(options.class_factor.begin(), options.class_factor.end(), factor.begin());
   std::size_t leaf = 0;
   for (std::size_t to = 0; to < n; ++to) {
-    const std::int32_t from = order.node[to];
+    const std::int32_t from = !as_grown ? order.node[to] : to == 0 ? 0 : static_cast<std::int32_t>(to) + 1;
     const CartNode& node = tree.node(from);
+    const std::int32_t child = !as_grown ? order.child[to] : node.child < 0 ? -1 : node.child - 1;
     out.count[to] = node.count;
     out.cover[to] = node.weight;
-    if (order.child[to] < 0) {
+    if (child < 0) {
       out.left[to] = ~static_cast<std::int32_t>(leaf);
       if (labels != nullptr) labels->push_back(node.label);
       const double* value = tree.value(from);
@@ -288,7 +292,7 @@ Tree to_model_tree(const CartTree& tree, const CodedTable& table, const Response
       continue;
     }
     const CartQuestion& asked = node.questions[0];
-    out.left[to] = order.child[to];
+    out.left[to] = child;
     out.feature[to] = asked.feature;
     out.default_left[to] = node.fallback == 0 ? 1 : 0;
     out.gain[to] = static_cast<float>(asked.improvement * improvement_scale(node, response, CartCriterion::kGini));

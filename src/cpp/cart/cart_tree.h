@@ -66,6 +66,12 @@ class CartTree {
   const CartNode& node(std::int32_t node) const { return block(node).nodes()[node & kInBlock]; }
   double* value(std::int32_t node) { return block(node).values() + value_place(node); }
   const double* value(std::int32_t node) const { return block(node).values() + value_place(node); }
+  std::size_t n_writers() const { return n_writers_; }
+  std::size_t n_nodes() const {
+    std::size_t n = 0;
+    for (std::size_t i = 0; i < n_blocks_; ++i) n += static_cast<std::size_t>(blocks_[i].used);
+    return n;
+  }
   // Not fewer than there are.
   std::size_t most_nodes() const { return n_blocks_ * static_cast<std::size_t>(kBlock); }
   // The node, the root included, is not asked for any more: its memory goes when that holds for its whole block.
@@ -119,6 +125,7 @@ class CartTree {
   std::span<CartQuestion> take_questions();
 
   std::int32_t n_values_ = 1;
+  std::size_t n_writers_ = 1;
   std::size_t questions_a_block_ = 0;
   std::mutex taking_;  // of what follows
   std::vector<Block> blocks_;  // never moved while the tree grows

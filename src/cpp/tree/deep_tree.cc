@@ -77,14 +77,15 @@ class Layout {
 
   template <class Index>
   bool fill(std::vector<DeepNode<Index>>& out) const {
-    out.reserve(nodes_.size());
-    for (const auto& node : nodes_) {
-      out.push_back({node.key, static_cast<Index>(node.plane), static_cast<Index>(node.pair)});
-      if (out.back().plane == node.plane && out.back().pair == node.pair) continue;
-      out = {};
-      return false;
+    out.resize(nodes_.size());
+    bool fits = true;
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      const auto& node = nodes_[i];
+      out[i] = {node.key, static_cast<Index>(node.plane), static_cast<Index>(node.pair)};
+      fits &= out[i].plane == node.plane && out[i].pair == node.pair;
     }
-    return true;
+    if (!fits) out = {};
+    return fits;
   }
 
   const Tree& tree_;
