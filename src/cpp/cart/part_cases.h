@@ -8,22 +8,29 @@
 
 namespace pygbt {
 
+// b where `second` is 1, a where it is 0, by arithmetic: nobody foresees it.
+template <class T>
+T* either(T* a, T* b, std::size_t second) {
+  const auto x = reinterpret_cast<std::uintptr_t>(a), y = reinterpret_cast<std::uintptr_t>(b);
+  return reinterpret_cast<T*>(x ^ ((x ^ y) & (std::uintptr_t{0} - second)));
+}
+
 // Cases of the left side first, then those of the right, each in their order. goes_right(i, case); spare: room for n
 // cases; count(case, side) sees each. Returns the number of cases on the left.
 template <class Case, class Side, class Count>
 std::size_t part_cases(Case* cases, std::size_t n, Case* spare, const Side& goes_right, const Count& count) {
-  std::size_t n_left = 0, n_right = 0;
+  Case* left = cases;
+  Case* right = spare;
   for (std::size_t i = 0; i < n; ++i) {
     const Case one = cases[i];
     const std::size_t side = goes_right(i, one) ? 1 : 0;
     count(one, side);
-    cases[n_left] = one;  // its place has been read
-    spare[n_right] = one;
-    n_left += 1 - side;
-    n_right += side;
+    *either(left, right, side) = one;  // the next place on the left has been read
+    left += 1 - side;
+    right += side;
   }
-  std::copy_n(spare, n_right, cases + n_left);
-  return n_left;
+  std::copy(spare, right, left);
+  return static_cast<std::size_t>(left - cases);
 }
 
 // The same, with the cell of each side. left: that of the left one where it is known, else null. totals: the cell of all
