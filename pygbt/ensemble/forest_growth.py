@@ -17,7 +17,7 @@ BATCH_SECONDS = 0.5
 
 
 def grow_trees(trainer: Any, n_trees: int, n_threads: int, *, verbose: bool) -> None:
-    """Grow trees in batches of about half a second; `n_threads`: 0 is all."""
+    """Grow trees in batches of about half a second, the last up to a second; `n_threads`: 0 is all."""
     bar = LateBar(n_trees, verbose, "training")
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     least = max(1, n_threads or cpus)
@@ -30,6 +30,8 @@ def grow_trees(trainer: Any, n_trees: int, n_threads: int, *, verbose: bool) -> 
             bar.advance(batch)
             elapsed = max(time.monotonic() - start, 1e-9)
             batch = max(1, round(BATCH_SECONDS * done / elapsed / least)) * least
+            if n_trees - done < 2 * batch:  # threads wait for each other at the end of a batch
+                batch = n_trees - done
     finally:
         bar.finish()
 

@@ -10,6 +10,7 @@
 #include "base/pool.h"
 #include "base/rng.h"
 #include "base/types.h"
+#include "data/key_sort.h"
 
 namespace pygbt {
 namespace {
@@ -60,10 +61,20 @@ std::vector<std::uint64_t> row_hashes(const CodedTable& table, const Response& r
 Bootstrap::Bootstrap(std::span<const std::uint64_t> hashes, std::span<const std::uint32_t> weights)
     : n_rows_(hashes.size()) {
   require(weights.empty() || weights.size() == n_rows_, "weights: one for each row");
+  using Item = WeightedKey<std::uint64_t>;  // a hash and its row
+  std::vector<Item> items;
+  items.reserve(n_rows_);
   for (std::uint32_t row = 0; row < n_rows_; ++row)
-    if (weights.empty() || weights[row] > 0) order_.push_back(row);
-  std::stable_sort(order_.begin(), order_.end(),
-                   [&](std::uint32_t a, std::uint32_t b) { return hashes[a] < hashes[b]; });
+    if (weights.empty() || weights[row] > 0) items.push_back({hashes[row], row});
+  std::vector<Item> spare(items.size());
+  Item* const sorted = sort_keys(items.data(), spare.data(), items.size());
+  order_.reserve(items.size());
+  for (std::size_t begin = 0; begin < items.size();) {  // rows of one hash in their order
+    std::size_t end = begin + 1;
+    while (end < items.size() && sorted[end].key == sorted[begin].key) ++end;
+    std::sort(sorted + begin, sorted + end, [](const Item& a, const Item& b) { return a.weight < b.weight; });
+    for (; begin < end; ++begin) order_.push_back(sorted[begin].weight);
+  }
   total_ = order_.size();
   if (weights.empty()) return;
   total_ = 0;
