@@ -39,8 +39,9 @@ SHORT_OF = (
     "nine drawn columns, at 0.7 ns a case and column; half of the nodes have fewer than eight cases. Extremely "
     "randomised trees ask 11,800 (adult) and 26,800 questions a tree: 23 % of the time is counting, 16 % turning nodes "
     "into the model's tree, 14 % moving cases, 10 % random bits. Covertype over 1,024 bins: the cells of its ten "
-    "columns of many values leave the smallest cache. Tried and dropped: smaller blocks of rows where bins are made, parting "
-    "the drawn features by kind without a branch; ranks of a sub-tree's codes pay only where most columns are asked."
+    "columns of many values leave the smallest cache. Tried and dropped: smaller blocks of rows where bins are made, "
+    "parting the drawn features by kind without a branch; ranks of a sub-tree's codes pay only where most columns are "
+    "asked."
 )
 
 
