@@ -13,6 +13,7 @@
 #include "cart/cart_options.h"
 #include "cart/code_sums.h"
 #include "cart/cut_judge.h"
+#include "cart/ranked_codes.h"
 #include "decision/coded_table.h"
 
 namespace pygbt {
@@ -114,7 +115,6 @@ class CodeCuts {
  private:
   static constexpr bool kAny = CodeSums<Criterion>::kAny;
   static constexpr std::size_t kCounted = 2;
-  static constexpr std::size_t kMostRanks = 64;
 
   // Columns with codes of one width.
   struct Batch {
@@ -158,7 +158,7 @@ class CodeCuts {
       const std::size_t room = &batch == &batch_[1] ? room_bytes<std::uint16_t>() : room_bytes<std::uint8_t>();
       batch.room.assign(static_cast<std::size_t>(kMostColumns) * room, 0);
       batch.columns.room = batch.room.data();
-      std::size_t most = kMostRanks + 1;  // codes of a column
+      std::size_t most = RankedCodes::kMost + 1;  // codes of a column
       for (FeatureId f = 0; f < table_.n_features(); ++f)
         if (fits(f)) most = std::max(most, static_cast<std::size_t>(column_of(f).n_codes));
       sums_.reserve(static_cast<std::size_t>(kMostColumns) * most + kCutPadding);

@@ -42,7 +42,7 @@ template <class Criterion>
 class FewCases {
  public:
   using Case = typename Criterion::Case;
-  static constexpr std::size_t kMost = 64;  // cases
+  static constexpr std::size_t kMost = RankedCodes::kMost;  // cases
 
   FewCases(const CodedTable& table, const RowCodes& rows, const Response& response, const CartOptions& options,
            LeastSide least)
@@ -96,6 +96,7 @@ class FewCases {
 
  private:
   static constexpr int kPlaceBits = 6;
+  static_assert(kMost <= std::size_t{1} << kPlaceBits);
   static constexpr std::size_t kTogether = CodeCuts<Criterion>::kMostColumns;  // features
   static constexpr std::size_t kSlots = kMost / 2 + 2;  // open nodes have two cases or more
   static constexpr std::size_t kTileBytes = 1 << 14;

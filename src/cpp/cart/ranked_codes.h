@@ -49,6 +49,7 @@ class RankedCodes {
 
  private:
   static constexpr int kPlaceBits = 6;
+  static_assert(kMost == std::size_t{1} << kPlaceBits);
 
   struct Column {
     std::size_t feature;
