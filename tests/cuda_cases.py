@@ -11,6 +11,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 import pygbt
+from pygbt.training import Run
 
 #: Whatever decides which kernels run and on what, by name.
 CONFIGS: dict[str, dict[str, Any]] = {
@@ -106,7 +107,75 @@ COLUMN_CONFIGS: dict[str, dict[str, Any]] = {
         "monotone_constraints": {"f0": 1, "f1": -1},
     },
 }  # fmt: skip
-ALL_CONFIGS = {**CONFIGS, **RANK_CONFIGS, **COLUMN_CONFIGS}
+#: The same of several tasks in one model and how they share trees ("sharing"), and of leaves by their whole curvature.
+SHARED_CONFIGS: dict[str, dict[str, Any]] = {
+    "tasks_together": {"sharing": {"share": "tree"}, "max_depth": 3},
+    "tasks_balanced": {"sharing": {"share": "tree", "balance": True}, "max_depth": 3, "colsample_bynode": 0.7},
+    "tasks_apart": {"sharing": {"share": "none"}, "max_depth": 3},
+    "tasks_apart_lossguide": {
+        "sharing": {"share": "none"}, "grow_policy": "lossguide", "max_leaves": 9, "max_depth": 0,
+        "min_child_samples": 9,
+    },
+    "residual": {"sharing": {"share": "residual", "own_reg_lambda": 10.0}, "max_depth": 3},
+    "residual_balanced": {
+        "sharing": {"share": "residual", "balance": True}, "max_depth": 3, "subsample": 0.7, "colsample_bylevel": 0.7,
+    },
+    "stem": {"sharing": {"share": "stem", "stem_depth": 2}, "max_depth": 4},
+    "stem_of_all_levels": {"sharing": {"share": "stem", "stem_depth": 5}, "max_depth": 3, "max_leaves": 7},
+    "stem_lossguide": {
+        "sharing": {"share": "stem", "stem_depth": 4, "own_reg_lambda": 5.0}, "grow_policy": "lossguide",
+        "max_leaves": 24, "max_depth": 0,
+    },
+    "stem_sampled": {
+        "sharing": {"share": "stem", "stem_depth": 2}, "max_depth": 4, "subsample": 0.6, "colsample_bytree": 0.7,
+        "colsample_bylevel": 0.8, "colsample_bynode": 0.8, "min_child_samples": 9,
+    },
+    "stem_bounded": {
+        "sharing": {"share": "stem", "stem_depth": 1}, "max_depth": 3, "monotone_constraints": {"f0": 1},
+        "interaction_constraints": [["f0", "f3"], ["f1", "f2", "f4"]],
+    },
+    "sketched": {"sharing": {"share": "tree", "sketch": 2}, "max_depth": 3},
+    "sketched_symmetric": {
+        "sharing": {"share": "tree", "sketch": 3}, "grow_policy": "symmetric", "max_depth": 3, "subsample": 0.7,
+    },
+    "sketched_top": {
+        "sharing": {"share": "tree", "sketch": 3, "sketch_kind": "top_outputs", "balance": True}, "max_depth": 3,
+    },
+    "priced": {"sharing": {"share": "residual", "feature_penalty": 20.0}, "max_depth": 3},
+    "priced_lossguide": {
+        "sharing": {"share": "none", "feature_penalty": 9.0}, "grow_policy": "lossguide", "max_leaves": 14,
+        "max_depth": 0,
+    },
+    "priced_stem": {"sharing": {"share": "stem", "stem_depth": 2, "feature_penalty": 15.0}, "max_depth": 4},
+    "reported": {"sharing": {"share": "tree", "report": True}, "max_depth": 3},
+    "reported_lossguide": {
+        "sharing": {"share": "residual", "report": True, "feature_penalty": 9.0}, "grow_policy": "lossguide",
+        "max_leaves": 12, "max_depth": 0, "min_child_samples": 9,
+    },
+    "reported_symmetric": {
+        "sharing": {"share": "tree", "report": True, "balance": True}, "grow_policy": "symmetric", "max_depth": 3,
+        "colsample_bynode": 0.8,
+    },
+    "reported_stem": {
+        "sharing": {"share": "stem", "stem_depth": 2, "report": True}, "max_depth": 3,
+        "monotone_constraints": {"f0": 1},
+    },
+    "full_leaves": {
+        "objective": "softmax", "multi_strategy": "vector_leaf", "max_depth": 3, "leaf_solve": "full",
+    },
+    "full_leaves_sampled": {
+        "objective": "softmax", "multi_strategy": "vector_leaf", "leaf_solve": "full", "subsample": 0.7,
+        "grow_policy": "lossguide", "max_leaves": 9, "max_depth": 0,
+    },
+}  # fmt: skip
+#: Widths 1, 3, 1 and 1; the last one's leaves are quantiles.
+TASKS: list[dict[str, Any]] = [
+    {"objective": "logistic"},
+    {"objective": "softmax", "n_targets": 3},
+    {"objective": "squared_error"},
+    {"objective": "quantile", "quantile_level": 0.7},
+]
+ALL_CONFIGS = {**CONFIGS, **RANK_CONFIGS, **COLUMN_CONFIGS, **SHARED_CONFIGS}
 RANKING = ("lambdarank", "rank_pairwise", "rank_xendcg")
 
 #: Tables, by name: dense with missing values, categories (few and many), weights, sparse, features of 600 bins.
@@ -124,6 +193,8 @@ def signal(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def labels(name: str, z: np.ndarray) -> np.ndarray:
+    if "sharing" in ALL_CONFIGS[name]:
+        return labels_of_tasks(z)
     objective = ALL_CONFIGS[name]["objective"]
     if name == "soft_labels":
         raw = np.exp(np.column_stack([z, -z, np.sin(z)]))
@@ -137,6 +208,15 @@ def labels(name: str, z: np.ndarray) -> np.ndarray:
     if objective in ("poisson", "gamma", "tweedie"):
         return np.round(np.exp(np.clip(z / 3, -2, 2)) + 0.5).astype(np.float32)
     return z.astype(np.float32)
+
+
+def labels_of_tasks(z: np.ndarray) -> np.ndarray:
+    """A column a task, some missing."""
+    rng = np.random.default_rng(11)
+    columns = [z > 0.3, np.digitize(np.sin(z), [-0.4, 0.5]), 3 * z + rng.standard_normal(len(z)), np.abs(z)]
+    Y = np.column_stack(columns).astype(np.float32)
+    Y[rng.random(Y.shape) < 0.2] = np.nan
+    return Y
 
 
 def query_sizes(n: int) -> list[int]:
@@ -164,10 +244,11 @@ def queries(name: str, y: np.ndarray, z: np.ndarray) -> dict[str, Any]:
 
 def dataset(kind: str, name: str, n: int = 700, seed: int = 0, **arguments: Any) -> pygbt.Dataset:
     X, z = signal(n, seed)
-    y = labels(name, z)
+    y = arguments.pop("label", None)
+    y = labels(name, z) if y is None else y
     rng = np.random.default_rng(seed + 1)
     names = [f"f{i}" for i in range(6)]
-    more = queries(name, y, z) if ALL_CONFIGS[name]["objective"] in RANKING else {}
+    more = queries(name, y, z) if ALL_CONFIGS[name].get("objective") in RANKING else {}
     more |= arguments
     if kind == "categories":
         X[:, 3] = rng.integers(0, 3, n)
@@ -184,4 +265,15 @@ def dataset(kind: str, name: str, n: int = 700, seed: int = 0, **arguments: Any)
 
 
 def fit(params: dict[str, Any], data: pygbt.Dataset, device: str, rounds: int = 3) -> pygbt.Booster:
+    if "sharing" in params:
+        run = tasks_run(params, data, device)
+        run.trainer.steps([0.3] * rounds)
+        run.done = rounds
+        return run.booster()
     return pygbt.train({"max_depth": 4, **params, "device": device}, data, rounds)
+
+
+def tasks_run(params: dict[str, Any], data: pygbt.Dataset, device: str, init: pygbt.Booster | None = None) -> Run:
+    """A training of several tasks that is about to begin."""
+    own = {name: value for name, value in params.items() if name != "sharing"}
+    return Run({**own, "device": device}, data, [], init_model=init, tasks=TASKS, sharing=params["sharing"])

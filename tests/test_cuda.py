@@ -10,7 +10,7 @@ import gc
 
 import numpy as np
 import pytest
-from cuda_cases import ALL_CONFIGS, COLUMN_CONFIGS, CONFIGS, TABLES, dataset, fit, signal
+from cuda_cases import ALL_CONFIGS, COLUMN_CONFIGS, CONFIGS, SHARED_CONFIGS, TABLES, dataset, fit, signal, tasks_run
 
 import pygbt
 from pygbt import devices, parameters, training
@@ -174,6 +174,41 @@ def test_no_wait_for_what_a_node_may_be_cut_on(cuda: str, name: str, monkeypatch
     assert module.waits() - before <= 4  # 1 + 2 + 4 + 8 rounds
 
 
+@pytest.mark.parametrize("name", [name for name in SHARED_CONFIGS if "sharing" in SHARED_CONFIGS[name]])
+def test_no_wait_for_what_tasks_share(cuda: str, name: str) -> None:
+    """The trees of several rounds, whatever their widths, are waited for once, and no stem or account is."""
+    data = dataset("dense", name)
+    run = tasks_run({**ALL_CONFIGS[name], "histogram_precision": "narrow"}, data, "cuda")
+    module = devices.load_cuda()
+    for rounds in (1, 2):
+        before = module.waits()
+        run.trainer.steps([0.3] * rounds)
+        assert module.waits() - before == 1
+
+
+@pytest.mark.parametrize("name", ["full_leaves", "full_leaves_sampled"])
+def test_no_wait_for_leaves_by_whole_curvature(cuda: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "SECONDS_UNHEARD", 1e9)
+    data = dataset("dense", name)
+    before = devices.load_cuda().waits()
+    fit(ALL_CONFIGS[name], data, "cuda", rounds=15)
+    assert devices.load_cuda().waits() - before <= 4  # 1 + 2 + 4 + 8 rounds
+
+
+@pytest.mark.parametrize("name", [name for name in SHARED_CONFIGS if name.startswith("reported")])
+def test_the_account_of_shared_cuts(cuda: str, name: str) -> None:
+    """What each task gains, added up in one order: the sums of the CPU, bit for bit."""
+    for kind in ("dense", "categories", "weighted"):
+        sums = []
+        for device in ("cpu", "cuda"):
+            run = tasks_run(ALL_CONFIGS[name], dataset(kind, name), device)
+            run.trainer.steps([0.3] * 3)
+            sums.append(run.trainer.transfer())
+        assert sums[0]["n_nodes"] == sums[1]["n_nodes"] > 5
+        for part in ("shared_gain", "own_gain"):
+            assert sums[0][part].tobytes() == sums[1][part].tobytes() and sums[0][part].all(), part
+
+
 def test_draws_of_many_columns(cuda: str) -> None:
     """More units than a block has threads, some of several features; weights that leave few to draw from."""
     rng = np.random.default_rng(3)
@@ -204,6 +239,58 @@ def test_precision_is_guessed_and_guessed_again(cuda: str, objective: str, subsa
     assert found.digest() == fit(params, data, "cpu", 12).digest()
     if objective == "squared_error":
         assert devices.load_cuda().waits() - before > 4  # some guess was wrong
+
+
+@pytest.mark.parametrize("name", ["residual", "stem", "stem_sampled", "sketched_top", "priced_lossguide", "reported"])
+def test_precision_of_trees_that_tasks_share_is_guessed_again(cuda: str, name: str) -> None:
+    """Gradients of one task are nearly one constant at first. Nine rounds do not fit into the memory of finished trees
+    either: a stem outlives the fetch."""
+    margin = np.zeros((700, 6))
+    margin[:, 4] = 1e6
+    data = dataset("dense", name, base_margin=margin)
+    params = {**ALL_CONFIGS[name], "learning_rate": 0.9}
+    runs = [tasks_run(params, data, device) for device in ("cpu", "cuda")]
+    before = devices.load_cuda().waits()
+    for run in runs:
+        run.trainer.steps([0.9])
+        run.trainer.steps([0.9] * 9)
+        run.done = 10
+    assert devices.load_cuda().waits() - before > 3  # some guess was wrong
+    assert runs[0].booster().digest() == runs[1].booster().digest()
+    sums = [run.trainer.transfer() for run in runs]
+    assert all(sums[0][part].tobytes() == sums[1][part].tobytes() for part in ("shared_gain", "own_gain"))
+
+
+def test_new_features_of_a_model_that_is_continued(cuda: str) -> None:
+    """Those of its trees have no price."""
+    data = dataset("dense", "priced")
+    params = ALL_CONFIGS["priced"]
+    first = fit(params, data, "cpu", 2)
+    digests = set()
+    for device in ("cpu", "cuda"):
+        run = tasks_run(params, data, device, first)
+        run.trainer.steps([0.3] * 3)
+        run.done += 3
+        digests.add(run.booster().digest())
+    assert len(digests) == 1
+    assert fit(params, data, "cpu", 5).digest() in digests
+
+
+@pytest.mark.parametrize("n_classes", [2, 4, 40])
+def test_leaves_by_whole_curvature_with_a_teacher(cuda: str, n_classes: int) -> None:
+    """Of rows with a label, with a teacher at a temperature, with both."""
+    X, z = signal(500, 8)
+    rng = np.random.default_rng(2)
+    y = np.digitize(z, np.quantile(z, np.linspace(0, 1, n_classes + 1)[1:-1])).astype(np.float32)
+    teacher = rng.dirichlet(np.ones(n_classes), len(y))
+    teacher[rng.random(len(y)) < 0.3] = np.nan
+    y[rng.random(len(y)) < 0.3] = np.nan
+    data = pygbt.Dataset(X, y, teacher=teacher, weight=rng.integers(1, 4, len(y)).astype(float))
+    params = {
+        "objective": "softmax", "multi_strategy": "vector_leaf", "leaf_solve": "full", "max_depth": 3,
+        "teacher_temperature": 2.0, "n_classes": n_classes,
+    }  # fmt: skip
+    assert fit(params, data, "cuda").digest() == fit(params, data, "cpu").digest()
 
 
 def test_memory_that_runs_out(cuda: str, monkeypatch: pytest.MonkeyPatch) -> None:

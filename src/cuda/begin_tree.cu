@@ -67,7 +67,7 @@ RootStats CudaBackend::begin_tree(const TreeRequest& request) {
   for (auto& histogram : histograms_)
     if (histogram) spare_.push_back(std::move(histogram));
   histograms_.clear();
-  const TreeArguments arguments{request.iteration, request.first_target, 0, 0.0};
+  const TreeArguments arguments{request.iteration, request.first_target, first_leaf_target(request)};
   tree_.put(std::span(&arguments, 1));
   drawn_sums_.make_zero(static_cast<std::size_t>(request.width));
   start_tree(request, Nothing{}, Nothing{});

@@ -61,7 +61,13 @@ CudaBackend::CudaBackend(int ordinal)
       ranking_{false, Buffer<std::int64_t>(device_), Buffer<float>(device_), Buffer<RankMix>(device_),
                Buffer<std::uint64_t>(device_)},
       stop_(device_),
-      node_columns_(device_) {
+      balance_{Buffer<BalancedTargets>(device_), Buffer<DrawnSums>(device_), Buffer<CellUnits>(device_),
+               Buffer<float>(device_)},
+      witness_{Buffer<CellUnits>(device_),     Buffer<double>(device_),    Buffer<Query>(device_),
+               Buffer<NodeSet>(device_),       Buffer<Candidate>(device_), Buffer<Cell>(device_),
+               Buffer<std::uint32_t>(device_), Buffer<double>(device_),    Buffer<double>(device_),
+               Buffer<std::int64_t>(device_)},
+      full_leaves_{Buffer<std::int64_t>(device_), Buffer<double>(device_), Buffer<float>(device_)} {
   task_columns_.tasks = Buffer<TaskLoss>(device_);
   for (Buffer<float>* column : {&task_columns_.labels, &task_columns_.soft, &task_columns_.trust,
                                 &task_columns_.temperature, &task_columns_.quantile_labels})
@@ -69,9 +75,11 @@ CudaBackend::CudaBackend(int ordinal)
   growth_.memory = Buffer<std::byte>(device_);
   growth_.record_memory = Buffer<std::byte>(device_);
   growth_.monotone = Buffer<std::int8_t>(device_);
-  growth_.list_features = Buffer<FeatureId>(device_);
-  growth_.list_heads = Buffer<FeatureList>(device_);
-  growth_.factors = Buffer<CellUnits>(device_);
+  growth_.used = Buffer<std::uint8_t>(device_);
+  growth_.stem_cuts = Buffer<Candidate>(device_);
+  growth_.stem_left = Buffer<std::int32_t>(device_);
+  growth_.stem_sums = Buffer<Cell>(device_);
+  growth_.stem_bins = Buffer<std::uint32_t>(device_);
   stop_.make_zero(1);
   arrivals_.make_zero(1);
 }
@@ -87,7 +95,9 @@ void CudaBackend::load(const Dataset& data, std::int32_t n_targets, Communicator
   g_.make_zero(size);
   h_.make_zero(size);
   word_trials_.put(std::vector(table_.host_groups().size(), WordTrials{device_.policy().one_word_rows}));
-  growth_.capacity = 0;
+  growth_.kinds.clear();
+  growth_.used.make(std::size_t{0});
+  witness_.gains.make(std::size_t{0});
   ranking_.loaded = false;
   find_scales();
   nodes_.clear();

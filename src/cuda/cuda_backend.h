@@ -36,6 +36,8 @@
 
 namespace pygbt::device {
 
+struct AccountKernel;
+
 class CudaBackend final : public Backend {
  public:
   explicit CudaBackend(int ordinal);
@@ -68,6 +70,7 @@ class CudaBackend final : public Backend {
   bool grows_trees(const TreeKind& kind) const override;
   void queue_tree(const TreeOrder& order) override;
   std::vector<OrderedTree> finish_trees() override;
+  CutGains cut_gains() override;
   std::vector<Cell> histogram_of(NodeId node) const override;
   std::vector<RowId> rows_of(NodeId node) const override;
 
@@ -94,13 +97,15 @@ class CudaBackend final : public Backend {
     std::int64_t items = 0;  // nodes that a step expands
     std::int64_t steps = 0;
   };
-  // What the launches of a tree's growth depend on: wide, features searched at most, levels of leaf quantiles.
+  // What the launches of a tree depend on beside its kind: wide, features searched at most, levels of leaf quantiles.
   using RecordingKey = std::tuple<bool, std::int32_t, std::vector<double>>;
   struct TreeRecordings {
     Recording start, steps, leaves;  // of trees that grow by levels all in `start`
   };
-  // Trees that grow by themselves: see frontier.h.
-  struct Growth {
+  // Trees of a kind that grow by themselves: see frontier.h. One tree grows at a time: all kinds have the same memory.
+  struct GrowthKind {
+    explicit GrowthKind(Device& device) : list_features(device), list_heads(device), columns(device) {}
+    TreeKind kind;
     GrowthBounds bounds;
     Frontier tree{};
     GrownOnDevice grown{};
@@ -108,20 +113,59 @@ class CudaBackend final : public Backend {
     DrawnSums* totals = nullptr;
     LeafMean* means = nullptr;  // [node] of quantiles with monotone bounds, and their ranges
     Interval* mean_ranges = nullptr;
-    Buffer<CellUnits> factors;  // [width] of SplitRules
-    Buffer<std::byte> memory, record_memory;
-    Buffer<std::int8_t> monotone;
     Buffer<FeatureId> list_features;
     Buffer<FeatureList> list_heads;
     std::vector<std::vector<FeatureId>> lists;  // as sent
     std::int32_t most_features = 1;
-    std::int64_t capacity = 0;  // records; 0 = no memory yet
-    std::int64_t n_queued = 0;
-    std::vector<std::int32_t> targets;  // [queued] first target
-    std::vector<OrderedTree> finished;
+    NodeColumnMemory columns;
     std::map<RecordingKey, TreeRecordings> recordings;
+  };
+  struct Growth {
+    std::vector<std::unique_ptr<GrowthKind>> kinds;
+    GrowthKind* now = nullptr;  // of the tree that is queued
+    Buffer<std::byte> memory, record_memory;
+    Buffer<std::int8_t> monotone;
+    Buffer<std::uint8_t> used;  // [feature] by trees of the model
+    Buffer<Candidate> stem_cuts;  // see StemCuts
+    Buffer<std::int32_t> stem_left;
+    Buffer<Cell> stem_sums;
+    Buffer<std::uint32_t> stem_bins;
+    struct Queued {
+      const GrowthKind* kind = nullptr;
+      std::int64_t record = 0;  // byte
+      std::int32_t first_leaf_target = 0;
+    };
+    std::vector<Queued> queued;
+    std::int64_t record_end = 0;  // bytes in use
+    std::vector<OrderedTree> finished;
     Reports reports;
     bool stopped = false;
+  };
+  // Of targets that count alike, and of sketches.
+  struct BalanceMemory {
+    Buffer<BalancedTargets> groups;
+    Buffer<DrawnSums> totals;  // [target] zero between uses
+    Buffer<CellUnits> factors;  // [target]
+    Buffer<float> sketch_factors;  // [sketch][target]
+  };
+  // Of the searches by which tasks account for shared cuts (witness.cu).
+  struct WitnessMemory {
+    Buffer<CellUnits> factors;  // [task][width]
+    Buffer<double> units;  // [task][2][width]
+    Buffer<Query> queries;
+    Buffer<NodeSet> sets;
+    Buffer<Candidate> cuts;
+    Buffer<Cell> left;
+    Buffer<std::uint32_t> left_bins;
+    Buffer<double> worth;  // [query]
+    Buffer<double> gains;  // [2][task] of shared cuts, of own ones
+    Buffer<std::int64_t> n_nodes;  // [1]
+  };
+  // Of leaves by whole curvature (full_leaves.cu).
+  struct FullLeafMemory {
+    Buffer<std::int64_t> sums;  // [leaf][cell of a triangle]
+    Buffer<double> solution;  // [leaf][target]
+    Buffer<float> probabilities;  // [block][row][target]
   };
   // What rows learn from under LossSpec::tasks.
   struct TaskColumns {
@@ -173,21 +217,37 @@ class CudaBackend final : public Backend {
   RowRun run_of(NodeId node) const { return {rows_at(node).begin, rows_at(node).count, 0, rows_at(node).buffer}; }
   std::vector<RowRun> runs_of(std::span<const NodeId> nodes) const;
   std::int64_t gradient_bytes() const;  // of a row and target
-  static GrowthBounds bounds_of(const GrowLimits& limits, std::int64_t max_nodes);
-  void make_growth(const TreeOrder& order);
+  static GrowthBounds bounds_of(const TreeKind& kind);
+  GrowthKind& growth_kind(const TreeOrder& order);
+  std::size_t carve_growth(GrowthKind& kind, std::byte* memory) const;
+  void carve_records(GrowthKind& kind) const;
+  void make_growth(GrowthKind& kind, const TreeOrder& order);
+  void make_records();
+  void make_stem(const GrowthBounds& bounds, std::int32_t n_targets);
   void send_lists(const std::vector<std::vector<FeatureId>>& lists);
-  void make_node_columns(const TreeOrder& order, std::int64_t n_sets);
+  void make_node_columns(GrowthKind& kind, const TreeOrder& order, std::int64_t n_sets);
   void send_units(const std::vector<NodeDraws::Level>& levels);
   const std::uint8_t* launch_node_columns(std::int64_t n_sets);
+  NarrowMeans narrow_means() const;
+  void make_balance(const TreeKind& kind);
+  const CellUnits* launch_balance(const TreeKind& kind);
+  void add_sketches(std::int32_t n, const float* factors);
+  void launch_sketches(const TreeOrder& order);
+  void make_witnesses(const TreeKind& kind, std::int64_t n_queries);
+  void launch_witness_units(const TreeOrder& order);
+  void launch_witnesses(const TreeOrder& order, const Search& step, std::int64_t n_queries);
+  void make_full_leaves(const GrowthBounds& bounds, std::int32_t n_targets);
+  void launch_full_leaves(const FullLeaves& rule);
   void launch_levels(const TreeOrder& order);
   void launch_best_first(const TreeOrder& order, TreeRecordings& recordings);
+  std::int64_t launch_stem(const TreeOrder& order);
   void launch_step(const TreeOrder& order, std::int64_t n_queries);
-  void launch_start(const TreeOrder& order);
+  std::int64_t launch_start(const TreeOrder& order);
   template <class Then>
   void launch_expansion(std::int64_t n_items, const Then& then);
   void launch_leaves(const TreeOrder& order);
   void fetch_trees();
-  void launch_totals(const TreeArguments* tree, std::int32_t k, DrawnSums* out);
+  void launch_totals(const TreeArguments* tree, std::int32_t n, DrawnSums* out);
   template <class Then = Nothing>
   void launch_leaf_sums(const Pieces& leaves, std::int64_t most_leaves, Cell* out, const Then& then = {});
   void launch_leaf_quantiles(const Pieces& leaves, std::int64_t most_leaves, std::int32_t k, double alpha, bool raw,
@@ -221,6 +281,8 @@ class CudaBackend final : public Backend {
   // The same; then the tree's next nodes are expanded.
   void launch_search(const Search& search, const Found& found, std::int64_t n_queries, std::int64_t n_sets,
                      const Frontier& tree);
+  // The same, each node by itself; then a task accounts for the cuts that the tree has.
+  void launch_search(const Search& search, const Found& found, std::int64_t n_queries, const AccountKernel& account);
   std::int32_t category_words() const;  // of a set of bins
   void search(const SplitRules& rules, std::span<const SplitQuery> queries, bool shared, std::span<Split> out);
   Split split_of(const Candidate& cut, const Cell* left, const std::uint32_t* left_bins) const;
@@ -282,7 +344,9 @@ class CudaBackend final : public Backend {
   Ranking ranking_;
   Buffer<std::int32_t> stop_;  // [1] not 0: nothing that is queued happens
   Growth growth_;
-  NodeColumnMemory node_columns_;
+  BalanceMemory balance_;
+  WitnessMemory witness_;
+  FullLeafMemory full_leaves_;
 };
 
 template <class Kernel>

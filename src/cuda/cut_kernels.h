@@ -245,15 +245,31 @@ struct ChooseKernel {
   }
 
   PYGBT_KERNEL Candidate best_of(std::int32_t set) const {
+    Candidate best = first_judged(set, false);
+    if (best.feature >= 0 && is_new(best.feature)) best = charged(set, best);
+    if (best.feature >= 0 && !best.missing) best.missing_left = heavier_left(set, best);
+    return best;
+  }
+
+  // The first over the features of a set, or those of them that are in use.
+  PYGBT_KERNEL Candidate first_judged(std::int32_t set, bool used) const {
     Candidate best;
     const std::int32_t n = search.lists[search.sets[set].list].n;
     const Candidate* const judged = search.judged + std::int64_t{set} * search.most_features;
     PYGBT_ROLL
     for (std::int32_t i = thread(); i < n; i += n_threads())
-      if (judged[i].before(best)) best = judged[i];
-    best = first_of_block(best, shared<Candidate>());
-    if (best.feature >= 0 && !best.missing) best.missing_left = heavier_left(set, best);
-    return best;
+      if ((!used || (judged[i].feature >= 0 && !is_new(judged[i].feature))) && judged[i].before(best)) best = judged[i];
+    return first_of_block(best, shared<Candidate>());
+  }
+
+  PYGBT_KERNEL bool is_new(FeatureId f) const { return search.used != nullptr && search.used[f] == 0; }
+
+  // What is left of a cut on a new feature once it has paid: as Grower::charge_new_features.
+  PYGBT_KERNEL Candidate charged(std::int32_t set, Candidate fresh) const {
+    fresh.gain -= search.feature_penalty;
+    if (!(fresh.gain > search.rules.min_split_gain)) fresh = Candidate{};
+    const Candidate known = first_judged(set, true);
+    return known.feature >= 0 && (fresh.feature < 0 || known.gain > fresh.gain) ? known : fresh;
   }
 
   PYGBT_KERNEL bool heavier_left(std::int32_t set, const Candidate& cut) const {

@@ -24,7 +24,8 @@ void EvaluationSets::add_tree(const BinnedTree& tree) {
   cat_bits.put(tree.cat_bits);
   values.put(tree.leaf_value);
   Buffer<TreeArguments> arguments(device_);
-  const TreeArguments of_tree{0, tree.target, 0, 1.0};
+  TreeArguments of_tree;
+  of_tree.first_leaf_target = tree.target;
   arguments.put(std::span(&of_tree, 1));
   const Policy& policy = device_.policy();
   for (const auto& set : sets_) {

@@ -46,6 +46,15 @@ struct FrontierState {
   bool last = false;  // no child of this step is cut
 };
 
+// The cuts that a tree has left to others as their beginning, by its nodes in order (places).
+struct StemCuts {
+  Candidate* cuts = nullptr;  // [place], without a feature where the stem ends; nullptr: the tree begins with its root
+  std::int32_t* left = nullptr;  // [place] first child
+  Cell* left_sums = nullptr;  // [place][n_targets]
+  std::uint32_t* left_bins = nullptr;  // [place][n_words]
+  std::int32_t n_targets = 0;
+};
+
 // All of it, on the device.
 struct Frontier {
   FrontierState* state;  // [1]
@@ -61,7 +70,7 @@ struct Frontier {
   NodeId* expanded;  // [item of the step] node
   NodeId* searched;  // [query] node
   Cut* moved;  // [item of the step] its cut, for the move of the rows
-  double* g_units;  // [width], of histograms; h_units follow, then those of leaf sums
+  double* g_units;  // [width], of histograms; h_units follow, then those of leaf sums [leaf_width]
   Cell* arena;  // [slot][bin][width] histograms
   std::int64_t* count_arena;  // [slot][bin], or nullptr
   HistogramPlace* places;  // [item to build]
@@ -72,15 +81,19 @@ struct Frontier {
   double* query_lower;  // [query][width]
   double* query_upper;
 
+  std::int32_t* places_in_stem;  // [node], or nullptr: the tree grows on no stem
+  std::uint8_t* used;  // [feature] 1 = some tree is cut on it; nullptr: new features have no price
+
   Pieces tiles;  // of the nodes that are expanded
   Pieces built;  // of the nodes whose histograms are added up
   Pieces leaves;
 
   GrowLimits limits;
   LeafRule leaf_rule;
+  StemCuts stem;  // that it grows on, or becomes
   const std::int8_t* monotone;  // [feature] or nullptr
   std::int64_t n_bins;
-  std::int32_t width;
+  std::int32_t width, leaf_width;
   std::int32_t n_words;  // of a set of bins
   std::int32_t n_path_words;  // 0 without interaction constraints
   bool lists_by_depth;  // of features
@@ -89,7 +102,7 @@ struct Frontier {
 
   PYGBT_KERNEL double* h_units() const { return g_units + width; }
   PYGBT_KERNEL double* leaf_g_units() const { return g_units + 2 * width; }
-  PYGBT_KERNEL double* leaf_h_units() const { return g_units + 3 * width; }
+  PYGBT_KERNEL double* leaf_h_units() const { return leaf_g_units() + leaf_width; }
   PYGBT_KERNEL bool can_split(const GrowNode& node, const Cell* of_node) const {
     return pygbt::can_split(limits, node.depth, node.count, width,
                             [&](std::int32_t k) { return static_cast<double>(of_node[k].h) * h_units()[k]; });
@@ -119,8 +132,8 @@ PYGBT_KERNEL void write_query(const Frontier& tree, std::int32_t q, NodeId id, c
 struct GrownOnDevice {
   BinnedNode* nodes;
   std::uint32_t* bins;  // [node][n_words] of categorical cuts, in the order of the tree
-  Cell* leaf_sums;  // [leaf][width]
-  float* leaf_values;  // [leaf][width]
+  Cell* leaf_sums;  // [leaf][leaf width]
+  float* leaf_values;  // [leaf][leaf width]
 };
 
 // Finished trees that the host has not fetched yet, one record after the other, and where its parts are in bytes.
@@ -129,9 +142,9 @@ struct TreeRecords {
     std::int32_t n_nodes = 0;  // 0 = not grown
     std::int32_t n_leaves = 0;
   };
-  std::byte* first = nullptr;
-  std::int64_t stride = 0;
-  std::int64_t nodes = 0, bins = 0, leaf_sums = 0, leaf_values = 0, leaf_units = 0;  // units: g [width], h [width]
+  std::byte* memory = nullptr;
+  std::int64_t size = 0;  // of a record
+  std::int64_t nodes = 0, bins = 0, leaf_sums = 0, leaf_values = 0, leaf_units = 0;  // units: g, then h [leaf width]
 };
 
 }  // namespace pygbt::device

@@ -19,6 +19,7 @@ struct ExpandKernel {
     const FrontierState before = *tree.state;
     sync();
     FrontierState after = before;
+    if (tree.used != nullptr) use_features(before.n_expanded);
     if (tree.limits.order == GrowOrder::kBestFirst)
       best_first(after);
     else
@@ -29,6 +30,16 @@ struct ExpandKernel {
   }
 
   PYGBT_KERNEL bool has_cut(NodeId id) const { return tree.cuts[id].feature >= 0; }
+
+  // A feature is in use once the children of the node that it cuts have been searched, as the grow loop has it.
+  PYGBT_KERNEL void use_features(std::int32_t n_expanded) const {
+    PYGBT_ROLL
+    for (std::int32_t item = thread(); item < n_expanded; item += n_threads()) {
+      const NodeId id = tree.expanded[item];
+      if (tree.nodes[id].cut) tree.used[tree.cuts[id].feature] = 1;
+    }
+    sync();
+  }
 
   PYGBT_KERNEL void level(FrontierState& state) const {
     std::int64_t n_able = 0;
@@ -103,6 +114,7 @@ struct ExpandKernel {
       sync();
       if (!expanded) look_ahead(state, best, budget);
       if (thread() == 0) adopt(state.n_in_tree, best.node);
+      if (thread() == 0 && expanded && tree.used != nullptr) tree.used[tree.cuts[best.node].feature] = 1;
       sync();
       ++state.n_leaves;
       state.n_in_tree += 2;

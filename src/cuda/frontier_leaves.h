@@ -32,7 +32,7 @@ struct LeavesKernel {
       n_leaves += total;
     }
     PYGBT_ROLL
-    for (std::int64_t i = thread(); i < std::int64_t{n_leaves} * tree.width; i += n_threads())
+    for (std::int64_t i = thread(); i < std::int64_t{n_leaves} * tree.leaf_width; i += n_threads())
       grown.leaf_sums[i] = Cell{0, 0};
     tree.leaves.cut(n_leaves, tree.leaf_size);
   }
@@ -47,6 +47,7 @@ struct LeavesKernel {
   PYGBT_KERNEL BinnedNode inner_node(NodeId id, std::int32_t at) const {
     const Candidate& cut = tree.cuts[id];
     const Feature& feature = features[cut.feature];
+    if (tree.used != nullptr) tree.used[cut.feature] = 1;
     BinnedNode node;
     node.left = tree.nodes[tree.nodes[id].left].in_tree;
     node.feature = cut.feature;
@@ -71,13 +72,13 @@ struct LeafValueKernel {
   const TreeArguments* arguments;
 
   PYGBT_KERNEL void operator()() const {
-    for (std::int64_t i = thread(); i < std::int64_t{*tree.leaves.n_items} * tree.width; i += n_threads()) {
-      const auto k = static_cast<std::int32_t>(i % tree.width);
+    for (std::int64_t i = thread(); i < std::int64_t{*tree.leaves.n_items} * tree.leaf_width; i += n_threads()) {
+      const auto k = static_cast<std::int32_t>(i % tree.leaf_width);
       const Cell& sum = grown.leaf_sums[i];
       double w = leaf_weight(static_cast<double>(sum.g) * tree.leaf_g_units()[k],
                              static_cast<double>(sum.h) * tree.leaf_h_units()[k], tree.leaf_rule);
       if (tree.ranges != nullptr) {
-        const Interval& range = tree.ranges[row_major(tree.leaves.items[i / tree.width].item, k, tree.width)];
+        const Interval& range = tree.ranges[row_major(tree.leaves.items[i / tree.leaf_width].item, k, tree.leaf_width)];
         w = clamp(w, range.lower, range.upper);
       }
       grown.leaf_values[i] = static_cast<float>(arguments->learning_rate * w);
@@ -93,14 +94,14 @@ struct RecordKernel {
   const TreeArguments* arguments;
 
   PYGBT_KERNEL void operator()() const {
-    std::byte* const record = records.first + arguments->record * records.stride;
-    const std::int64_t n_nodes = tree.state->n_in_tree, n_values = std::int64_t{*tree.leaves.n_items} * tree.width;
+    std::byte* const record = records.memory + arguments->record;
+    const std::int64_t n_nodes = tree.state->n_in_tree, n_values = std::int64_t{*tree.leaves.n_items} * tree.leaf_width;
     if (first_row() == 0) *reinterpret_cast<TreeRecords::Head*>(record) = {tree.state->n_in_tree, *tree.leaves.n_items};
     copy(grown.nodes, record + records.nodes, n_nodes);
     copy(grown.bins, record + records.bins, n_nodes * tree.n_words);
     copy(grown.leaf_sums, record + records.leaf_sums, n_values);
     copy(grown.leaf_values, record + records.leaf_values, n_values);
-    copy(tree.leaf_g_units(), record + records.leaf_units, std::int64_t{2} * tree.width);
+    copy(tree.leaf_g_units(), record + records.leaf_units, std::int64_t{2} * tree.leaf_width);
   }
 
   template <class T>

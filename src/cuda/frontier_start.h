@@ -23,13 +23,13 @@ struct StartKernel {
   DrawnSums* drawn;  // [width]
   const DrawnSums* totals;  // [width] of narrow integers over all rows
   const std::uint32_t* extremes;  // [target][2]
-  const Quantiser* scales;  // [target][kPrecisions]
+  NarrowMeans means;
   const std::int64_t* n_counted;  // [1] rows that were drawn; nullptr = all
   std::int64_t* n_drawn;  // [1] the same, kept for the walk of the others
   std::int32_t* stop;  // [1]
   std::int64_t n_rows;
   std::uint64_t total_weight;
-  double weight_unit, min_cat_weight;
+  double min_cat_weight;
   const CellUnits* factors;  // [width] on the units of histograms, in the search alone; nullptr = 1
   bool wide, guessed;
 
@@ -49,12 +49,10 @@ struct StartKernel {
 
   PYGBT_KERNEL bool needs_wide(std::int32_t k) const {
     const std::int32_t target = arguments->first_target + k;
-    const Quantiser& narrow = scales[target * kPrecisions + static_cast<int>(Precision::kNarrow)];
     const auto most = [&](int i) { return static_cast<double>(std::bit_cast<float>(extremes[2 * target + i])); };
-    const double weight = static_cast<double>(total_weight) * weight_unit;
     const std::int64_t mean = totals[k].g < 0 ? -totals[k].g : totals[k].g;
-    const double spread_g = static_cast<double>(totals[k].magnitude - mean) * (weight_unit / narrow.g_scale) / weight;
-    const double mean_h = static_cast<double>(totals[k].h) * (weight_unit / narrow.h_scale) / weight;
+    const double spread_g = means.g(target, totals[k].magnitude - mean);
+    const double mean_h = means.h(target, totals[k].h);
     return !narrow_is_enough(most(0), spread_g, most(1), mean_h, total_weight);
   }
 
@@ -75,12 +73,9 @@ struct StartKernel {
     double hessian = 0.0;
     PYGBT_ROLL
     for (std::int32_t k = 0; k < tree.width; ++k) {
-      const Quantiser* const of_target = scales + (arguments->first_target + k) * kPrecisions;
-      const Quantiser& leaf = of_target[static_cast<int>(Precision::kLeaf)];
-      tree.g_units[k] = weight_unit / of_target[precision].g_scale;
-      tree.h_units()[k] = weight_unit / of_target[precision].h_scale;
-      tree.leaf_g_units()[k] = weight_unit / leaf.g_scale;
-      tree.leaf_h_units()[k] = weight_unit / leaf.h_scale;
+      const Quantiser& of_target = means.scales[(arguments->first_target + k) * kPrecisions + precision];
+      tree.g_units[k] = means.weight_unit / of_target.g_scale;
+      tree.h_units()[k] = means.weight_unit / of_target.h_scale;
       tree.sums[k] = {drawn[k].g, drawn[k].h};
       if (tree.ranges != nullptr)
         tree.ranges[k] = {-std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()};
@@ -90,8 +85,15 @@ struct StartKernel {
       tree.h_units()[k] *= factors[k].h;
     }
     PYGBT_ROLL
+    for (std::int32_t k = 0; k < tree.leaf_width; ++k) {
+      const Quantiser& leaf =
+          means.scales[(arguments->first_leaf_target + k) * kPrecisions + static_cast<int>(Precision::kLeaf)];
+      tree.leaf_g_units()[k] = means.weight_unit / leaf.g_scale;
+      tree.leaf_h_units()[k] = means.weight_unit / leaf.h_scale;
+    }
+    PYGBT_ROLL
     for (std::int32_t i = 0; i < tree.n_path_words; ++i) tree.paths[i] = 0;
-    const double weight = static_cast<double>(drawn[0].weight) * weight_unit;
+    const double weight = static_cast<double>(drawn[0].weight) * means.weight_unit;
     *tree.min_category_hessian = weight > 0.0 ? min_cat_weight * hessian / weight : 0.0;
     GrowNode root;
     root.count = *n_drawn = n_counted == nullptr ? n_rows : *n_counted;
@@ -101,6 +103,10 @@ struct StartKernel {
     tree.cuts[0] = Candidate{};
     tree.in_tree[0] = 0;
     state.n_nodes = state.n_in_tree = state.n_leaves = state.n_slots = 1;
+    if (tree.places_in_stem != nullptr) {  // the ends of the stem are searched: frontier_stem.h
+      tree.places_in_stem[0] = 0;
+      return;
+    }
     state.n_queries = state.n_sets = tree.can_split(root, tree.sums) ? 1 : 0;
     if (state.n_queries > 0) tree.sets[0] = {0, 1, 0};
   }

@@ -11,10 +11,10 @@
 #include "math/layout.h"
 #include "math/losses.h"
 #include "math/quantise.h"
-#include "math/sketch.h"
 #include "math/softmax.h"
 #include "math/task_loss.h"
 #include "quantised.h"
+#include "transpose.h"
 
 namespace pygbt::device {
 
@@ -95,44 +95,6 @@ struct TaskKernel {
   }
 };
 
-// Behind the targets: sketches of the others.
-struct SketchKernel {
-  float* g;  // [target, sketches after the others][row]
-  float* h;
-  const float* factors;  // [sketch][target]
-  std::int64_t n_rows;
-  std::int32_t n_targets, n_sketches;
-
-  PYGBT_KERNEL void operator()() const {
-    for (std::int64_t row = first_row(); row < n_rows; row += row_step()) {
-      float curvature = 0.0f;
-      for (std::int32_t k = 0; k < n_targets; ++k) curvature += h[target_major(k, row, n_rows)];
-      for (std::int32_t j = 0; j < n_sketches; ++j) {
-        float sum = 0.0f;
-        for (std::int32_t k = 0; k < n_targets; ++k)
-          sum = sketch_step(sum, factors[std::int64_t{j} * n_targets + k], g[target_major(k, row, n_rows)]);
-        g[target_major(n_targets + j, row, n_rows)] = sum;
-        h[target_major(n_targets + j, row, n_rows)] = sketch_curvature(curvature, n_targets);
-      }
-    }
-  }
-};
-
-// Given gradients [row][n_targets] to [target][row].
-struct TransposeKernel {
-  const float* from;
-  float* to;
-  std::int64_t n_rows;
-  std::int32_t n_targets;
-
-  PYGBT_KERNEL void operator()() const {
-    for (std::int64_t at = first_row(); at < n_rows * n_targets; at += row_step()) {
-      const auto target = static_cast<std::int32_t>(at % n_targets);
-      to[target_major(target, at / n_targets, n_rows)] = from[at];
-    }
-  }
-};
-
 // The scales of gradients that are there.
 struct ScalesKernel {
   const std::int32_t* stop;
@@ -155,23 +117,25 @@ struct ScalesKernel {
   }
 };
 
-// Sums of a target's narrow integers over all rows.
+// Sums of the narrow integers of many targets over all rows.
 struct TotalsKernel {
   QuantisedTargets targets;
-  const TreeArguments* tree;
-  std::int32_t k;  // target of the tree
-  DrawnSums* out;  // zero before
+  const TreeArguments* tree;  // whose targets they are; nullptr: of all, from the first on
+  std::int32_t n_targets;
+  DrawnSums* out;  // [n_targets] zero before
 
   PYGBT_KERNEL void operator()() const {
-    const QuantisedRows rows = targets.rows(tree->first_target + k, Precision::kNarrow);
+    const std::int64_t of_target = n_blocks() / n_targets, number = block() % of_target;
+    const auto k = static_cast<std::int32_t>(block() / of_target);
+    const QuantisedRows rows = targets.rows((tree == nullptr ? 0 : tree->first_target) + k, Precision::kNarrow);
     DrawnSums mine;
-    for (std::int64_t row = first_row(); row < targets.n_rows; row += row_step()) {
+    for (std::int64_t row = number * n_threads() + thread(); row < targets.n_rows; row += of_target * n_threads()) {
       const Cell cell = rows.weighted(row);
       mine.g += cell.g;
       mine.magnitude += cell.g < 0 ? -cell.g : cell.g;
       mine.h += cell.h;
     }
-    add_up(mine, shared<std::int64_t>(), out);
+    add_up(mine, shared<std::int64_t>(), out + k);
   }
 };
 
@@ -184,21 +148,6 @@ void CudaBackend::set_task_targets(const TaskTargets& targets) {
   task_columns_.trust.put(targets.trust);
   task_columns_.temperature.put(targets.temperature);
   task_columns_.quantile_labels.put(targets.quantile_labels);
-}
-
-void CudaBackend::sketch(std::int32_t n, std::span<const float> factors) {
-  const auto wanted = static_cast<std::size_t>(n_rows_ * (n_targets_ + n));
-  for (Buffer<float>* const values : {&g_, &h_}) {
-    if (values->size() == wanted) continue;
-    Buffer<float> larger(device_);
-    larger.make(wanted);
-    launch_rows(n_rows_ * n_targets_, TransposeKernel{values->data(), larger.data(), n_rows_ * n_targets_, 1});
-    values->swap(larger);
-  }
-  Buffer<float> there(device_);
-  launch_rows(n_rows_, SketchKernel{g_.data(), h_.data(), there.put(factors), n_rows_, n_targets_, n});
-  n_sketches_ = n;
-  find_scales();
 }
 
 void CudaBackend::gradients(const LossSpec& loss) {
@@ -278,14 +227,17 @@ CellUnits CudaBackend::units(std::int32_t target, Precision precision) {
   return {data_->weight_unit / scales.g_scale, data_->weight_unit / scales.h_scale};
 }
 
-void CudaBackend::launch_totals(const TreeArguments* tree, std::int32_t k, DrawnSums* out) {
-  launch_rows(n_rows_, TotalsKernel{quantised_targets(), tree, k, out}, warps() * sizeof(std::int64_t));
+// Adds to out [n], zero before.
+void CudaBackend::launch_totals(const TreeArguments* tree, std::int32_t n, DrawnSums* out) {
+  const std::int64_t of_target = std::max<std::int64_t>(1, blocks_for(n_rows_));
+  device_.launch(of_target * n, device_.policy().n_threads, TotalsKernel{quantised_targets(), tree, n, out},
+                 warps() * sizeof(std::int64_t));
 }
 
 LossTotals CudaBackend::totals(std::int32_t target) {
-  const TreeArguments arguments{0, target, 0, 0.0};
-  tree_.put(std::span(&arguments, 1));
-  launch_totals(tree_.data(), 0, sums_.make_zero(1));
+  const TreeArguments arguments{0, target};
+  Buffer<TreeArguments> there(device_);
+  launch_totals(there.put(std::span(&arguments, 1)), 1, sums_.make_zero(1));
   const DrawnSums sums = sums_.get()[0];
   const auto weight = static_cast<double>(data_->total_weight) * data_->weight_unit;
   const CellUnits unit = units(target, Precision::kNarrow);

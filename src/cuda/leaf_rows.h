@@ -36,7 +36,7 @@ struct LeafSumKernel {
   }
 
   PYGBT_KERNEL void add_up(const RowRun& run, std::int32_t k) const {
-    const QuantisedRows target = targets.rows(tree->first_target + k, Precision::kLeaf);
+    const QuantisedRows target = targets.rows(tree->first_leaf_target + k, Precision::kLeaf);
     Cell sum{0, 0};
     for (std::int64_t i = run.begin + thread(); i < run.begin + run.n; i += n_threads())
       sum += target.weighted(rows[run.buffer][i]);
@@ -60,7 +60,7 @@ struct AddLeafKernel {
   Beside beside;
 
   PYGBT_KERNEL void operator()() const {
-    const std::int32_t target = tree->first_target;
+    const std::int32_t target = tree->first_leaf_target;
     for (std::int64_t piece = block(), n = leaves.n(); piece < n; piece += n_blocks()) {
       const RowRun run = leaves[piece];
       for (std::int64_t i = run.begin + thread(); i < run.begin + run.n; i += n_threads())

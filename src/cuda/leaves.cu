@@ -35,7 +35,7 @@ struct ResidualKernel {
   }
 
   PYGBT_KERNEL void count(const RowRun& run) const {
-    const std::int32_t target = tree->first_target + k, label = n_labels == 1 ? 0 : target;
+    const std::int32_t target = tree->first_leaf_target + k, label = n_labels == 1 ? 0 : target;
     auto* const mine = shared<std::int64_t>();
     for (int byte = thread(); byte < kBytes; byte += n_threads()) mine[byte] = 0;
     sync();
@@ -109,10 +109,6 @@ Pieces CudaBackend::leaf_pieces(std::span<const NodeId> leaves) {
 void CudaBackend::leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out) {
   Buffer<Cell> sums(device_);
   sums.make_zero(out.size());
-  if (request_.leaf_width > 0) {
-    const TreeArguments arguments{request_.iteration, request_.first_leaf_target, 0, 1.0};
-    tree_.put(std::span(&arguments, 1));
-  }
   launch_leaf_sums(leaf_pieces(leaves), static_cast<std::int64_t>(leaves.size()), sums.data());
   sums.get(out.data(), out.size());
 }
@@ -150,8 +146,6 @@ void CudaBackend::launch_leaf_quantiles(const Pieces& leaves, std::int64_t most_
 
 void CudaBackend::leaf_quantiles(std::span<const NodeId> leaves, std::int32_t target, double alpha,
                                  std::span<float> out) {
-  const TreeArguments arguments{request_.iteration, first_leaf_target(request_), 0, 0.0};
-  tree_.put(std::span(&arguments, 1));
   const std::int32_t k = target - first_leaf_target(request_);
   const auto width = static_cast<std::size_t>(leaf_width(request_));
   Buffer<float> values(device_);
@@ -163,7 +157,7 @@ void CudaBackend::leaf_quantiles(std::span<const NodeId> leaves, std::int32_t ta
 }
 
 void CudaBackend::add_scores(const BinnedTree& tree, std::span<const NodeId> leaf_nodes) {
-  const TreeArguments arguments{request_.iteration, tree.target, 0, 0.0};
+  const TreeArguments arguments{request_.iteration, request_.first_target, tree.target};
   tree_.put(std::span(&arguments, 1));
   Buffer<float> values(device_);
   Buffer<BinnedNode> nodes(device_);

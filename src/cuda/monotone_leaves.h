@@ -54,7 +54,7 @@ struct MonotoneLeavesKernel {
   }
 
   PYGBT_KERNEL float& value(const BinnedNode& leaf) const {
-    return grown.leaf_values[row_major(~leaf.left, k, tree.width)];
+    return grown.leaf_values[row_major(~leaf.left, k, tree.leaf_width)];
   }
   PYGBT_KERNEL void take(float& quantile, const Interval& range) const {
     quantile = learnt(quantile, within(static_cast<double>(quantile), range), arguments->learning_rate);

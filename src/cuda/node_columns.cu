@@ -10,8 +10,8 @@
 namespace pygbt::device {
 
 // Memory and what is the same for all trees of a training; nothing where all nodes of a level may have the same cuts.
-void CudaBackend::make_node_columns(const TreeOrder& order, std::int64_t n_sets) {
-  NodeColumnMemory& memory = node_columns_;
+void CudaBackend::make_node_columns(GrowthKind& kind, const TreeOrder& order, std::int64_t n_sets) {
+  NodeColumnMemory& memory = kind.columns;
   NodeColumns& columns = memory.columns = {};
   memory.sent.clear();
   const bool draws = !order.draws.levels.empty();
@@ -28,7 +28,7 @@ void CudaBackend::make_node_columns(const TreeOrder& order, std::int64_t n_sets)
     columns.drawn = memory.drawn.make(n_sets * columns.n_units);
   }
   if (order.interactions.empty()) return;
-  const auto n_words = static_cast<std::size_t>(growth_.tree.n_path_words);
+  const auto n_words = static_cast<std::size_t>(kind.tree.n_path_words);
   std::vector<std::uint32_t> members;
   for (const std::vector<char>& set : order.interactions) {
     const std::size_t first = members.size();
@@ -43,7 +43,7 @@ void CudaBackend::make_node_columns(const TreeOrder& order, std::int64_t n_sets)
 
 // Recorded launches read the lists by their heads, which stay where they are.
 void CudaBackend::send_units(const std::vector<NodeDraws::Level>& levels) {
-  NodeColumnMemory& memory = node_columns_;
+  NodeColumnMemory& memory = growth_.now->columns;
   if (memory.sent == levels) return;
   memory.sent = levels;
   std::vector<std::int32_t> units;
@@ -59,10 +59,10 @@ void CudaBackend::send_units(const std::vector<NodeDraws::Level>& levels) {
 
 // What a search of so many sets may choose from: [set][feature], nullptr = all of the lists.
 const std::uint8_t* CudaBackend::launch_node_columns(std::int64_t n_sets) {
-  NodeColumns columns = node_columns_.columns;
+  NodeColumns columns = growth_.now->columns.columns;
   if (columns.allowed == nullptr) return nullptr;
-  columns.lists = growth_.list_heads.data();
-  device_.launch(n_sets, device_.policy().n_threads, NodeColumnsKernel{columns, growth_.tree, tree_.data()},
+  columns.lists = growth_.now->list_heads.data();
+  device_.launch(n_sets, device_.policy().n_threads, NodeColumnsKernel{columns, growth_.now->tree, tree_.data()},
                  NodeColumnsKernel::shared_bytes(warps()));
   return columns.allowed;
 }

@@ -65,6 +65,23 @@ struct QuantisedTargets {
   }
 };
 
+// Means over all rows of sums of a target's narrow integers.
+struct NarrowMeans {
+  const Quantiser* scales;  // [target][kPrecisions]
+  double weight_unit;
+  double weight;  // of all rows
+
+  PYGBT_KERNEL double g(std::int32_t target, std::int64_t sum) const {
+    return static_cast<double>(sum) * (weight_unit / narrow(target).g_scale) / weight;
+  }
+  PYGBT_KERNEL double h(std::int32_t target, std::int64_t sum) const {
+    return static_cast<double>(sum) * (weight_unit / narrow(target).h_scale) / weight;
+  }
+  PYGBT_KERNEL const Quantiser& narrow(std::int32_t target) const {
+    return scales[target * kPrecisions + static_cast<int>(Precision::kNarrow)];
+  }
+};
+
 // Adds what the threads of a block have summed up. scratch: shared [warps of the block].
 PYGBT_KERNEL void add_up(const DrawnSums& mine, std::int64_t* scratch, DrawnSums* to) {
   const DrawnSums sum{block_sum(mine.g, scratch), block_sum(mine.magnitude, scratch), block_sum(mine.h, scratch),

@@ -7,6 +7,7 @@
 #include "block.h"
 #include "categories.h"
 #include "cuda_backend.h"
+#include "cut_account.h"
 #include "cut_kernels.h"
 #include "device.h"
 #include "frontier_expand.h"
@@ -91,6 +92,11 @@ void CudaBackend::launch_search(const Search& search, const Found& found, std::i
 void CudaBackend::launch_search(const Search& search, const Found& found, std::int64_t n_queries, std::int64_t n_sets,
                                 const Frontier& tree) {
   launch_search(search, found, n_queries, n_sets, ExpandKernel{tree, table_.features()});
+}
+
+void CudaBackend::launch_search(const Search& search, const Found& found, std::int64_t n_queries,
+                                const AccountKernel& account) {
+  launch_search<AccountKernel>(search, found, n_queries, n_queries, account);
 }
 
 std::int32_t CudaBackend::category_words() const {

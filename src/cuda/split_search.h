@@ -77,8 +77,11 @@ struct Search {
   const std::int32_t* n_sets;
   const FeatureList* lists;
   const std::uint8_t* allowed;  // [set][feature] of its list, or nullptr = all (node_columns.h)
+  bool one_row_allowed;  // which all sets have
   const Feature* features;  // [feature]
   const std::int8_t* monotone;  // [feature] or nullptr
+  const std::uint8_t* used;  // [feature] others must gain feature_penalty on top; nullptr: none must
+  double feature_penalty;
   const Cell* sums;  // [query][width]
   const double* lower;  // [query][width]
   const double* upper;
@@ -113,7 +116,7 @@ struct Search {
   }
 
   PYGBT_KERNEL bool allows(std::int32_t set, FeatureId f) const {
-    return allowed == nullptr || allowed[row_major(set, f, n_features)] != 0;
+    return allowed == nullptr || allowed[row_major(one_row_allowed ? 0 : set, f, n_features)] != 0;
   }
 
   PYGBT_KERNEL std::int64_t bin_of(std::int64_t item, const Feature& feature) const {

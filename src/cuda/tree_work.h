@@ -11,8 +11,9 @@ namespace pygbt::device {
 // What differs from tree to tree of a training.
 struct TreeArguments {
   std::uint32_t iteration = 0;
-  std::int32_t first_target = 0;
-  std::int32_t record = 0;  // where the finished tree goes
+  std::int32_t first_target = 0;  // of those that cuts are searched on
+  std::int32_t first_leaf_target = 0;
+  std::int64_t record = 0;  // byte at which the finished tree goes
   double learning_rate = 0.0;
   std::uint32_t number = 0;  // in the model: it keys the draws of columns
 };

@@ -27,7 +27,7 @@ struct WalkKernel {
   std::int32_t width, n_targets;
 
   PYGBT_KERNEL void operator()() const {
-    const std::int32_t target = tree->first_target;
+    const std::int32_t target = tree->first_leaf_target;
     for (std::int64_t i = (first == nullptr ? 0 : *first) + first_row(); i < n; i += row_step()) {
       const std::int64_t row = rows == nullptr ? i : std::int64_t{rows[i]};
       std::int32_t at = 0;

@@ -158,6 +158,8 @@ class Backend {
   // The trees queued since, once they are grown. Fewer if the next one's precision was guessed wrong: neither it nor
   // what was queued after it, gradients included, has happened.
   virtual std::vector<OrderedTree> finish_trees() { return {}; }
+  // What TreeKind::witnesses have seen in all trees since load().
+  virtual CutGains cut_gains() { return {}; }
 
   // For tests: the histogram of a node, [feature][bin][width] with features back to back (n_bins each).
   virtual std::vector<Cell> histogram_of(NodeId node) const = 0;

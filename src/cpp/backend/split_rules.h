@@ -14,6 +14,7 @@ namespace pygbt {
 struct CellUnits {
   double g = 1.0;
   double h = 1.0;
+  bool operator==(const CellUnits&) const = default;
 };
 
 // What the search for a cut must obey; constant while a tree grows.
@@ -31,6 +32,8 @@ struct SplitRules {
   double min_category_hessian = 0.0;  // partition splits: categories with less (all targets) go with the missing rows
   std::vector<std::int8_t> monotone;  // [feature] -1, 0, +1; empty = none
   std::vector<CellUnits> target_factors;  // [width] on gradients and hessians in the search alone; empty = 1
+
+  bool operator==(const SplitRules&) const = default;
 
   // Units that the search reads.
   CellUnits units_of(std::size_t target, const CellUnits& units) const {

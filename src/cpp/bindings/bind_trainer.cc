@@ -39,11 +39,11 @@ std::unique_ptr<Trainer> make_trainer(const Params& params, std::shared_ptr<Data
                                    std::make_shared<pygbt::Solo>());
 }
 
-py::dict transfer(const Trainer& trainer) {
-  const pygbt::TransferSums& sums = trainer.transfer();
+py::dict transfer(Trainer& trainer) {
+  const pygbt::CutGains sums = trainer.transfer();
   py::dict out;
-  out["shared_gain"] = pygbt::bindings::to_array(std::vector<double>(sums.shared_gain));
-  out["own_gain"] = pygbt::bindings::to_array(std::vector<double>(sums.own_gain));
+  out["shared_gain"] = pygbt::bindings::to_array(std::vector<double>(sums.shared));
+  out["own_gain"] = pygbt::bindings::to_array(std::vector<double>(sums.own));
   out["n_nodes"] = sums.n_nodes;
   return out;
 }

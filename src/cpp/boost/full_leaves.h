@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Leaf values of softmax trees with vector leaves by the whole K x K curvature of the leaf: w = -(H + lambda I)^-1 G with
-// H = sum of diag p - p p^T over its rows, or of its blend with the teacher's part. Sums are integers, the solution is a
-// Cholesky factorisation in one fixed order: the same bits everywhere. The rows' probabilities are made on the host.
+// Leaf values of softmax trees with vector leaves by the whole curvature of the leaf (math/full_leaves.h), for trees that
+// the grow loop leads. The rows' probabilities are made on the host.
 #pragma once
 
 #include "data/dataset.h"
@@ -18,6 +17,7 @@ class FullSoftmaxLeaves final : public LeafSolver {
 
   void solve(Backend& backend, std::span<const NodeId> leaves, std::int32_t first_target, std::span<const Cell> sums,
              std::span<const CellUnits> units, std::span<double> values) override;
+  FullLeaves order() const override { return {task_, lambda_}; }
 
  private:
   void add_row(std::int64_t row, const float* scores, double scale, std::vector<std::int64_t>& sums) const;

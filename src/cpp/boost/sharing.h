@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "math/sketch.h"
 #include "math/task.h"
 
 namespace pygbt {
@@ -16,7 +17,6 @@ enum class Share : std::uint8_t {
   kStem,      // the same cuts in the first levels, then each task its own
   kResidual,  // one tree of vector leaves, then each task its own on the gradients that are left
 };
-enum class SketchKind : std::uint8_t { kRandomProjection, kTopOutputs };
 
 struct Sharing {
   Share share = Share::kTree;
@@ -26,7 +26,7 @@ struct Sharing {
   std::int32_t sketch = 0;                // gradients that cuts are searched on in place of all; 0 = all
   SketchKind sketch_kind = SketchKind::kRandomProjection;
   double feature_penalty = 0.0;           // gain that the first use of a feature must bring on top
-  bool report = false;                    // measure what sharing costs every task (TransferSums)
+  bool report = false;                    // measure what sharing costs every task (CutGains)
 };
 
 // One tree of an iteration.
@@ -43,12 +43,5 @@ struct TreePlan {
 std::vector<TreePlan> plain_plan(std::int32_t n_targets, std::int32_t width);
 std::vector<TreePlan> shared_plan(const std::vector<TaskLoss>& tasks, std::int32_t n_targets, const Sharing& sharing);
 std::int32_t trees_in_model(const std::vector<TreePlan>& plan);
-
-// What the cuts of shared trees are worth to each task: the gain it gets from them, and what its own best cuts of the same
-// nodes would have given it. Their ratio says how well its questions agree with those of the others.
-struct TransferSums {
-  std::vector<double> shared_gain, own_gain;  // [task]
-  std::int64_t n_nodes = 0;
-};
 
 }  // namespace pygbt

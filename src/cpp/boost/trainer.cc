@@ -16,6 +16,7 @@
 #include "boost/task_targets.h"
 #include "math/links.h"
 #include "math/quantise.h"
+#include "math/sketch.h"
 #include "tree/binned_tree.h"
 
 namespace pygbt {
@@ -96,15 +97,24 @@ Trainer::Trainer(Params params, std::vector<TaskLoss> tasks, const Sharing& shar
   independent_ = plan_.size() > 1 && plan_[0].width == 1 && quantile_levels(plan_[0]).empty() &&
                  loss_.objective != Objective::kTasks;
   if (params_.leaf_solve == LeafSolve::kFull) prepare_full_leaves();
-  queues_ = queues();
+  for (const TreePlan& plan : plan_) kinds_.push_back(kind_of(plan));
+  queues_ =
+      std::all_of(kinds_.begin(), kinds_.end(), [&](const TreeKind& kind) { return backend_->grows_trees(kind); });
 }
 
-// Whether the backend grows the trees by itself: all are alike, and nothing comes between gradients and leaves.
-bool Trainer::queues() const {
-  const bool alike = std::all_of(plan_.begin(), plan_.end(), [&](const TreePlan& plan) {
-    return plan.width == plan_[0].width && !plan.own && !plan.stem;
-  });
-  return alike && sharing_.sketch == 0 && grower_->orders(*backend_, plan_[0].width);
+// What the trees of a plan have in common, for a backend that grows them by itself.
+TreeKind Trainer::kind_of(const TreePlan& plan) const {
+  TreeKind kind = grower_of(plan).kind(plan.width);
+  if (plan.stem || plan.on_stem) {
+    kind.stem = plan.stem ? StemUse::kMakes : StemUse::kGrowsOn;
+    kind.stem_depth = stem_params_.max_depth;
+  }
+  if (plan.width == loss_.n_targets) kind.balance = balanced_;
+  if (sharing_.sketch == 0) return kind;
+  kind.sketch = kind.width = sharing_.sketch;
+  kind.sketch_kind = sharing_.sketch_kind;
+  kind.leaf_width = loss_.n_targets;
+  return kind;
 }
 
 void Trainer::prepare_full_leaves() {
@@ -216,7 +226,7 @@ BinnedTree Trainer::grow(const Order& order) {
   // What grows on a stem reads its sums: they must be of the same integers.
   const bool of_all = plan.stem || plan.on_stem;
   request.wide = of_all ? wide_needed(0, loss_.n_targets) : wide_needed(request.first_target, request.width);
-  Grower& grower = plan.own && own_grower_ ? *own_grower_ : *grower_;
+  Grower& grower = grower_of(plan);
   GrownTree grown = grower.grow(*backend_, request, tree_number(order), order.learning_rate, quantile_levels(plan));
   if (plan.stem)
     stem_ = grower.stem();
@@ -254,23 +264,35 @@ std::vector<BinnedTree> Trainer::grow_round(std::span<const Order> orders) {
   return trees;
 }
 
+// What `grow` asks of the grow loop, for a backend that needs none.
+TreeOrder Trainer::queued_order(const Order& order) const {
+  const TreePlan& plan = plan_of(order);
+  TreeRequest request = request_of(order);
+  const bool guessed = params_.histogram_precision == HistogramPrecision::kAuto;
+  // What grows on a stem reads its sums: they must be of the same integers. The stem is the first of its iteration.
+  const std::size_t decides = plan.on_stem ? 0 : static_cast<std::size_t>(order.number);
+  request.wide = guessed ? guessed_wide_[decides] != 0 : params_.histogram_precision == HistogramPrecision::kWide;
+  if (sharing_.sketch > 0) take_sketches(request);
+  TreeOrder queued = grower_of(plan).order(kinds_[static_cast<std::size_t>(order.number)], request, tree_number(order),
+                                           order.learning_rate, quantile_levels(plan));
+  queued.guessed = guessed && !plan.on_stem;
+  return queued;
+}
+
 // Trees as `grow` makes them, queued. Where a tree's precision was guessed wrong it is queued again, with those after it.
 template <class Gradients>
 std::vector<BinnedTree> Trainer::grow_queued(const std::vector<Order>& orders, Gradients&& gradients) {
   std::vector<BinnedTree> trees;
-  const bool guessed = params_.histogram_precision == HistogramPrecision::kAuto;
   bool again = false;
   while (trees.size() < orders.size()) {
     for (std::size_t i = trees.size(); i < orders.size(); ++i) {
       const Order& order = orders[i];
       if (plan_of(order).new_gradients && !(again && i == trees.size())) gradients(order.iteration);
-      TreeRequest request = request_of(order);
-      request.wide = guessed ? guessed_wide_[static_cast<std::size_t>(order.number)] != 0
-                             : params_.histogram_precision == HistogramPrecision::kWide;
-      if (loss_.objective == Objective::kTasks) prepare_tree(order, request);
-      TreeOrder queued =
-          grower_->order(request, tree_number(order), order.learning_rate, quantile_levels(plan_of(order)));
-      queued.guessed = guessed;
+      TreeOrder queued = queued_order(order);
+      SketchFactors projection;
+      if (queued.kind.sketch > 0 && queued.kind.sketch_kind == SketchKind::kRandomProjection)
+        queued.sketch_factors = projection =
+            random_projection(params_.seed, order.iteration, sharing_.sketch, loss_.n_targets);
       backend_->queue_tree(queued);
     }
     for (OrderedTree& tree : backend_->finish_trees()) trees.push_back(Grower::finished(std::move(tree)));
@@ -286,7 +308,9 @@ bool Trainer::add_trees(std::span<const double> learning_rates, Gradients&& grad
   const std::vector<Order> orders = orders_of(learning_rates);
   std::vector<BinnedTree> grown;
   if (queues_) {
-    grown = grow_queued(orders, gradients);
+    std::vector<BinnedTree> queued = grow_queued(orders, gradients);
+    for (std::size_t i = 0; i < orders.size(); ++i)
+      if (!plan_of(orders[i]).stem) grown.push_back(std::move(queued[i]));
   } else {
     const std::size_t together = independent_ ? plan_.size() : 1;
     for (std::size_t i = 0; i < orders.size(); i += together) {

@@ -68,7 +68,7 @@ class Trainer {
   std::int32_t n_iterations() const { return static_cast<std::int32_t>(trees_.size()) / trees_per_iteration_; }
   std::int32_t n_outputs() const { return loss_.n_targets; }
   const LossSpec& loss() const { return loss_; }
-  const TransferSums& transfer() const { return transfer_; }  // where Sharing::report asks for it
+  CutGains transfer() { return queues_ ? backend_->cut_gains() : transfer_; }  // where Sharing::report asks for it
 
  private:
   struct EvaluationSet {
@@ -95,14 +95,17 @@ class Trainer {
   void prepare_full_leaves();
   void prepare_tree(const Order& order, TreeRequest& request);
   void sketch_targets(const Order& order, TreeRequest& request);
-  std::vector<CellUnits> balance_factors(const TreePlan& plan);
+  void take_sketches(TreeRequest& request) const;
+  std::vector<CellUnits> balance_factors();
   template <class Gradients>
   bool add_trees(std::span<const double> learning_rates, Gradients&& gradients);
   BinnedTree grow(const Order& order);
   std::vector<BinnedTree> grow_round(std::span<const Order> orders);
   template <class Gradients>
   std::vector<BinnedTree> grow_queued(const std::vector<Order>& orders, Gradients&& gradients);
-  bool queues() const;
+  Grower& grower_of(const TreePlan& plan) const { return plan.own && own_grower_ ? *own_grower_ : *grower_; }
+  TreeKind kind_of(const TreePlan& plan) const;
+  TreeOrder queued_order(const Order& order) const;
 
   Params params_;
   DatasetPtr data_;
@@ -121,11 +124,12 @@ class Trainer {
   std::unique_ptr<Grower> own_grower_;  // of trees that belong to one task under a stem or beside a shared tree
   Stem stem_;
   std::vector<char> used_features_;     // [feature] by any tree of the model
-  std::vector<double> live_share_;      // [target] weight of the rows that have a gradient in it
-  TransferSums transfer_;
+  std::vector<BalancedTargets> balanced_;  // where Sharing::balance asks for it
+  CutGains transfer_;
   std::unique_ptr<CutWitness> witness_;  // fills transfer_
   std::unique_ptr<LeafSolver> leaf_solver_;
   bool queues_ = false;  // the backend grows whole trees
+  std::vector<TreeKind> kinds_;  // [number in the plan] of them
   bool independent_ = false;  // the trees of a round have a target each and nothing else to share
   std::vector<std::unique_ptr<Grower>> growers_beside_;  // see Backend::beside
   std::vector<char> guessed_wide_;  // [number in the iteration] precision of the last such tree

@@ -20,9 +20,9 @@ bool rates_of_impressions(const TaskLoss& task) { return task.objective == Objec
 // Adds up the gains of shared trees by task.
 class TaskWitness final : public CutWitness {
  public:
-  TaskWitness(const std::vector<TaskLoss>& tasks, std::int32_t n_targets, TransferSums& sums) : sums_(sums) {
-    sums.shared_gain.assign(tasks.size(), 0.0);
-    sums.own_gain.assign(tasks.size(), 0.0);
+  TaskWitness(const std::vector<TaskLoss>& tasks, std::int32_t n_targets, CutGains& sums) : sums_(sums) {
+    sums.shared.assign(tasks.size(), 0.0);
+    sums.own.assign(tasks.size(), 0.0);
     for (const TaskLoss& task : tasks) {
       std::vector<CellUnits> of_task(static_cast<std::size_t>(n_targets), CellUnits{0.0, 0.0});
       std::fill_n(of_task.begin() + task.first_target, task.n_targets, CellUnits{1.0, 1.0});
@@ -31,14 +31,14 @@ class TaskWitness final : public CutWitness {
   }
   const std::vector<std::vector<CellUnits>>& tasks() const override { return tasks_; }
   void see(std::size_t task, double shared_gain, double own_gain) override {
-    sums_.shared_gain[task] += shared_gain;
-    sums_.own_gain[task] += own_gain;
+    sums_.shared[task] += shared_gain;
+    sums_.own[task] += own_gain;
     if (task == 0) ++sums_.n_nodes;
   }
 
  private:
   std::vector<std::vector<CellUnits>> tasks_;
-  TransferSums& sums_;
+  CutGains& sums_;
 };
 
 }  // namespace
@@ -92,33 +92,39 @@ void Trainer::prepare_sharing(const Model* init) {
         });
     auto total = static_cast<std::int64_t>(data_->total_weight);
     comm_->allreduce_sum({&total, 1});
-    for (const ExactSum& sum : live) live_share_.push_back(sum.value() / static_cast<double>(total));
+    for (const TaskLoss& task : loss_.tasks) {
+      const std::int32_t together = rates_of_impressions(task) ? 1 : task.n_targets;  // targets that share a factor
+      for (std::int32_t first = 0; first < task.n_targets; first += together) {
+        BalancedTargets& of = balanced_.emplace_back(BalancedTargets{task.first_target + first, together, task.weight});
+        for (std::int32_t target = of.first; target < of.first + of.n; ++target)
+          of.live += live[static_cast<std::size_t>(target)].value() / static_cast<double>(total);
+      }
+    }
   }
 }
 
-// Divides every task by the mean magnitude of its gradients and by its mean hessian over the rows that have one, so that
-// neither the unit of a label nor the size of a loss decides which task a cut serves; weights count as before. Click and
-// conversion are balanced against each other: they are two questions in one loss.
-std::vector<CellUnits> Trainer::balance_factors(const TreePlan& plan) {
-  std::vector<CellUnits> factors(static_cast<std::size_t>(plan.width));
-  for (const TaskLoss& task : loss_.tasks) {
-    if (task.first_target < plan.first_target || task.first_target >= plan.first_target + plan.width) continue;
-    const std::int32_t together = rates_of_impressions(task) ? 1 : task.n_targets;  // targets that share a factor
-    for (std::int32_t first = 0; first < task.n_targets; first += together) {
-      double magnitude = 0.0, hessian = 0.0, live = 0.0;
-      for (std::int32_t target = task.first_target + first; target < task.first_target + first + together; ++target) {
-        const LossTotals totals = backend_->totals(target);
-        magnitude += totals.mean_g;
-        hessian += totals.mean_h;
-        live += live_share_[static_cast<std::size_t>(target)];
-      }
-      CellUnits factor;
-      if (magnitude > 0.0 && hessian > 0.0 && live > 0.0)
-        factor = {std::sqrt(static_cast<double>(task.weight)) * live / magnitude, live / hessian};
-      std::fill_n(factors.begin() + (task.first_target + first - plan.first_target), together, factor);
+// Of all targets (math/balance.h). Click and conversion are balanced against each other: they are two questions in one loss.
+std::vector<CellUnits> Trainer::balance_factors() {
+  std::vector<CellUnits> factors(static_cast<std::size_t>(loss_.n_targets));
+  for (const BalancedTargets& of : balanced_) {
+    double magnitude = 0.0, hessian = 0.0;
+    for (std::int32_t target = of.first; target < of.first + of.n; ++target) {
+      const LossTotals totals = backend_->totals(target);
+      magnitude += totals.mean_g;
+      hessian += totals.mean_h;
     }
+    const BalanceFactor factor = balance_factor(of, magnitude, hessian);
+    std::fill_n(factors.begin() + of.first, of.n, CellUnits{factor.g, factor.h});
   }
   return factors;
+}
+
+// The tree is grown on sketches, its leaves are of all targets.
+void Trainer::take_sketches(TreeRequest& request) const {
+  request.first_leaf_target = 0;
+  request.leaf_width = loss_.n_targets;
+  request.first_target = loss_.n_targets;
+  request.width = sharing_.sketch;
 }
 
 void Trainer::sketch_targets(const Order& order, TreeRequest& request) {
@@ -138,26 +144,23 @@ void Trainer::sketch_targets(const Order& order, TreeRequest& request) {
       factors[j * static_cast<std::size_t>(n) + largest[j]] = 1.0f;
   }
   if (sharing_.balance) {
-    const std::vector<CellUnits> balance = balance_factors(plan_of(order));
+    const std::vector<CellUnits> balance = balance_factors();
     for (std::size_t i = 0; i < factors.size(); ++i)
       factors[i] *= static_cast<float>(balance[i % static_cast<std::size_t>(n)].g);
   }
   backend_->sketch(sharing_.sketch, factors);
-  request.first_leaf_target = 0;
-  request.leaf_width = n;
-  request.first_target = n;
-  request.width = sharing_.sketch;
+  take_sketches(request);
 }
 
 // Settings of the grower for one tree of the plan.
 void Trainer::prepare_tree(const Order& order, TreeRequest& request) {
   const TreePlan& plan = plan_of(order);
-  Grower& grower = plan.own ? *own_grower_ : *grower_;
+  Grower& grower = grower_of(plan);
   const bool together = plan.width == loss_.n_targets;
   if (sharing_.sketch > 0)
     sketch_targets(order, request);
   else if (sharing_.balance && together)
-    grower.set_target_factors(balance_factors(plan));
+    grower.set_target_factors(balance_factors());
   if (plan.own) grower.set_stem(plan.on_stem ? &stem_ : nullptr, plan.first_target);
 }
 

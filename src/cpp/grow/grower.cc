@@ -400,23 +400,29 @@ void Grower::add_covers(BinnedTree& tree, std::span<const Cell> leaf_sums, std::
   }
 }
 
-// What changes the cuts that a search has found, or where it begins, needs the loop between a node and its children.
-bool Grower::orders(const Backend& backend, std::int32_t width) const {
-  if (stem_ != nullptr || witness_ != nullptr || feature_penalty_ > 0.0 || leaf_solver_ != nullptr) return false;
-  return backend.grows_trees({limits_, max_nodes(params_), width, rules_.counts_needed()});
+TreeKind Grower::kind(std::int32_t width) const {
+  TreeKind kind;
+  kind.limits = limits_;
+  kind.rules = rules_;
+  kind.min_cat_weight = params_.min_cat_weight;
+  kind.max_nodes = max_nodes(params_);
+  kind.width = width;
+  kind.feature_penalty = feature_penalty_;
+  if (witness_ != nullptr) kind.witnesses = witness_->tasks();
+  if (leaf_solver_ != nullptr) kind.full_leaves = leaf_solver_->order();
+  return kind;
 }
 
-TreeOrder Grower::order(const TreeRequest& request, std::uint32_t tree_number, double learning_rate,
-                        std::span<const double> quantile_levels) {
+TreeOrder Grower::order(const TreeKind& kind, const TreeRequest& request, std::uint32_t tree_number,
+                        double learning_rate, std::span<const double> quantile_levels) {
   TreeOrder order;
   order.request = request;
   order.request.count_rows = rules_.counts_needed();
-  order.request.max_nodes = max_nodes(params_);
-  order.rules = rules_;
-  order.limits = limits_;
-  order.min_cat_weight = params_.min_cat_weight;
+  order.request.max_nodes = kind.max_nodes;
+  order.kind = kind;
   order.learning_rate = learning_rate;
   order.quantile_levels.assign(quantile_levels.begin(), quantile_levels.end());
+  if (used_features_ != nullptr) order.used_features = *used_features_;
   columns_.begin_tree(tree_number);
   const std::int32_t deepest =
       limits_.max_depth > 0 ? limits_.max_depth : static_cast<std::int32_t>(limits_.max_leaves);

@@ -36,7 +36,7 @@ struct Stem {
   std::vector<Cut> cuts;  // [place], the root first
 };
 
-// What an own search of each task would have gained: see TransferSums.
+// What an own search of each task would have gained: see CutGains.
 class CutWitness {
  public:
   virtual ~CutWitness() = default;
@@ -52,6 +52,7 @@ class LeafSolver {
   // sums and values [leaf][width]; values come in as those of the rule and leave as the solver's.
   virtual void solve(Backend& backend, std::span<const NodeId> leaves, std::int32_t first_target,
                      std::span<const Cell> sums, std::span<const CellUnits> units, std::span<double> values) = 0;
+  virtual FullLeaves order() const = 0;  // the same rule for a backend that grows whole trees
 };
 
 class Grower {
@@ -78,9 +79,9 @@ class Grower {
   void set_leaf_solver(LeafSolver* solver) { leaf_solver_ = solver; }
   Stem stem() const;  // the cuts of the tree grown last
 
-  // The same as an order for a backend that grows whole trees by itself; nothing where it does not.
-  bool orders(const Backend& backend, std::int32_t width) const;
-  TreeOrder order(const TreeRequest& request, std::uint32_t tree_number, double learning_rate,
+  // The same for a backend that grows whole trees by itself: what its trees have in common, and one of them.
+  TreeKind kind(std::int32_t width) const;
+  TreeOrder order(const TreeKind& kind, const TreeRequest& request, std::uint32_t tree_number, double learning_rate,
                   std::span<const double> quantile_levels);
   // The tree of a backend that has grown it.
   static BinnedTree finished(OrderedTree ordered);

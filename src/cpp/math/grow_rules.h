@@ -24,6 +24,7 @@ struct GrowLimits {
   std::int64_t min_child_samples = 1;
   double min_child_weight = 0.0;
   bool looks_ahead = true;  // not where a node draws its columns: the draw depends on which leaf is cut when
+  bool operator==(const GrowLimits&) const = default;
 
   PYGBT_HD bool deepest(std::int32_t depth) const { return max_depth > 0 && depth >= max_depth; }
   // Leaves that may still come on top of n_leaves.

@@ -12,6 +12,8 @@
 
 namespace pygbt {
 
+enum class SketchKind : std::uint8_t { kRandomProjection, kTopOutputs };
+
 PYGBT_HD float sketch_step(float sum, float factor, float g) { return sum + factor * g; }
 PYGBT_HD float sketch_curvature(float sum_h, std::int32_t n_targets) { return sum_h / static_cast<float>(n_targets); }
 

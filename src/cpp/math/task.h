@@ -28,6 +28,7 @@ struct TaskLoss {
   float temperature = 1.0f;
   float bound = 0.0f;        // TeacherMatch::kBounded
   bool scale_t2 = true;
+  bool operator==(const TaskLoss&) const = default;
 };
 
 // What a row brings to its losses. The pointers are of the row.
