@@ -195,6 +195,18 @@ def test_no_wait_for_leaves_by_whole_curvature(cuda: str, name: str, monkeypatch
     assert devices.load_cuda().waits() - before <= 4  # 1 + 2 + 4 + 8 rounds
 
 
+@pytest.mark.parametrize(
+    "name", ["squared_error", "stem", "residual_balanced", "sketched_top", "priced", "reported", "full_leaves"]
+)
+def test_trees_without_a_bound_are_led_by_the_host(cuda: str, name: str) -> None:
+    """Nobody can say how many nodes to set aside: the grow loop makes the same trees over the seam."""
+    params = {**ALL_CONFIGS[name], "max_depth": 0, "max_leaves": 0, "min_child_samples": 60}
+    data = dataset("dense", name)
+    before = devices.load_cuda().waits()
+    assert fit(params, data, "cuda").digest() == fit(params, data, "cpu").digest()
+    assert devices.load_cuda().waits() - before > 20
+
+
 @pytest.mark.parametrize("name", [name for name in SHARED_CONFIGS if name.startswith("reported")])
 def test_the_account_of_shared_cuts(cuda: str, name: str) -> None:
     """What each task gains, added up in one order: the sums of the CPU, bit for bit."""
