@@ -8,6 +8,7 @@
 #include "block.h"
 #include "device.h"
 #include "math/cut_search.h"
+#include "math/grow_rules.h"
 #include "math/layout.h"
 #include "split_search.h"
 
@@ -264,12 +265,14 @@ struct ChooseKernel {
 
   PYGBT_KERNEL bool is_new(FeatureId f) const { return search.used != nullptr && search.used[f] == 0; }
 
-  // What is left of a cut on a new feature once it has paid: as Grower::charge_new_features.
+  // What comes of a cut on a new feature.
   PYGBT_KERNEL Candidate charged(std::int32_t set, Candidate fresh) const {
-    fresh.gain -= search.feature_penalty;
-    if (!(fresh.gain > search.rules.min_split_gain)) fresh = Candidate{};
+    const PricedCut priced(fresh.gain, search.feature_penalty, search.rules.min_split_gain);
     const Candidate known = first_judged(set, true);
-    return known.feature >= 0 && (fresh.feature < 0 || known.gain > fresh.gain) ? known : fresh;
+    if (priced.gives_way(known.feature >= 0, known.gain)) return known;
+    if (!priced.valid) return Candidate{};
+    fresh.gain = priced.gain;
+    return fresh;
   }
 
   PYGBT_KERNEL bool heavier_left(std::int32_t set, const Candidate& cut) const {

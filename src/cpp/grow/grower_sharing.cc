@@ -13,25 +13,26 @@ void Grower::charge_new_features(Backend& backend, std::span<const SplitQuery> q
   std::deque<std::vector<FeatureId>> lists;
   std::vector<SplitQuery> again;
   std::vector<std::size_t> which;
+  std::vector<PricedCut> fresh;
   for (std::size_t i = 0; i < queries.size(); ++i) {
     if (!splits[i].valid() || (*used_features_)[static_cast<std::size_t>(splits[i].feature)] != 0) continue;
-    splits[i].gain -= feature_penalty_;
+    const PricedCut priced(splits[i].gain, feature_penalty_, rules_.min_split_gain);
+    splits[i].gain = priced.gain;
+    if (!priced.valid) splits[i] = Split{};
     auto& known = lists.emplace_back();
     for (const FeatureId feature : queries[i].features)
       if ((*used_features_)[static_cast<std::size_t>(feature)] != 0) known.push_back(feature);
-    if (!(splits[i].gain > rules_.min_split_gain)) splits[i] = Split{};
     if (known.empty()) continue;
     again.push_back(queries[i]);
     again.back().features = known;
     which.push_back(i);
+    fresh.push_back(priced);
   }
   if (again.empty()) return;
   std::vector<Split> found(again.size());
   backend.best_splits(rules_, again, false, found);
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    Split& best = splits[which[i]];
-    if (found[i].valid() && (!best.valid() || found[i].gain > best.gain)) best = std::move(found[i]);
-  }
+  for (std::size_t i = 0; i < found.size(); ++i)
+    if (fresh[i].gives_way(found[i].valid(), found[i].gain)) splits[which[i]] = std::move(found[i]);
 }
 
 // What each task gains from the cuts, and what its own best ones would bring.

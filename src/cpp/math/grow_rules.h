@@ -50,6 +50,17 @@ PYGBT_HD bool cut_before(double gain_a, NodeId in_tree_a, double gain_b, NodeId 
   return gain_a != gain_b ? gain_a > gain_b : in_tree_a < in_tree_b;
 }
 
+// The best cut of a node where it is on a feature that no tree has used, once it has paid the price of that; it must still
+// gain more than `least`.
+struct PricedCut {
+  double gain = 0.0;
+  bool valid = false;
+  PYGBT_HD PricedCut(double full_gain, double price, double least)
+      : gain(full_gain - price), valid(full_gain - price > least) {}
+  // Whether the best cut on the features in use is taken instead.
+  PYGBT_HD bool gives_way(bool is_known, double known_gain) const { return is_known && (!valid || known_gain > gain); }
+};
+
 // Best-first growth makes children of so many leaves at most before they are known to be cut: those that come next.
 inline constexpr std::int32_t kLeavesAhead = 8;
 
