@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from pygbt import _core, devices
 
-MODULE = "pygbt._cuda_emulated"
+#: The one that judges every load and store of a kernel (src/cuda/README.md) is thirty times slower: `make check-kernels`.
+CHECKED = "pygbt._cuda_checked"
+MODULE = os.environ.get("PYGBT_EMULATOR", "pygbt._cuda_emulated")
 
 
 def _load() -> Any:

@@ -74,8 +74,7 @@ class Device {
   void launch(std::int64_t n_blocks, int n_threads, const Kernel& kernel, std::size_t shared_bytes = 0) {
     if (n_blocks == 0) return;
     if (n_threads > most_threads<Kernel>()) throw std::logic_error("the kernel is not built for so many threads");
-    emulator::run_grid(
-        n_blocks, n_threads, shared_bytes, [](const void* k) { (*static_cast<const Kernel*>(k))(); }, &kernel);
+    emulator::run_grid(n_blocks, n_threads, shared_bytes, emulator::kernel_object(kernel));
   }
 
  private:
