@@ -11,7 +11,7 @@ from typing import Any
 
 from pygbt import _core, devices
 
-#: The one that judges every load and store of a kernel (src/cuda/README.md) is thirty times slower: `make check-kernels`.
+#: The one that judges every load and store of a kernel (src/cuda/README.md): `make check-kernels` runs the tests so.
 CHECKED = "pygbt._cuda_checked"
 MODULE = os.environ.get("PYGBT_EMULATOR", "pygbt._cuda_emulated")
 
@@ -30,10 +30,10 @@ EMULATED = _load()
 
 
 @contextmanager
-def as_cuda() -> Iterator[None]:
+def as_cuda(module: str = MODULE) -> Iterator[None]:
     """device="cuda" is the emulator."""
     real = devices.MODULE
-    devices.MODULE = MODULE
+    devices.MODULE = module
     try:
         yield
     finally:

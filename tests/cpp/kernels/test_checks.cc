@@ -224,7 +224,8 @@ TEST(checks_find_what_was_never_written) {
   checks::fetched({to.data(), 50 * sizeof(std::uint32_t)});
   CHECK_THROWS(std::logic_error, checks::fetched({to.data(), 51 * sizeof(std::uint32_t)}));
   There<std::uint32_t> half(100, 50);
-  CHECK_THROWS(std::logic_error, emulator::run_grid(1, kThreads, 0, emulator::kernel_object(CopyKernel{to.data(), half.data(), 51})));
+  CHECK_THROWS(std::logic_error,
+               emulator::run_grid(1, kThreads, 0, emulator::kernel_object(CopyKernel{to.data(), half.data(), 51})));
 }
 
 // Bytes beside each other are different places; a word must lie where words lie.

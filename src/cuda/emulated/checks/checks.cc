@@ -69,7 +69,8 @@ class Checker {
   }
 
   void begin_block(int n_threads, Bytes shared) {
-    if (shared_ == nullptr || shared_->begin != reinterpret_cast<std::uintptr_t>(shared.begin) || shared_->n != shared.n)
+    if (shared_ == nullptr || shared_->begin != reinterpret_cast<std::uintptr_t>(shared.begin) ||
+        shared_->n != shared.n)
       shared_ = std::make_unique<Region>(shared);
     std::memset(shared_->known.as<char>(), 0, shared.n);
     block_ = ++last_stamp;
@@ -158,8 +159,10 @@ class Checker {
     const bool shared = shared_->holds(at);
     const Region* const region = shared ? shared_.get() : device_region(at);
     if (region == nullptr) {
-      if (!may_read(at)) find("touches memory that is not the device's", at, code, nullptr);
-      else if (kind != Kind::read) find("writes to its arguments or to a constant", at, code, nullptr);
+      if (!may_read(at))
+        find("touches memory that is not the device's", at, code, nullptr);
+      else if (kind != Kind::read)
+        find("writes to its arguments or to a constant", at, code, nullptr);
       return;
     }
     if (n > region->n - (at - region->begin)) {
@@ -177,7 +180,8 @@ class Checker {
     for (std::size_t i = 0; i < n; ++i) {
       const Access* const rival = region->touches_of(at + i).touch(kind, {actor_, code}, stamp, seen_);
       if (rival == nullptr) continue;
-      find(kind == Kind::read || kind == Kind::glance ? "reads what another thread writes" : "writes what another thread reads or writes",
+      find(kind == Kind::read || kind == Kind::glance ? "reads what another thread writes"
+                                                      : "writes what another thread reads or writes",
            at + i, code, rival);
       break;
     }
@@ -203,13 +207,15 @@ class Checker {
            at - module < reinterpret_cast<std::uintptr_t>(&_end) - module;
   }
 
-  void find(const char* what, std::uintptr_t at, std::uintptr_t code, const Access* rival) { find(std::string(what), at, code, rival); }
+  void find(const char* what, std::uintptr_t at, std::uintptr_t code, const Access* rival) {
+    find(std::string(what), at, code, rival);
+  }
   void find(const std::string& what, std::uintptr_t at, std::uintptr_t code, const Access* rival) {
     constexpr std::size_t kMost = 20;
     if (findings_.size() >= kMost || !found_.insert({code, rival == nullptr ? 0 : rival->code}).second) return;
     std::ostringstream out;
-    out << "block " << actor_.block() << ", thread " << actor_.thread() << " " << what << ", " << place_of(at) << ", code "
-        << in_module(code);
+    out << "block " << actor_.block() << ", thread " << actor_.thread() << " " << what << ", " << place_of(at)
+        << ", code " << in_module(code);
     if (rival != nullptr)
       out << "; no barrier since block " << rival->who.block() << ", thread " << rival->who.thread() << ", code "
           << in_module(rival->code);

@@ -37,16 +37,16 @@ struct Bytes {
 void allocated(Bytes memory);
 void released(const void* memory);
 void written(Bytes memory);
-void forgotten(Bytes memory);                   // nobody may read it any longer
+void forgotten(Bytes memory);  // nobody may read it any longer
 void copied(const void* to, Bytes from);
-void fetched(Bytes memory);                     // throws std::logic_error if some of it was never written
+void fetched(Bytes memory);  // throws std::logic_error if some of it was never written
 
 void begin_launch(const emulator::KernelObject& kernel, std::int64_t n_blocks);
 void begin_block(int n_threads, Bytes shared);
-void end_launch();                              // throws std::logic_error: what the kernel has done wrong
+void end_launch();  // throws std::logic_error: what the kernel has done wrong
 // This thread of the kernel goes on: `own` is its stack, `place` what the emulator keeps of it.
 void go_on(const Step& step, Bytes own, Bytes place);
-void pause();                                   // the emulator goes on
+void pause();  // the emulator goes on
 
 void begin_atomic(const void* at);
 void end_atomic();

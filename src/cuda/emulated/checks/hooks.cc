@@ -8,37 +8,37 @@
 using pygbt::device::checks::access;
 using pygbt::device::checks::aligned_access;
 
-#define PYGBT_ACCESS(n)                                                                                       \
-  void __tsan_read##n(void* at) { aligned_access(at, n, false, __builtin_return_address(0)); }                \
-  void __tsan_write##n(void* at) { aligned_access(at, n, true, __builtin_return_address(0)); }                \
-  void __tsan_unaligned_read##n(void* at) { access(at, n, false, __builtin_return_address(0)); }              \
+#define PYGBT_ACCESS(n)                                                                          \
+  void __tsan_read##n(void* at) { aligned_access(at, n, false, __builtin_return_address(0)); }   \
+  void __tsan_write##n(void* at) { aligned_access(at, n, true, __builtin_return_address(0)); }   \
+  void __tsan_unaligned_read##n(void* at) { access(at, n, false, __builtin_return_address(0)); } \
   void __tsan_unaligned_write##n(void* at) { access(at, n, true, __builtin_return_address(0)); }
 
 // Counters of the host, in the same files: no kernel has such atomic operations.
-#define PYGBT_COUNTER(bits)                                                                        \
-  using Counter##bits = volatile std::uint##bits##_t;                                              \
-  std::uint##bits##_t __tsan_atomic##bits##_load(Counter##bits* at, int) {                         \
-    return __atomic_load_n(at, __ATOMIC_SEQ_CST);                                                  \
-  }                                                                                                \
-  void __tsan_atomic##bits##_store(Counter##bits* at, std::uint##bits##_t value, int) {            \
-    __atomic_store_n(at, value, __ATOMIC_SEQ_CST);                                                 \
-  }                                                                                                \
-  std::uint##bits##_t __tsan_atomic##bits##_exchange(Counter##bits* at, std::uint##bits##_t value, int) { \
-    return __atomic_exchange_n(at, value, __ATOMIC_SEQ_CST);                                       \
-  }                                                                                                \
+#define PYGBT_COUNTER(bits)                                                                                \
+  using Counter##bits = volatile std::uint##bits##_t;                                                      \
+  std::uint##bits##_t __tsan_atomic##bits##_load(Counter##bits* at, int) {                                 \
+    return __atomic_load_n(at, __ATOMIC_SEQ_CST);                                                          \
+  }                                                                                                        \
+  void __tsan_atomic##bits##_store(Counter##bits* at, std::uint##bits##_t value, int) {                    \
+    __atomic_store_n(at, value, __ATOMIC_SEQ_CST);                                                         \
+  }                                                                                                        \
+  std::uint##bits##_t __tsan_atomic##bits##_exchange(Counter##bits* at, std::uint##bits##_t value, int) {  \
+    return __atomic_exchange_n(at, value, __ATOMIC_SEQ_CST);                                               \
+  }                                                                                                        \
   std::uint##bits##_t __tsan_atomic##bits##_fetch_add(Counter##bits* at, std::uint##bits##_t value, int) { \
-    return __atomic_fetch_add(at, value, __ATOMIC_SEQ_CST);                                        \
-  }                                                                                                \
+    return __atomic_fetch_add(at, value, __ATOMIC_SEQ_CST);                                                \
+  }                                                                                                        \
   std::uint##bits##_t __tsan_atomic##bits##_fetch_sub(Counter##bits* at, std::uint##bits##_t value, int) { \
-    return __atomic_fetch_sub(at, value, __ATOMIC_SEQ_CST);                                        \
-  }                                                                                                \
-  int __tsan_atomic##bits##_compare_exchange_weak(Counter##bits* at, std::uint##bits##_t* expected, \
-                                                  std::uint##bits##_t value, int, int) {           \
-    return __atomic_compare_exchange_n(at, expected, value, true, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
-  }                                                                                                \
-  int __tsan_atomic##bits##_compare_exchange_strong(Counter##bits* at, std::uint##bits##_t* expected, \
-                                                    std::uint##bits##_t value, int, int) {         \
-    return __atomic_compare_exchange_n(at, expected, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
+    return __atomic_fetch_sub(at, value, __ATOMIC_SEQ_CST);                                                \
+  }                                                                                                        \
+  int __tsan_atomic##bits##_compare_exchange_weak(Counter##bits* at, std::uint##bits##_t* expected,        \
+                                                  std::uint##bits##_t value, int, int) {                   \
+    return __atomic_compare_exchange_n(at, expected, value, true, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);     \
+  }                                                                                                        \
+  int __tsan_atomic##bits##_compare_exchange_strong(Counter##bits* at, std::uint##bits##_t* expected,      \
+                                                    std::uint##bits##_t value, int, int) {                 \
+    return __atomic_compare_exchange_n(at, expected, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);    \
   }
 
 extern "C" {

@@ -17,8 +17,9 @@ class Actor {
  public:
   constexpr Actor() = default;
   explicit Actor(const Step& step)
-      : bits_(pack(static_cast<std::uint64_t>(step.block), kBlock) | pack(static_cast<std::uint64_t>(step.thread), kThread) |
-              pack(step.block_round, kBlockRound) | pack(step.warp_round, kWarpRound)) {}
+      : bits_(pack(static_cast<std::uint64_t>(step.block), kBlock) |
+              pack(static_cast<std::uint64_t>(step.thread), kThread) | pack(step.block_round, kBlockRound) |
+              pack(step.warp_round, kWarpRound)) {}
   static bool fits(const Step& step) {
     return step.block < std::int64_t{1} << kBlock.n && step.block_round >> kBlockRound.n == 0 &&
            step.warp_round >> kWarpRound.n == 0;
