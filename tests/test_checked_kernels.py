@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trainings and predictions whose kernels have every load and store judged: no races, nothing stray, nothing read before
-it is written.
+"""Trainings and predictions whose kernels have every load and store judged: no races, nothing stray, nothing read
+that was never written.
 
 A few kinds that between them run most kernels, on small tables; `make check-kernels` runs all tests of the backend so.
 """
