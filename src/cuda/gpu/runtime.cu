@@ -52,7 +52,10 @@ Current::Current(int ordinal) {
   check(cudaSetDevice(ordinal), "cudaSetDevice");
 }
 
-Current::~Current() { cudaSetDevice(before_); }
+// A GPU that nobody has used is started by being made current, which may fail: no error of the launches that follow.
+Current::~Current() {
+  if (cudaSetDevice(before_) != cudaSuccess) cudaGetLastError();
+}
 
 Device::Device(int ordinal) : ordinal_(ordinal) {
   const int n = n_devices();
