@@ -37,6 +37,7 @@ Device::Device(int ordinal) {
 }
 
 void* Device::allocate(std::size_t bytes) {
+  unrecorded();
   auto* const block = bytes <= free_bytes() ? static_cast<char*>(std::malloc(bytes + kHeader)) : nullptr;
   if (block == nullptr) refuse(bytes);
   in_use += bytes;
@@ -55,16 +56,19 @@ void Device::release(void* memory) noexcept {
   std::free(block);
 }
 void Device::to_device(void* to, const void* from, std::size_t bytes) {
+  unrecorded();
   std::memcpy(to, from, bytes);
   checks::written({to, bytes});
 }
 void Device::to_host(void* to, const void* from, std::size_t bytes) {
+  unrecorded();
   checks::fetched({from, bytes});
   std::memcpy(to, from, bytes);
 }
 std::size_t Device::free_bytes() const { return memory_bytes() - std::min(memory_bytes(), in_use.load()); }
 void Device::refuse(std::size_t bytes) const { throw OutOfMemory(bytes, free_bytes(), memory_bytes()); }
 void Device::copy(void* to, const void* from, std::size_t bytes) {
+  unrecorded();
   std::memcpy(to, from, bytes);
   checks::copied(to, {from, bytes});
 }
@@ -77,6 +81,7 @@ void Device::release_host(void* memory) noexcept { std::free(memory); }
 void Device::send(void* to, const void* from, std::size_t bytes) { to_device(to, from, bytes); }
 void Device::receive(void* to, const void* from, std::size_t bytes) { to_host(to, from, bytes); }
 void Device::fill(void* to, int byte, std::size_t bytes) {
+  if (recording_ != nullptr) recording_->add(0, 0, 0, Fill{to, bytes, byte});
   std::memset(to, byte, bytes);
   checks::written({to, bytes});
 }
