@@ -13,17 +13,19 @@ SOURCES := $(shell find src pygbt cmake -name '*.cc' -o -name '*.h' -o -name '*.
 CPP_FILES := $(shell find src tests/cpp -name '*.cc' -o -name '*.h' -o -name '*.inc' -o -name '*.cu')
 INSTALL := $(PY) -m pip install --quiet --no-build-isolation -C build-dir=$(BUILD)
 
-.PHONY: bench bench-engine classic distillation demo test test-all lint format sanitize gpu-test gpu-bench gpu-check gpu-predict clean
+.PHONY: bench bench-engine classic distillation demo test test-all check-kernels lint format sanitize gpu-test gpu-bench gpu-check gpu-predict clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/pygbt demo
 
 test: $(VENV)/.test
 	$(BUILD)/pygbt_tests
+	$(BUILD)/tests/cpp/kernels/pygbt_kernel_tests
 	$(VENV)/bin/pytest -n $(WORKERS) -m "not slow and not gpu"
 
 test-all: $(VENV)/.test
 	$(BUILD)/pygbt_tests
+	$(BUILD)/tests/cpp/kernels/pygbt_kernel_tests
 	$(VENV)/bin/pytest -n $(WORKERS) -m "not gpu"
 
 # The package is built with the tools of .venv, so that a second build is incremental.
@@ -117,6 +119,10 @@ GPU_WORKERS = $$($(GPU_PY) -P -c 'import xdist; print("-n 8")' 2>/dev/null)
 GPU_FILES := tests/test_cuda.py tests/test_device_dataset.py tests/test_device_budget.py tests/test_on_device.py tests/test_teacher.py tests/test_sharing.py
 GPU_LAWS := tests/test_device_arrays.py tests/test_device_metrics.py tests/test_device_predict.py tests/test_device_predict_calls.py
 GPU_SEAM := tests/test_backend_seam.py tests/test_cut_search.py tests/test_device_histograms.py
+# Where there is no GPU: every load and store of the kernels judged (src/cuda/README.md), half an hour on two cores.
+check-kernels: $(VENV)/.test
+	PYGBT_EMULATOR=pygbt._cuda_checked $(VENV)/bin/pytest -n $(WORKERS) -m "not gpu and not slow" $(GPU_FILES) $(GPU_LAWS) $(GPU_SEAM)
+
 gpu-test: build/gpu/.installed
 	$(GPU_PY) -P -c 'from pygbt import devices; print(devices.load_cuda().devices())'
 	$(GPU_PYTEST) $(GPU_WORKERS) -m gpu -k "not runs_out" $(GPU_FILES)

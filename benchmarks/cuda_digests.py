@@ -2,6 +2,7 @@
 """Digests of CPU and CUDA models over every objective, growth policy and kind of table, and docs/results/cuda.md.
 
     python cuda_digests.py --emulated     the CUDA sources run on the host, results/cuda-digests-emulated.json
+    python cuda_digests.py --checked      the same, each load and store of a kernel judged (an hour)
     python cuda_digests.py                on the first GPU, results/cuda-digests-<gpu>.json
     python cuda_digests.py --report       the page from the files there are
 
@@ -31,12 +32,13 @@ NOT_YET = "not yet measured"
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--emulated", action="store_true")
+    parser.add_argument("--checked", action="store_true")
     parser.add_argument("--report", action="store_true", help="measure nothing")
     args = parser.parse_args()
     agree = True
     if not args.report:
-        if args.emulated:
-            devices.MODULE = "pygbt._cuda_emulated"
+        if args.emulated or args.checked:
+            devices.MODULE = "pygbt._cuda_checked" if args.checked else "pygbt._cuda_emulated"
         module = devices.load_cuda()
         name = module.devices()[0]
         cases = {case: {table: digests(case, table) for table in TABLES} for case in ALL_CONFIGS}
@@ -62,7 +64,8 @@ def page() -> str:
         "Made by `benchmarks/cuda_digests.py`. 700 rows, 3 rounds of trees of depth 3 to 5 (lossguide: 20 leaves),",
         "every objective, growth policy and kind of table: the SHA-256 of the model trained on the CPU and by the CUDA",
         "backend. The emulator runs the CUDA sources on the host (`src/cuda/emulated`); the tests do the same on every",
-        "change.",
+        "change. Checked: a training ends with an error where two threads touch a byte with nothing that orders them,",
+        "where memory is not the launch's, or is read before it is written (`src/cuda/README.md`).",
         "",
     ]
     for result in found:

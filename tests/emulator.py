@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from pygbt import _core, devices
 
-MODULE = "pygbt._cuda_emulated"
+#: The one that judges every load and store of a kernel (src/cuda/README.md): `make check-kernels` runs the tests so.
+CHECKED = "pygbt._cuda_checked"
+MODULE = os.environ.get("PYGBT_EMULATOR", "pygbt._cuda_emulated")
 
 
 def _load() -> Any:
@@ -27,10 +30,10 @@ EMULATED = _load()
 
 
 @contextmanager
-def as_cuda() -> Iterator[None]:
+def as_cuda(module: str = MODULE) -> Iterator[None]:
     """device="cuda" is the emulator."""
     real = devices.MODULE
-    devices.MODULE = MODULE
+    devices.MODULE = module
     try:
         yield
     finally:

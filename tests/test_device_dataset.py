@@ -220,6 +220,15 @@ def test_rows_of_a_table(cuda: str) -> None:
             assert view is not None and np.array_equal(device_arrays.take_rows(view, rows).numpy(), part[rows])
 
 
+def test_rows_of_arrays_that_are_not_aligned(cuda: str) -> None:
+    """On a GPU reading one is an error that nothing in the process recovers from."""
+    memory = device_arrays.put(np.zeros(100, np.uint8))
+    for dtype, shift, strides in (("f4", 1, (8, 4)), ("f4", 0, (10, 4)), ("i8", 0, (32, 4)), ("c16", 0, (32, 16))):
+        array = pygbt.DeviceArray(memory.pointer + shift, (3, 2), dtype, strides=strides, owner=memory)
+        with pytest.raises(ValueError, match="aligned to their size"):
+            device_arrays.take_rows(array, np.array([1, 0]))
+
+
 def test_evaluation_continuation_and_folds(cuda: str) -> None:
     X, z = signal(500, 7)
     host, there = homes(X, z)

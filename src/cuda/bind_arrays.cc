@@ -40,6 +40,11 @@ void to_device(int ordinal, std::uintptr_t to, const py::array& from) {
 
 void take_rows(int ordinal, std::uintptr_t from, std::pair<std::int64_t, std::int64_t> strides, std::int32_t n_columns,
                std::int32_t item_bytes, const py::array_t<std::int64_t, py::array::c_style>& rows, std::uintptr_t to) {
+  const bool known = item_bytes == 1 || item_bytes == 2 || item_bytes == 4 || item_bytes == 8;
+  pygbt::require(known && from % static_cast<std::uintptr_t>(item_bytes) == 0 && strides.first % item_bytes == 0 &&
+                     strides.second % item_bytes == 0,
+                 "X: the elements of an array on a device must be numbers of at most 8 bytes, aligned to their size; "
+                 "copy it first");
   const std::span<const std::int64_t> taken(rows.data(), static_cast<std::size_t>(rows.size()));
   const py::gil_scoped_release free;
   pygbt::device::take_rows(ordinal, {address(from), strides.first, strides.second, n_columns, item_bytes}, taken,

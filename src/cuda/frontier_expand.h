@@ -25,8 +25,18 @@ struct ExpandKernel {
     else
       level(after);
     after.n_nodes += 2 * after.n_expanded;
-    if (thread() == 0) *tree.state = after;
+    if (thread() == 0) keep(after);
     tree.tiles.cut(after.n_expanded, tree.tile_size);
+  }
+
+  // What a step changes; blocks of the launch that begin now, without work, still read the rest.
+  PYGBT_KERNEL void keep(const FrontierState& after) const {
+    FrontierState& state = *tree.state;
+    state.n_nodes = after.n_nodes;
+    state.n_in_tree = after.n_in_tree;
+    state.n_leaves = after.n_leaves;
+    state.n_expanded = after.n_expanded;
+    state.last = after.last;
   }
 
   PYGBT_KERNEL bool has_cut(NodeId id) const { return tree.cuts[id].feature >= 0; }

@@ -97,6 +97,7 @@ struct RecordKernel {
     std::byte* const record = records.memory + arguments->record;
     const std::int64_t n_nodes = tree.state->n_in_tree, n_values = std::int64_t{*tree.leaves.n_items} * tree.leaf_width;
     if (first_row() == 0) *reinterpret_cast<TreeRecords::Head*>(record) = {tree.state->n_in_tree, *tree.leaves.n_items};
+    if (n_nodes == 0) return;  // not grown: there are no units either
     copy(grown.nodes, record + records.nodes, n_nodes);
     copy(grown.bins, record + records.bins, n_nodes * tree.n_words);
     copy(grown.leaf_sums, record + records.leaf_sums, n_values);

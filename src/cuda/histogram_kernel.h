@@ -70,7 +70,7 @@ struct HistogramKernel {
         constexpr int kInWord = decltype(in_word)::value;
         if constexpr (!kShared)
           add_to_node<kInWord>(run, part, first_target, n_targets);
-        else if (group.skips)
+        else if (group.skips != 0)
           add_up<kInWord, true>(run, part, first_target, n_targets, trials[number]);
         else
           add_up<kInWord, false>(run, part, first_target, n_targets, trials[number]);

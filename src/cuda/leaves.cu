@@ -149,7 +149,7 @@ void CudaBackend::leaf_quantiles(std::span<const NodeId> leaves, std::int32_t ta
   const std::int32_t k = target - first_leaf_target(request_);
   const auto width = static_cast<std::size_t>(leaf_width(request_));
   Buffer<float> values(device_);
-  values.make(leaves.size() * width);
+  values.make_zero(leaves.size() * width);  // fetched whole
   launch_leaf_quantiles(leaf_pieces(leaves), static_cast<std::int64_t>(leaves.size()), k, alpha, true, values.data());
   const std::vector<float> found = values.get();
   for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf)

@@ -48,8 +48,8 @@ struct CountKernel {
         last = at;
         sum += weight;
         KeyCell& cell = column.cells[at];
-        if (key < cell.least) lower_to(&cell.least, key);
-        if (key > cell.most) raise_to(&cell.most, key);
+        if (key < peek(&cell.least)) lower_to(&cell.least, key);
+        if (key > peek(&cell.most)) raise_to(&cell.most, key);
       }
       if (sum > 0) add(&column.cells[last].weight, sum);
     }

@@ -65,7 +65,7 @@ struct UsualBinKernel {
     features[f].usual = bin;
     Group* group = groups;
     while (f >= group->first + group->n) ++group;
-    group->skips = true;
+    raise_to(&group->skips, std::uint32_t{1});
   }
 };
 

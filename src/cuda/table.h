@@ -42,7 +42,7 @@ struct Group {
   std::int32_t n = 0;
   std::int32_t n_words = 1;  // a thread each
   std::int64_t n_places = 0;  // of all of them
-  bool skips = false;  // some feature has a usual bin; known on the device only
+  std::uint32_t skips = 0;  // 1: some feature has a usual bin; known on the device only
 
   PYGBT_HD std::int32_t in_word() const { return two_byte ? 2 : 4; }  // features
 };

@@ -16,8 +16,7 @@ using namespace pygbt::device;
 
 template <class Kernel>
 void run(std::int64_t n_blocks, int n_threads, std::size_t shared_bytes, const Kernel& kernel) {
-  emulator::run_grid(
-      n_blocks, n_threads, shared_bytes, [](const void* k) { (*static_cast<const Kernel*>(k))(); }, &kernel);
+  emulator::run_grid(n_blocks, n_threads, shared_bytes, emulator::kernel_object(kernel));
 }
 
 constexpr int kThreads = 96;

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "emulated/checks/checks.h"
+
 #define PYGBT_KERNEL inline
 #define PYGBT_UNROLL _Pragma("GCC unroll 8")  // the loop that follows: its arrays stay in registers
 #define PYGBT_ROLL  // ... stays short: what runs once is fetched as it runs, from afar
@@ -29,7 +31,8 @@ struct Place {
 const Place& place();
 void wait_for_block();
 void wait_for_warp();
-std::uint64_t* exchange();  // [kLanes] words of the warp
+std::uint64_t exchange(std::uint64_t word, int lane);  // the word of that lane of the warp
+std::uint32_t ballot(bool condition);
 
 }  // namespace emulator
 
@@ -51,18 +54,17 @@ inline void sync() { emulator::wait_for_block(); }
 inline void sync_warp() { emulator::wait_for_warp(); }
 
 // What this thread has written, or seen written, is there for whoever sees what it writes next.
-inline void publish() {}
+inline void publish() { checks::publish(); }
 
 // The value of lane (own lane ^ mask) or, `up`, of lane (own lane - by), its own where there is none. All lanes of the
 // warp must come here.
 template <class T>
 T shuffle_from(T value, int lane) {
   static_assert(sizeof(T) <= sizeof(std::uint64_t));
-  std::uint64_t* const words = emulator::exchange();
-  std::memcpy(words + thread() % kLanes, &value, sizeof value);
-  emulator::wait_for_warp();
-  std::memcpy(&value, words + lane, sizeof value);
-  emulator::wait_for_warp();
+  std::uint64_t word = 0;
+  std::memcpy(&word, &value, sizeof value);
+  word = emulator::exchange(word, lane);
+  std::memcpy(&value, &word, sizeof value);
   return value;
 }
 template <class T>
@@ -80,27 +82,27 @@ T shuffle_up(T value, int by) {
 }
 
 // A bit a lane, that of lane 0 the lowest. All lanes of the warp must come here.
-inline std::uint32_t ballot(bool condition) {
-  std::uint64_t* const words = emulator::exchange();
-  words[thread() % kLanes] = condition;
-  emulator::wait_for_warp();
-  std::uint32_t bits = 0;
-  for (int lane = 0; lane < kLanes; ++lane) bits |= static_cast<std::uint32_t>(words[lane]) << lane;
-  emulator::wait_for_warp();
-  return bits;
-}
+inline std::uint32_t ballot(bool condition) { return emulator::ballot(condition); }
 inline std::int32_t count_bits(std::uint32_t word) { return std::popcount(word); }
 
 // Atomic, whatever order: integers commute.
 template <class T>
 void add(T* at, T value) {
+  const checks::Atomic atomic(at);
   *at = static_cast<T>(*at + value);
 }
 // The same; returns what was there.
 inline std::uint32_t fetch_add(std::uint32_t* at, std::uint32_t value) {
+  const checks::Atomic atomic(at);
   const std::uint32_t before = *at;
   *at += value;
   return before;
+}
+// What is there, or was: others may change it meanwhile.
+template <class T>
+T peek(const T* at) {
+  const checks::Glance glance;
+  return *at;
 }
 // Of a variable of the thread: one instruction, without a branch.
 template <std::uint32_t kValue>
@@ -109,10 +111,12 @@ void add_if(bool condition, std::uint32_t& to) {
 }
 template <class T>
 void raise_to(T* at, T value) {
+  const checks::Atomic atomic(at);
   *at = value > *at ? value : *at;
 }
 template <class T>
 void lower_to(T* at, T value) {
+  const checks::Atomic atomic(at);
   *at = value < *at ? value : *at;
 }
 

@@ -47,10 +47,10 @@ struct Fiber {
 class Emulator {
  public:
   void run_block(std::int64_t block, std::int64_t n_blocks, int n_threads, std::size_t shared_bytes,
-                 void (*run)(const void*), const void* kernel) {
+                 const KernelObject& kernel) {
     const std::size_t words = (shared_bytes + 7) / 8;
     shared_.assign(words + kGuardWords, kGarbage);
-    run_ = run;
+    checks::begin_block(n_threads, {shared_.data(), shared_bytes});
     kernel_ = kernel;
     make_fibers(n_threads);
     n_threads_ = n_threads;
@@ -80,6 +80,7 @@ class Emulator {
   }
 
   void wait(Barrier& barrier, int n_expected) {
+    checks::pause();
     Fiber& self = *running_;
     self.barrier = &barrier;
     self.round = barrier.round;
@@ -89,7 +90,8 @@ class Emulator {
       shuffle(order_);
     }
     if (_setjmp(self.at) == 0) go_on();
-    self.barrier = nullptr;
+    running_->barrier = nullptr;
+    tell_checks();
   }
 
   const Place& place() const { return running_->place; }
@@ -98,7 +100,20 @@ class Emulator {
     const int warp = running_->place.thread / kLanes;
     wait(warp_barriers_[static_cast<std::size_t>(warp)], std::min(kLanes, n_threads_ - warp * kLanes));
   }
-  std::uint64_t* exchange() { return exchange_.data() + running_->place.thread / kLanes * kLanes; }
+  // The word of another lane of the warp, once all lanes have come with theirs.
+  std::uint64_t exchange(std::uint64_t word, int lane) {
+    std::uint64_t* const words = put_in_exchange(word);
+    const std::uint64_t other = words[lane];
+    wait_for_warp();
+    return other;
+  }
+  std::uint32_t ballot(bool condition) {
+    const std::uint64_t* const words = put_in_exchange(condition);
+    std::uint32_t bits = 0;
+    for (int lane = 0; lane < kLanes; ++lane) bits |= static_cast<std::uint32_t>(words[lane]) << lane;
+    wait_for_warp();
+    return bits;
+  }
 
   template <class T>
   void shuffle(std::vector<T>& items) {
@@ -108,6 +123,20 @@ class Emulator {
 
  private:
   static void enter();
+
+  std::uint64_t* put_in_exchange(std::uint64_t word) {
+    const int thread = running_->place.thread;
+    exchange_[static_cast<std::size_t>(thread)] = word;
+    wait_for_warp();
+    return exchange_.data() + thread / kLanes * kLanes;
+  }
+
+  void tell_checks() {
+    const Place& place = running_->place;
+    const Barrier& warp = warp_barriers_[static_cast<std::size_t>(place.thread / kLanes)];
+    checks::go_on({place.block, place.thread, block_barrier_.round, warp.round}, {running_->stack.get(), kStackBytes},
+                  {&place, sizeof place});
+  }
 
   void make_fibers(int n) {
     while (fibers_.size() < static_cast<std::size_t>(n)) {
@@ -137,7 +166,9 @@ class Emulator {
 
   void live() {
     for (;;) {
-      run_(kernel_);
+      tell_checks();
+      kernel_.run(kernel_.at);
+      checks::pause();
       running_->done = true;
       --n_left_;
       if (_setjmp(running_->at) == 0) go_on();
@@ -155,8 +186,7 @@ class Emulator {
   std::vector<Barrier> warp_barriers_;
   std::vector<std::uint64_t> exchange_;  // [warp][lane]
   std::vector<std::uint64_t> shared_;
-  void (*run_)(const void*) = nullptr;
-  const void* kernel_ = nullptr;
+  KernelObject kernel_{};
   jmp_buf home_;
 };
 
@@ -169,15 +199,17 @@ void Emulator::enter() { the_emulator.live(); }
 const Place& place() { return the_emulator.place(); }
 void wait_for_block() { the_emulator.wait_for_block(); }
 void wait_for_warp() { the_emulator.wait_for_warp(); }
-std::uint64_t* exchange() { return the_emulator.exchange(); }
+std::uint64_t exchange(std::uint64_t word, int lane) { return the_emulator.exchange(word, lane); }
+std::uint32_t ballot(bool condition) { return the_emulator.ballot(condition); }
 void set_seed(std::uint64_t seed) { the_emulator.set_seed(seed); }
 
-void run_grid(std::int64_t n_blocks, int n_threads, std::size_t shared_bytes, void (*run)(const void*),
-              const void* kernel) {
+void run_grid(std::int64_t n_blocks, int n_threads, std::size_t shared_bytes, const KernelObject& kernel) {
   std::vector<std::int64_t> blocks(static_cast<std::size_t>(n_blocks));
   std::iota(blocks.begin(), blocks.end(), 0);
   the_emulator.shuffle(blocks);
-  for (const std::int64_t block : blocks) the_emulator.run_block(block, n_blocks, n_threads, shared_bytes, run, kernel);
+  checks::begin_launch(kernel, n_blocks);
+  for (const std::int64_t block : blocks) the_emulator.run_block(block, n_blocks, n_threads, shared_bytes, kernel);
+  checks::end_launch();
 }
 
 }  // namespace pygbt::device::emulator

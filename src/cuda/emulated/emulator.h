@@ -4,13 +4,20 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <typeinfo>
+
+#include "emulated/checks/checks.h"
 
 namespace pygbt::device::emulator {
 
-// Calls run(kernel) for every thread of every block. Throws std::logic_error when some threads of a block wait at a
-// barrier that the others never reach, or when the block wrote beyond its shared memory.
-void run_grid(std::int64_t n_blocks, int n_threads, std::size_t shared_bytes, void (*run)(const void*),
-              const void* kernel);
+template <class Kernel>
+KernelObject kernel_object(const Kernel& kernel) {
+  return {&kernel, sizeof kernel, typeid(Kernel).name(), [](const void* k) { (*static_cast<const Kernel*>(k))(); }};
+}
+
+// Runs the kernel for every thread of every block. Throws std::logic_error when some threads of a block wait at a
+// barrier that the others never reach, when the block wrote beyond its shared memory, and for what the checker finds.
+void run_grid(std::int64_t n_blocks, int n_threads, std::size_t shared_bytes, const KernelObject& kernel);
 
 // Draws the orders of threads and blocks from now on. For tests.
 void set_seed(std::uint64_t seed);

@@ -9,13 +9,11 @@
 #include <string>
 
 #include "emulated/emulator.h"
+#include "emulated/recording.h"
 #include "memory_use.h"
 #include "policy.h"
 
 namespace pygbt::device {
-
-// Launches that are made again and again with the same arguments.
-class Recording {};
 
 // Numbers that the device tells while it goes on.
 struct Reports {
@@ -43,8 +41,17 @@ class Device {
   void fill(void* to, int byte, std::size_t bytes);
 
   template <class Launches>
-  void replay(Recording& /*recording*/, Launches&& launches) {
-    launches();
+  void replay(Recording& recording, Launches&& launches) {
+    recording.begin();
+    recording_ = &recording;
+    try {
+      launches();
+    } catch (...) {
+      recording_ = nullptr;
+      throw;
+    }
+    recording_ = nullptr;
+    recording.end();
   }
 
   std::int32_t report(Reports& reports, const std::int32_t* from) {
@@ -74,11 +81,21 @@ class Device {
   void launch(std::int64_t n_blocks, int n_threads, const Kernel& kernel, std::size_t shared_bytes = 0) {
     if (n_blocks == 0) return;
     if (n_threads > most_threads<Kernel>()) throw std::logic_error("the kernel is not built for so many threads");
-    emulator::run_grid(
-        n_blocks, n_threads, shared_bytes, [](const void* k) { (*static_cast<const Kernel*>(k))(); }, &kernel);
+    if (recording_ != nullptr) recording_->add(n_blocks, n_threads, shared_bytes, kernel);
+    emulator::run_grid(n_blocks, n_threads, shared_bytes, emulator::kernel_object(kernel));
   }
 
  private:
+  struct Fill {
+    void* to;
+    std::size_t bytes;
+    std::int64_t byte;
+  };
+  void unrecorded() const {
+    if (recording_ != nullptr && recording_->repeats()) throw std::logic_error("only launches and fills are recorded");
+  }
+
+  Recording* recording_ = nullptr;  // the launches under way are of it
   Policy policy_;
   MemoryUse memory_;
 };

@@ -21,6 +21,8 @@ void sort_pairs(const Key* keys, Key* out, const std::uint32_t* values, std::uin
     out[i] = keys[order[i]];
     out_values[i] = values[order[i]];
   }
+  checks::written({out, order.size() * sizeof *out});
+  checks::written({out_values, order.size() * sizeof *out_values});
 }
 
 }  // namespace
@@ -29,12 +31,14 @@ void sort(Device& device, const std::uint32_t* keys, std::uint32_t* out, std::in
   scratch.make(sort_bytes(device, sizeof *keys, false, n));
   std::copy(keys, keys + n, out);
   std::sort(out, out + n);
+  checks::written({out, static_cast<std::size_t>(n) * sizeof *out});
 }
 
 void sort(Device& device, const std::uint64_t* keys, std::uint64_t* out, std::int64_t n, Buffer<std::byte>& scratch) {
   scratch.make(sort_bytes(device, sizeof *keys, false, n));
   std::copy(keys, keys + n, out);
   std::sort(out, out + n);
+  checks::written({out, static_cast<std::size_t>(n) * sizeof *out});
 }
 
 void sort(Device& device, const std::uint32_t* keys, std::uint32_t* out, const std::uint32_t* values,

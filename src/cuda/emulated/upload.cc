@@ -21,7 +21,9 @@ std::byte* Upload::next() {
 
 const std::byte* Upload::send(std::size_t n_bytes) {
   std::memset(there_[1 - at_].data(), kGarbage, host_[at_].size() * 8);  // nobody may read it any longer
+  checks::forgotten({there_[1 - at_].data(), host_[at_].size() * 8});
   std::memcpy(there_[at_].data(), host_[at_].data(), n_bytes);
+  checks::written({there_[at_].data(), n_bytes});
   return reinterpret_cast<const std::byte*>(there_[at_].data());
 }
 

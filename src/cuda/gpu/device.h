@@ -53,6 +53,10 @@ PYGBT_KERNEL void add(std::int64_t* at, std::int64_t value) {  // two's compleme
   atomicAdd(reinterpret_cast<unsigned long long*>(at), static_cast<unsigned long long>(value));
 }
 PYGBT_KERNEL std::uint32_t fetch_add(std::uint32_t* at, std::uint32_t value) { return atomicAdd(at, value); }
+template <class T>
+PYGBT_KERNEL T peek(const T* at) {
+  return *static_cast<const volatile T*>(at);
+}
 // The compiler would make two sums and choose.
 template <std::uint32_t kValue>
 PYGBT_KERNEL void add_if(bool condition, std::uint32_t& to) {

@@ -23,6 +23,18 @@ struct NothingKernel {
   PYGBT_KERNEL void operator()() const {}
 };
 
+// A fill that is recorded: some drivers refuse a memset node whose memory comes from cudaMallocAsync.
+struct FillKernel {
+  unsigned char* to;
+  std::int64_t n;
+  int byte;
+
+  PYGBT_KERNEL void operator()() const {
+    for (std::int64_t i = block() * n_threads() + thread(); i < n; i += n_blocks() * n_threads())
+      to[i] = static_cast<unsigned char>(byte);
+  }
+};
+
 // Launch numbers by compute capability. Hopper: 227 KiB of shared memory a block, 132 processors on an H100 or H200.
 Policy policy_of(const cudaDeviceProp& properties) {
   Policy policy;
@@ -52,7 +64,10 @@ Current::Current(int ordinal) {
   check(cudaSetDevice(ordinal), "cudaSetDevice");
 }
 
-Current::~Current() { cudaSetDevice(before_); }
+// A GPU that nobody has used is started by being made current, which may fail: no error of the launches that follow.
+Current::~Current() {
+  if (cudaSetDevice(before_) != cudaSuccess) cudaGetLastError();
+}
 
 Device::Device(int ordinal) : ordinal_(ordinal) {
   const int n = n_devices();
@@ -95,24 +110,38 @@ Recording::~Recording() {
   if (graph_ != nullptr) cudaGraphExecDestroy(graph_);
 }
 
-void Device::begin_recording() {
-  const Current current(ordinal_);
-  check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
+Device::Chain::Chain(Device& device) : device_(device) {
+  check(cudaGraphCreate(&graph_, 0), "cudaGraphCreate");
+  device_.chain_ = this;
 }
 
-void Device::drop_recording() noexcept {
-  cudaGraph_t graph = nullptr;
-  if (cudaStreamEndCapture(stream_, &graph) == cudaSuccess && graph != nullptr) cudaGraphDestroy(graph);
-  cudaGetLastError();
+Device::Chain::~Chain() {
+  device_.chain_ = nullptr;
+  cudaGraphDestroy(graph_);
 }
 
-void Device::end_recording(Recording& recording) {
-  const Current current(ordinal_);
-  cudaGraph_t graph = nullptr;
-  check(cudaStreamEndCapture(stream_, &graph), "cudaStreamEndCapture");
-  const cudaError_t status = cudaGraphInstantiate(&recording.graph_, graph, 0);
-  cudaGraphDestroy(graph);
-  check(status, "cudaGraphInstantiate");
+void Device::Chain::add(void* kernel, std::int64_t n_blocks, int n_threads, std::size_t shared_bytes,
+                        void** arguments) {
+  cudaKernelNodeParams params{};
+  params.func = kernel;
+  params.gridDim = dim3(static_cast<unsigned>(n_blocks));
+  params.blockDim = dim3(static_cast<unsigned>(n_threads));
+  params.sharedMemBytes = static_cast<unsigned>(shared_bytes);
+  params.kernelParams = arguments;
+  cudaGraphNode_t node = nullptr;
+  check(cudaGraphAddKernelNode(&node, graph_, &last_, last_ == nullptr ? 0 : 1, &params), "cudaGraphAddKernelNode");
+  last_ = node;
+}
+
+void Device::Chain::end(Recording& recording) {
+  const Current current(device_.ordinal_);
+  cudaGraphExec_t graph = nullptr;
+  check(cudaGraphInstantiate(&graph, graph_, 0), "cudaGraphInstantiate");
+  recording.graph_ = graph;
+}
+
+void Device::unrecorded() const {
+  if (chain_ != nullptr) throw std::logic_error("only launches and fills are recorded");
 }
 
 void Device::launch_recording(const Recording& recording) {
@@ -127,6 +156,7 @@ Reports::~Reports() {
 }
 
 std::int32_t Device::report(Reports& reports, const std::int32_t* from) {
+  unrecorded();
   const Current current(ordinal_);
   if (reports.numbers_ == nullptr) {
     check(cudaMallocHost(reinterpret_cast<void**>(&reports.numbers_), 2 * sizeof(std::int32_t)), "cudaMallocHost");
@@ -165,6 +195,7 @@ void Device::release(void* memory) noexcept {
 
 // Few bytes go by way of pinned memory, so that nothing waits; for many the wait does not count.
 void Device::to_device(void* to, const void* from, std::size_t bytes) {
+  unrecorded();
   const Current current(ordinal_);
   if (bytes > kStaging / 4) {
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_), "cudaMemcpyAsync");
@@ -181,6 +212,7 @@ void Device::to_device(void* to, const void* from, std::size_t bytes) {
 }
 
 void Device::to_host(void* to, const void* from, std::size_t bytes) {
+  unrecorded();
   const Current current(ordinal_);
   check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_), "cudaMemcpyAsync");
   check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
@@ -188,6 +220,7 @@ void Device::to_host(void* to, const void* from, std::size_t bytes) {
 }
 
 void Device::copy(void* to, const void* from, std::size_t bytes) {
+  unrecorded();
   const Current current(ordinal_);
   check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_), "cudaMemcpyAsync");
 }
@@ -205,17 +238,24 @@ void Device::release_host(void* memory) noexcept {
 }
 
 void Device::send(void* to, const void* from, std::size_t bytes) {
+  unrecorded();
   const Current current(ordinal_);
   check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_), "cudaMemcpyAsync");
 }
 
 void Device::receive(void* to, const void* from, std::size_t bytes) {
+  unrecorded();
   const Current current(ordinal_);
   check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_), "cudaMemcpyAsync");
 }
 
 void Device::fill(void* to, int byte, std::size_t bytes) {
   const Current current(ordinal_);
+  if (chain_ != nullptr) {
+    const auto n = static_cast<std::int64_t>(bytes);
+    const std::int64_t blocks = std::min(policy_.n_blocks, (n + policy_.n_threads - 1) / policy_.n_threads);
+    return launch(blocks, policy_.n_threads, FillKernel{static_cast<unsigned char*>(to), n, byte});
+  }
   check(cudaMemsetAsync(to, byte, bytes, stream_), "cudaMemsetAsync");
 }
 

@@ -7,6 +7,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
+#include <stdexcept>
 #include <string>
 
 #include "memory_use.h"
@@ -85,18 +87,18 @@ class Device {
   void fill(void* to, int byte, std::size_t bytes);
 
   // Calls launches(): the first time, which makes the memory they need, and the second, which records them. Later what was
-  // recorded is launched at once: nothing in it may depend on what the host knows by then.
+  // recorded is launched at once: nothing in it may depend on what the host knows by then. Launches and fills only. Where
+  // there is no graph to be had they are launched as they are.
   template <class Launches>
   void replay(Recording& recording, Launches&& launches) {
     if (recording.graph_ == nullptr && recording.ran_) {
-      begin_recording();
       try {
+        Chain chain(*this);
         launches();
-      } catch (...) {
-        drop_recording();
-        throw;
+        chain.end(recording);
+      } catch (const std::runtime_error&) {  // what else is wrong with them shows below
+      } catch (const std::bad_alloc&) {
       }
-      end_recording(recording);
     }
     if (recording.graph_ != nullptr)
       launch_recording(recording);
@@ -134,6 +136,12 @@ class Device {
       check(cudaFuncSetAttribute(run_kernel<Kernel>, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                  static_cast<int>(policy_.shared_bytes)),
             "cudaFuncSetAttribute");
+    static_assert(sizeof(Kernel) <= 4096, "nodes of graphs may have no more arguments everywhere");
+    if (chain_ != nullptr) {
+      void* arguments[] = {const_cast<Kernel*>(&kernel)};
+      chain_->add(reinterpret_cast<void*>(&run_kernel<Kernel>), n_blocks, n_threads, shared_bytes, arguments);
+      return;
+    }
     run_kernel<Kernel>
         <<<static_cast<unsigned>(n_blocks), static_cast<unsigned>(n_threads), shared_bytes, stream_>>>(kernel);
     check(cudaGetLastError(), "launch");
@@ -144,15 +152,31 @@ class Device {
   static constexpr std::size_t kUsualShared = 48 << 10;  // more must be asked for
   static constexpr std::size_t kStaging = 4 << 20;
 
-  void begin_recording();
-  void drop_recording() noexcept;
-  void end_recording(Recording& recording);
+  // A graph under way: each launch after the one before. It is not captured from the stream, because whoever waits for
+  // the whole device meanwhile, another library in another thread, say, would spoil a capture, and be refused.
+  class Chain {
+   public:
+    explicit Chain(Device& device);
+    ~Chain();
+    Chain(const Chain&) = delete;
+    Chain& operator=(const Chain&) = delete;
+    void add(void* kernel, std::int64_t n_blocks, int n_threads, std::size_t shared_bytes, void** arguments);
+    void end(Recording& recording);
+
+   private:
+    Device& device_;
+    cudaGraph_t graph_ = nullptr;
+    cudaGraphNode_t last_ = nullptr;
+  };
+
+  void unrecorded() const;  // throws where launches are being recorded
   void launch_recording(const Recording& recording);
 
   int ordinal_;
   cudaStream_t stream_ = nullptr;
   char* staging_ = nullptr;  // pinned: what is on its way to the GPU
   std::size_t staged_ = 0;   // bytes of it in use
+  Chain* chain_ = nullptr;   // that launches are recorded in
   Policy policy_;
   MemoryUse memory_;
 };
