@@ -203,6 +203,7 @@ def stages_of(now: dict[str, Any], bins: dict[str, Any], predicted: dict[str, An
     edges = [of_bins[stage] for stage in ("keys", "sort", "ranks") if stage in of_bins]
     cells = (2**depth - 1) * columns * 256 * 16.0  # of all nodes that are searched
     updates = n * columns * (1 + (depth - 1) / 2)
+    mark = 1.0 if 2**depth <= 256 else 2.0  # bytes that say the leaf of a row
     million = f"{updates / 1e9:.2f} G updates of a cell at most (siblings by subtraction)"
     return [
         Stage("edges", "values read", 4.0 * n * columns, sum(edges) if len(edges) == 3 else None),
@@ -211,9 +212,10 @@ def stages_of(now: dict[str, Any], bins: dict[str, Any], predicted: dict[str, An
         Stage("gradients: integers", "gradients read, integers, rows written", 16.0 * n, kernel.get("Quantise"), 0.6),
         Stage("histogram", million, updates, kernel.get("Histogram"), 0.4, True),
         Stage("subtraction and split search", "histograms read", cells, kernel.get("Search")),
-        Stage("partition", "rows and gradients moved", 16.0 * n * depth, kernel.get("Move"), 0.6),
-        Stage("leaf sums", "rows and gradients read", 12.0 * n, kernel.get("LeafSum")),
-        Stage("score update", "rows and scores read, scores written", 12.0 * n, kernel.get("AddLeaf")),
+        Stage("partition", "rows and gradients moved", 16.0 * n * (depth - 1), kernel.get("Move"), 0.6),
+        Stage("leaf of a row", "rows and bins read, marks written", (5.0 + mark) * n, kernel.get("Mark")),
+        Stage("leaf sums", "marks and gradients read", (8.0 + mark) * n, kernel.get("LeafSum")),
+        Stage("score update", "marks and scores read, scores written", (8.0 + mark) * n, kernel.get("AddLeaf")),
         Stage("prediction", "values read, scores written (500 trees)", 4.0 * n * columns + 4.0 * n,
               median(times["pygbt device"]) if "pygbt device" in times else None),
     ]  # fmt: skip

@@ -35,8 +35,9 @@ STAGES: dict[str, str] = {
     "Choose": "split search",
     "Side": "partition", "TileOffset": "partition", "Move": "partition",
     "Start": "frontier", "Expand": "frontier", "Children": "frontier", "Leaves": "frontier", "Record": "frontier",
-    "LeafSum": "leaves and scores", "LeafValue": "leaves and scores", "Residual": "leaves and scores",
-    "AddLeaf": "leaves and scores", "Walk": "leaves and scores",
+    "ListedLeaves": "frontier",
+    "Mark": "leaves and scores", "LeafSum": "leaves and scores", "LeafValue": "leaves and scores",
+    "Residual": "leaves and scores", "AddLeaf": "leaves and scores", "Walk": "leaves and scores",
 }  # fmt: skip
 
 

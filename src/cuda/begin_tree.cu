@@ -41,7 +41,8 @@ struct DrawSide {
   std::uint64_t seed, threshold, first_row;
 
   PYGBT_KERNEL const DrawSide& of(std::int32_t /*item*/) const { return *this; }
-  PYGBT_KERNEL bool operator()(RowId row) const {
+  PYGBT_KERNEL RowId key(RowId row) const { return row; }
+  PYGBT_KERNEL bool left(RowId row) const {
     if (weights != nullptr && weights[row] == 0) return false;
     return random_bits(seed, Draw::kRow, tree->iteration, first_row + row) < threshold;
   }

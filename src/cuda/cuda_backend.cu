@@ -51,6 +51,7 @@ CudaBackend::CudaBackend(int ordinal)
       gradients_{Buffer<std::uint8_t>(device_), Buffer<std::uint8_t>(device_)},
       tiles_(device_),
       pieces_(device_),
+      marks_(device_),
       moves_{Buffer<std::int64_t>(device_), Buffer<std::int64_t>(device_), Buffer<std::uint32_t>(device_)},
       given_(device_),
       search_{Buffer<std::byte>(device_),     Buffer<FeatureId>(device_),    Buffer<Cell>(device_),

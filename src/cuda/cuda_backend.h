@@ -22,6 +22,7 @@
 #include "device_rows.h"
 #include "evaluation_sets.h"
 #include "frontier.h"
+#include "leaf_marks.h"
 #include "math/order_key.h"
 #include "math/quantise.h"
 #include "node_columns.h"
@@ -37,6 +38,7 @@
 namespace pygbt::device {
 
 struct AccountKernel;
+struct RowBuffers;
 
 class CudaBackend final : public Backend {
  public:
@@ -93,6 +95,7 @@ class CudaBackend final : public Backend {
   // What a tree's growth may come to, at most.
   struct GrowthBounds {
     std::int64_t nodes = 0;
+    std::int64_t leaves = 0;
     std::int64_t slots = 0;  // histograms at a time
     std::int64_t items = 0;  // nodes that a step expands
     std::int64_t steps = 0;
@@ -109,6 +112,7 @@ class CudaBackend final : public Backend {
     GrowthBounds bounds;
     Frontier tree{};
     GrownOnDevice grown{};
+    LeafMarks marks;  // [row]
     TreeRecords records;
     DrawnSums* totals = nullptr;
     LeafMean* means = nullptr;  // [node] of quantiles with monotone bounds, and their ranges
@@ -193,6 +197,12 @@ class CudaBackend final : public Backend {
     const float* leaf_values;  // [leaf][width]
     std::int32_t width;
   };
+  // The leaves of a tree, once its rows are marked.
+  struct MarkedLeaves {
+    LeafMarks marks;
+    const std::int32_t* n = nullptr;  // [1]
+    std::int64_t most = 0;
+  };
   // Scratch of searches.
   struct SearchMemory {
     Buffer<std::byte> results;
@@ -241,20 +251,23 @@ class CudaBackend final : public Backend {
   void launch_levels(const TreeOrder& order);
   void launch_best_first(const TreeOrder& order, TreeRecordings& recordings);
   std::int64_t launch_stem(const TreeOrder& order);
-  void launch_step(const TreeOrder& order, std::int64_t n_queries);
+  void launch_step(const TreeOrder& order, std::int64_t n_queries, bool marks = false);
   std::int64_t launch_start(const TreeOrder& order);
   template <class Then>
   void launch_expansion(std::int64_t n_items, const Then& then);
-  void launch_leaves(const TreeOrder& order);
+  void launch_leaves(const TreeOrder& order, bool waiting);
   void fetch_trees();
   void launch_totals(const TreeArguments* tree, std::int32_t n, DrawnSums* out);
-  template <class Then = Nothing>
-  void launch_leaf_sums(const Pieces& leaves, std::int64_t most_leaves, Cell* out, const Then& then = {});
+  void clear_marks(const LeafMarks& marks);
+  void launch_marks(const Pieces& runs, std::int64_t most_runs, const CutSide& cuts, const LeafPair* leaves,
+                    const LeafMarks& marks);
+  MarkedLeaves mark_leaves(std::span<const NodeId> leaves);
+  template <class Beside = Nothing, class Then = Nothing>
+  void launch_leaf_sums(const MarkedLeaves& leaves, Cell* out, const Beside& beside = {}, const Then& then = {});
   void launch_leaf_quantiles(const Pieces& leaves, std::int64_t most_leaves, std::int32_t k, double alpha, bool raw,
                              float* out);
   template <class Beside = Nothing>
-  void launch_add_scores(const Pieces& leaves, std::int64_t most_leaves, const ScoredTree& tree,
-                         const Beside& beside = {});
+  void launch_add_scores(const MarkedLeaves& leaves, const ScoredTree& tree, const Beside& beside = {});
   ScaleSearch scale_search(std::int32_t n_targets);
   void find_scales();
   QuantisedTargets quantised_targets() const;
@@ -269,7 +282,9 @@ class CudaBackend final : public Backend {
     const Policy& policy = device_.policy();
     return {policy.n_blocks, policy.least_tile_rows, policy.tile_rows};
   }
+  void make_counts(std::int64_t most_items);
   void make_moves(std::int64_t most_items);
+  RowBuffers row_buffers(std::int64_t gradient_bytes);
   template <class Side, class Then = Nothing>
   void move_rows(const Pieces& tiles, std::int64_t most_items, const Side& side, std::int64_t gradient_bytes,
                  const Then& then = {});
@@ -278,9 +293,9 @@ class CudaBackend final : public Backend {
   template <class Then>
   void launch_search(const Search& search, const Found& found, std::int64_t n_queries, std::int64_t n_sets,
                      const Then& then);
-  // The same; then the tree's next nodes are expanded.
+  // The same; then the tree's next nodes are expanded (ExpandKernel).
   void launch_search(const Search& search, const Found& found, std::int64_t n_queries, std::int64_t n_sets,
-                     const Frontier& tree);
+                     const Frontier& tree, Cell* leaf_sums);
   // The same, each node by itself; then a task accounts for the cuts that the tree has.
   void launch_search(const Search& search, const Found& found, std::int64_t n_queries, const AccountKernel& account);
   std::int32_t category_words() const;  // of a set of bins
@@ -336,6 +351,7 @@ class CudaBackend final : public Backend {
   std::vector<std::unique_ptr<Histogram>> histograms_;  // [node], null = none
   std::vector<std::unique_ptr<Histogram>> spare_;  // memory of released histograms
   PieceList tiles_, pieces_;
+  Buffer<std::uint32_t> marks_;  // [row] of the leaves that an operation is asked for
   Moves moves_;
   Buffer<std::byte> given_;  // scratch of other operations
   SearchMemory search_;

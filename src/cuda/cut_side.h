@@ -19,6 +19,7 @@ struct Cut {
   std::int32_t n_words = 0;
 };
 
+// A side is found in two steps, so that a thread has the keys of several rows on their way.
 struct CutSide {
   const Cut* cuts;  // [item]
   const std::uint32_t* words;
@@ -29,8 +30,8 @@ struct CutSide {
     Column column;
     const std::uint32_t* words;
 
-    PYGBT_KERNEL bool operator()(RowId row) const {
-      const Bin bin = bin_at(column.bins, column.two_byte, row);
+    PYGBT_KERNEL Bin key(RowId row) const { return bin_at(column.bins, column.two_byte, row); }
+    PYGBT_KERNEL bool left(Bin bin) const {
       return cut.first_word < 0 ? goes_left(bin, cut.bin, cut.missing_left)
                                 : goes_left(bin, words + cut.first_word, cut.n_words);
     }

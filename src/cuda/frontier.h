@@ -11,6 +11,7 @@
 #include "base/types.h"
 #include "cut_side.h"
 #include "device.h"
+#include "leaf_marks.h"
 #include "math/gain.h"
 #include "math/grow_rules.h"
 #include "math/layout.h"
@@ -31,6 +32,7 @@ struct GrowNode {
   NodeId in_tree = kNoNode;  // index in the tree, once its parent is cut
   bool cut = false;  // its cut is part of the tree
   std::int32_t slot = -1;  // of its histogram
+  std::int32_t leaf = -1;  // number of a leaf of the grown tree
 };
 
 // Where the growth has come to.
@@ -87,6 +89,8 @@ struct Frontier {
   Pieces tiles;  // of the nodes that are expanded
   Pieces built;  // of the nodes whose histograms are added up
   Pieces leaves;
+  Pieces runs;  // of rows that are marked, see ListLeaves
+  LeafPair* run_leaves;  // [run]
 
   GrowLimits limits;
   LeafRule leaf_rule;

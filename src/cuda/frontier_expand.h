@@ -7,6 +7,7 @@
 #include "block.h"
 #include "device.h"
 #include "frontier.h"
+#include "frontier_leaves.h"
 
 namespace pygbt::device {
 
@@ -14,6 +15,7 @@ namespace pygbt::device {
 struct ExpandKernel {
   Frontier tree;
   const Feature* features;
+  Cell* leaf_sums = nullptr;  // of the step after which rows are marked, not moved: see ListLeaves
 
   PYGBT_KERNEL void operator()() const {
     const FrontierState before = *tree.state;
@@ -26,7 +28,12 @@ struct ExpandKernel {
       level(after);
     after.n_nodes += 2 * after.n_expanded;
     if (thread() == 0) keep(after);
-    tree.tiles.cut(after.n_expanded, tree.tile_size);
+    if (leaf_sums == nullptr) {
+      tree.tiles.cut(after.n_expanded, tree.tile_size);
+      return;
+    }
+    sync();
+    ListLeaves{tree, leaf_sums}.list(after.n_in_tree, after.n_expanded);
   }
 
   // What a step changes; blocks of the launch that begin now, without work, still read the rest.

@@ -11,7 +11,51 @@
 
 namespace pygbt::device {
 
-// Nodes in the order of the tree, as it is walked and stored, and its leaves. One block.
+// The leaves of a tree that has all its cuts, numbered in the order of the tree, and the runs of rows that are marked with
+// them: nodes of the last step whose rows wait to go to children, where there are such, then leaves as they are. One block.
+struct ListLeaves {
+  Frontier tree;
+  Cell* sums;  // [leaf][leaf width] cleared
+
+  // How many leaves there are.
+  PYGBT_KERNEL std::int32_t list(std::int32_t n_nodes, std::int32_t n_waiting) const {
+    std::int32_t n_leaves = 0, n_runs = n_waiting;
+    PYGBT_ROLL
+    for (std::int32_t begin = 0; begin < n_nodes; begin += n_threads()) {
+      const std::int32_t at = begin + thread();
+      const NodeId id = at < n_nodes ? tree.in_tree[at] : kNoNode;
+      const bool is_leaf = id >= 0 && !tree.nodes[id].cut;
+      const bool has_rows = is_leaf && tree.nodes[id].count > 0;  // children of those that wait have none yet
+      std::int32_t leaves_here = 0, runs_here = 0;
+      const std::int32_t leaf = n_leaves + block_scan<std::int32_t>(is_leaf, shared<std::int32_t>(), leaves_here);
+      const std::int32_t run = n_runs + block_scan<std::int32_t>(has_rows, shared<std::int32_t>(), runs_here);
+      if (is_leaf) {
+        GrowNode& node = tree.nodes[id];
+        node.leaf = leaf;
+        tree.leaves.items[leaf] = {node.begin, node.count, id, node.buffer};
+        if (has_rows) tree.runs.items[run] = {node.begin, node.count, run, node.buffer};
+        if (has_rows) tree.run_leaves[run] = {leaf, leaf};
+      }
+      n_leaves += leaves_here;
+      n_runs += runs_here;
+    }
+    sync();
+    PYGBT_ROLL
+    for (std::int32_t item = thread(); item < n_waiting; item += n_threads()) {
+      const NodeId left = tree.nodes[tree.expanded[item]].left;
+      tree.runs.items[item] = tree.tiles.items[item];
+      tree.run_leaves[item] = {tree.nodes[left].leaf, tree.nodes[left + 1].leaf};
+    }
+    PYGBT_ROLL
+    for (std::int64_t i = thread(); i < std::int64_t{n_leaves} * tree.leaf_width; i += n_threads())
+      sums[i] = Cell{0, 0};
+    if (thread() == 0) *tree.leaves.n_items = n_leaves;
+    tree.runs.cut(n_runs, tree.tile_size);
+    return n_leaves;
+  }
+};
+
+// Nodes in the order of the tree, as it is walked and stored, once its leaves are listed. One block.
 struct LeavesKernel {
   Frontier tree;
   GrownOnDevice grown;
@@ -19,22 +63,11 @@ struct LeavesKernel {
 
   PYGBT_KERNEL void operator()() const {
     const std::int32_t n_nodes = tree.state->n_in_tree;
-    std::int32_t n_leaves = 0;
     PYGBT_ROLL
-    for (std::int32_t begin = 0; begin < n_nodes; begin += n_threads()) {
-      const std::int32_t at = begin + thread();
-      const NodeId id = at < n_nodes ? tree.in_tree[at] : kNoNode;
-      const bool is_leaf = id >= 0 && !tree.nodes[id].cut;
-      std::int32_t total = 0;
-      const std::int32_t leaf = n_leaves + block_scan<std::int32_t>(is_leaf, shared<std::int32_t>(), total);
-      if (id >= 0) grown.nodes[at] = is_leaf ? leaf_node(id, leaf) : inner_node(id, at);
-      if (is_leaf) tree.leaves.items[leaf] = {tree.nodes[id].begin, tree.nodes[id].count, id, tree.nodes[id].buffer};
-      n_leaves += total;
+    for (std::int32_t at = thread(); at < n_nodes; at += n_threads()) {
+      const NodeId id = tree.in_tree[at];
+      grown.nodes[at] = tree.nodes[id].cut ? inner_node(id, at) : leaf_node(id, tree.nodes[id].leaf);
     }
-    PYGBT_ROLL
-    for (std::int64_t i = thread(); i < std::int64_t{n_leaves} * tree.leaf_width; i += n_threads())
-      grown.leaf_sums[i] = Cell{0, 0};
-    tree.leaves.cut(n_leaves, tree.leaf_size);
   }
 
   PYGBT_KERNEL BinnedNode leaf_node(NodeId id, std::int32_t leaf) const {
@@ -62,6 +95,19 @@ struct LeavesKernel {
     for (std::int32_t i = 0; i < tree.n_words; ++i)
       grown.bins[std::int64_t{at} * tree.n_words + i] = tree.left_bins[std::int64_t{id} * tree.n_words + i];
     return node;
+  }
+};
+
+// Both, of a tree whose rows all lie with their leaves: as pieces, too.
+struct ListedLeavesKernel {
+  LeavesKernel nodes;
+
+  PYGBT_KERNEL void operator()() const {
+    const Frontier& tree = nodes.tree;
+    const std::int32_t n_leaves = ListLeaves{tree, nodes.grown.leaf_sums}.list(tree.state->n_in_tree, 0);
+    tree.leaves.cut(n_leaves, tree.leaf_size);
+    sync();
+    nodes();
   }
 };
 

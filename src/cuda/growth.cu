@@ -45,6 +45,8 @@ CudaBackend::GrowthBounds CudaBackend::bounds_of(const TreeKind& kind) {
   GrowthBounds bounds;
   bounds.nodes = kind.max_nodes;
   const std::int64_t expanded = (bounds.nodes - 1) / 2;
+  bounds.leaves = std::min({expanded + 1, limits.max_depth > 0 ? power(limits.max_depth) : expanded + 1,
+                            limits.max_leaves > 0 ? limits.max_leaves : expanded + 1});
   const std::int64_t by_depth = limits.max_depth > 0 ? power(limits.max_depth - 1) : expanded;
   bounds.slots = std::min(by_depth, expanded + 1);
   if (limits.order == GrowOrder::kBestFirst) {
@@ -117,6 +119,9 @@ std::size_t CudaBackend::carve_growth(GrowthKind& kind, std::byte* memory) const
   tree.tiles = carver.pieces(bounds.items);
   tree.built = carver.pieces(bounds.items);
   tree.leaves = carver.pieces(n_leaves);
+  tree.runs = carver.pieces(bounds.leaves);
+  tree.run_leaves = carver.take<LeafPair>(bounds.leaves);
+  kind.marks.words = carver.take<std::uint32_t>(kind.marks.n_words(n_rows_));
   kind.grown.nodes = carver.take<BinnedNode>(bounds.nodes);
   kind.grown.bins = carver.take<std::uint32_t>(bounds.nodes * tree.n_words);
   kind.grown.leaf_sums = carver.take<Cell>(n_leaves * leaf_width);
@@ -161,6 +166,7 @@ void CudaBackend::make_growth(GrowthKind& made, const TreeOrder& order) {
   tree.width = kind.width;
   tree.leaf_width = leaf_width(order.request);
   tree.n_words = category_words();
+  made.marks.log_rows = LeafMarks::log_rows_for(bounds.leaves, !draws_all());
   tree.n_path_words = order.interactions.empty() ? 0 : (table_.n_features() + 31) / 32;
   tree.limits = kind.limits;
   tree.leaf_rule = {kind.rules.reg_lambda, kind.rules.reg_alpha, kind.rules.max_delta_step};
@@ -194,12 +200,14 @@ void CudaBackend::make_growth(GrowthKind& made, const TreeOrder& order) {
     device_.fill(other->grown.nodes, 0, n_nodes * sizeof(BinnedNode));
     const std::size_t n_words = n_nodes * static_cast<std::size_t>(other->tree.n_words);
     if (n_words > 0) device_.fill(other->grown.bins, 0, n_words * sizeof(std::uint32_t));
+    clear_marks(other->marks);  // read by the word, the last one too
   }
   const bool may_be_wide = order.guessed || kind.stem == StemUse::kGrowsOn;
   const std::int64_t gradient = may_be_wide ? sizeof(WideGradient) : gradient_bytes();
   gradients_[0].make(std::max(gradients_[0].size(), static_cast<std::size_t>(n_rows_ * kind.width * gradient)));
   if (in_order_) gradients_[1].make(std::max(gradients_[1].size(), static_cast<std::size_t>(n_rows_ * gradient)));
   search_.judged.make(n_queries * table_.n_features());
+  make_counts(std::max(bounds.items, bounds.leaves));
   make_node_columns(made, order, n_queries);
   carve_records(made);
   make_records();

@@ -6,6 +6,7 @@
 #include "cuda_backend.h"
 #include "device.h"
 #include "leaf_rows.h"
+#include "mark_rows.h"
 #include "math/layout.h"
 #include "math/order_key.h"
 #include "math/weighted_quantile.h"
@@ -106,10 +107,26 @@ Pieces CudaBackend::leaf_pieces(std::span<const NodeId> leaves) {
   return pieces_.put(runs_of(leaves), leaf_piece_size());
 }
 
+// Marks the rows of nodes; all others are in no leaf.
+CudaBackend::MarkedLeaves CudaBackend::mark_leaves(std::span<const NodeId> leaves) {
+  const auto n_leaves = static_cast<std::int64_t>(leaves.size());
+  LeafMarks marks{nullptr, LeafMarks::log_rows_for(n_leaves, true)};
+  marks.words = marks_.make(marks.n_words(n_rows_));
+  clear_marks(marks);
+  const Pieces runs = pieces_.put(runs_of(leaves), tile_pieces());
+  launch_marks(runs, n_leaves, CutSide{}, nullptr, marks);
+  return {marks, runs.n_items, n_leaves};
+}
+
+// All rows in no leaf.
+void CudaBackend::clear_marks(const LeafMarks& marks) {
+  device_.fill(marks.words, LeafMarks::kNone, static_cast<std::size_t>(marks.n_words(n_rows_)) * sizeof(std::uint32_t));
+}
+
 void CudaBackend::leaf_sums(std::span<const NodeId> leaves, std::span<Cell> out) {
   Buffer<Cell> sums(device_);
   sums.make_zero(out.size());
-  launch_leaf_sums(leaf_pieces(leaves), static_cast<std::int64_t>(leaves.size()), sums.data());
+  launch_leaf_sums(mark_leaves(leaves), sums.data());
   sums.get(out.data(), out.size());
 }
 
@@ -163,7 +180,7 @@ void CudaBackend::add_scores(const BinnedTree& tree, std::span<const NodeId> lea
   Buffer<BinnedNode> nodes(device_);
   Buffer<std::uint32_t> bins(device_);
   n_drawn_.put(std::span(&rows_at(0).count, 1));
-  launch_add_scores(leaf_pieces(leaf_nodes), static_cast<std::int64_t>(leaf_nodes.size()),
+  launch_add_scores(mark_leaves(leaf_nodes),
                     {nodes.put(tree.nodes), bins.put(tree.cat_bits), values.put(tree.leaf_value), tree.width});
 }
 

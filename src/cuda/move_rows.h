@@ -33,52 +33,50 @@ struct RowBuffers {
 
 inline constexpr int kWordsAtOnce = 4;  // of 32 rows each, that a warp has on their way
 
-// Sides of the rows of a tile, a bit each: words [tile][words_of_tile].
-struct Sides {
-  std::uint32_t* words;
-  const std::int64_t* tile_rows;  // [1] at most
-
-  PYGBT_KERNEL std::uint32_t* of_tile(std::int64_t tile) const { return words + tile * ((*tile_rows + 31) / 32); }
-};
-
+// Rows of items as tiles, and the side that decides.
 template <class Side>
-struct SideKernel {
+struct SidedTiles {
   Side side;
   Pieces tiles;
   RowBuffers buffers;
-  Sides sides;
   std::int64_t* tile_lefts;  // [tile] rows that go left
 
-  PYGBT_KERNEL void operator()() const {
+  // By all blocks of a launch. kept.of_tile(tile number, tile) is told the side of every row: take(row, left) by its
+  // thread, take_word(place, sides of 32 rows) by the first lane of their warp.
+  template <class Kept>
+  PYGBT_KERNEL void find_sides(const Kept& kept) const {
     for (std::int64_t t = block(), n = tiles.n(); t < n; t += n_blocks()) {
       const RowRun tile = tiles[t];
-      const std::int32_t n_left = block_sum(find_sides(tile, sides.of_tile(t)), shared<std::int32_t>());
+      const std::int32_t n_left = block_sum(find_sides(tile, kept.of_tile(t, tile)), shared<std::int32_t>());
       if (thread() == 0) tile_lefts[t] = n_left;
     }
   }
 
   // How many rows go left, as the first lane of each warp has counted them.
-  PYGBT_KERNEL std::int32_t find_sides(const RowRun& tile, std::uint32_t* words) const {
-    const auto left = side.of(tile.item);
+  template <class OfTile>
+  PYGBT_KERNEL std::int32_t find_sides(const RowRun& tile, const OfTile& kept) const {
+    const auto of_item = side.of(tile.item);
     const RowId* const rows = buffers.rows_of(tile.buffer) + tile.begin;
     const auto n = static_cast<std::int32_t>(tile.n);
     const std::int32_t lane = thread() % kLanes;
     std::int32_t n_left = 0;
     for (std::int32_t first = (thread() - lane) * kWordsAtOnce; first < n; first += n_threads() * kWordsAtOnce) {
       RowId row[kWordsAtOnce];
-      bool goes_left[kWordsAtOnce];
+      decltype(of_item.key(RowId{})) key[kWordsAtOnce];
       PYGBT_UNROLL
       for (int u = 0; u < kWordsAtOnce; ++u) {
         const std::int32_t i = first + u * kLanes + lane;
         row[u] = rows[i < n ? i : n - 1];
       }
       PYGBT_UNROLL
-      for (int u = 0; u < kWordsAtOnce; ++u) goes_left[u] = left(row[u]) && first + u * kLanes + lane < n;
+      for (int u = 0; u < kWordsAtOnce; ++u) key[u] = of_item.key(row[u]);
       PYGBT_UNROLL
       for (int u = 0; u < kWordsAtOnce; ++u) {
-        const std::uint32_t word = ballot(goes_left[u]);
+        const bool here = first + u * kLanes + lane < n, left = of_item.left(key[u]);
+        const std::uint32_t word = ballot(here && left);
+        if (here) kept.take(row[u], left);
         if (lane != 0 || first + u * kLanes >= n) continue;
-        words[first / kLanes + u] = word;
+        kept.take_word(first / kLanes + u, word);
         n_left += count_bits(word);
       }
     }
@@ -86,32 +84,78 @@ struct SideKernel {
   }
 };
 
-// Block 0 moves nothing: it counts what goes left of each item and does what follows from that, meanwhile.
-template <class Then>
-struct MoveKernel {
+// Sides of the rows of a tile, a bit each: words [tile][words_of_tile].
+struct Sides {
+  std::uint32_t* words;
+  const std::int64_t* tile_rows;  // [1] at most
+
+  struct OfTile {
+    std::uint32_t* words;
+    PYGBT_KERNEL void take(RowId /*row*/, bool /*left*/) const {}
+    PYGBT_KERNEL void take_word(std::int32_t at, std::uint32_t word) const { words[at] = word; }
+  };
+  PYGBT_KERNEL OfTile of_tile(std::int64_t tile, const RowRun& /*rows*/) const {
+    return {words + tile * ((*tile_rows + 31) / 32)};
+  }
+};
+
+template <class Side>
+struct SideKernel {
+  SidedTiles<Side> tiles;
+  Sides sides;
+
+  PYGBT_KERNEL void operator()() const { tiles.find_sides(sides); }
+};
+
+// How many rows of each item go left. By one block: a thread some tiles side by side; what it adds up of an item goes on
+// top of what others do.
+struct CountLefts {
   Pieces tiles;
   const std::int64_t* tile_lefts;
   std::int64_t* left_counts;  // [item]
+
+  PYGBT_KERNEL void operator()() const {
+    const std::int64_t n = tiles.n();
+    for (std::int32_t item = thread(); item < *tiles.n_items; item += n_threads()) left_counts[item] = 0;
+    sync();
+    const std::int64_t n_mine = (n + n_threads() - 1) / n_threads(), begin = thread() * n_mine;
+    const std::int64_t end = begin + n_mine < n ? begin + n_mine : n;
+    for (std::int64_t t = begin; t < end;) {
+      const std::int32_t item = tiles[t].item;
+      const std::int64_t last = tiles.first[item + 1] < end ? tiles.first[item + 1] : end;
+      std::int64_t n_left = 0;
+      for (; t < last; ++t) n_left += tile_lefts[t];
+      add(left_counts + item, n_left);
+    }
+    publish();
+  }
+};
+
+// Block 0 moves nothing: it counts what goes left of each item and does what follows from that, meanwhile.
+template <class Then>
+struct MoveKernel {
+  static constexpr int kLeastBlocks = 4;
+
+  CountLefts lefts;
   Sides sides;
   RowBuffers buffers;
   Then then;
 
   PYGBT_KERNEL void operator()() const {
-    const std::int64_t n = tiles.n();
     if (block() == 0) {
-      count_lefts(n);
-      publish();
+      lefts();
       sync();
       then();
       return;
     }
-    for (std::int64_t t = block() - 1; t < n; t += n_blocks() - 1) {
+    const Pieces& tiles = lefts.tiles;
+    for (std::int64_t t = block() - 1, n = tiles.n(); t < n; t += n_blocks() - 1) {
       const RowRun tile = tiles[t];
-      Lefts lefts;
+      Lefts of_item;
       const std::int64_t first = tiles.first[tile.item], end = tiles.first[tile.item + 1];
       for (std::int64_t i = first + thread(); i < end; i += n_threads())
-        lefts += {i < t ? tile_lefts[i] : 0, tile_lefts[i]};
-      move_tile(tile, sides.of_tile(t), block_sum(lefts, shared<Lefts>()));
+        of_item += {i < t ? lefts.tile_lefts[i] : 0, lefts.tile_lefts[i]};
+      move_tile(tile, sides.of_tile(t, tile).words, block_sum(of_item, shared<Lefts>()));
     }
   }
 
@@ -125,31 +169,16 @@ struct MoveKernel {
     }
   };
 
-  // A thread some tiles side by side; what it adds up of an item goes on top of what others do.
-  PYGBT_KERNEL void count_lefts(std::int64_t n) const {
-    for (std::int32_t item = thread(); item < *tiles.n_items; item += n_threads()) left_counts[item] = 0;
-    sync();
-    const std::int64_t n_mine = (n + n_threads() - 1) / n_threads(), begin = thread() * n_mine;
-    const std::int64_t end = begin + n_mine < n ? begin + n_mine : n;
-    for (std::int64_t t = begin; t < end;) {
-      const std::int32_t item = tiles[t].item;
-      const std::int64_t last = tiles.first[item + 1] < end ? tiles.first[item + 1] : end;
-      std::int64_t n_left = 0;
-      for (; t < last; ++t) n_left += tile_lefts[t];
-      add(left_counts + item, n_left);
-    }
-  }
-
   // A warp some words side by side.
   PYGBT_KERNEL void move_tile(const RowRun& tile, const std::uint32_t* words, const Lefts& of_item) const {
     const auto n = static_cast<std::int32_t>(tile.n);
     const std::int32_t n_words = (n + kLanes - 1) / kLanes, n_warps = n_threads() / kLanes;
     const std::int32_t of_warp = (n_words + n_warps - 1) / n_warps, lane = thread() % kLanes;
     const std::int32_t first = thread() / kLanes * of_warp, end = first + of_warp < n_words ? first + of_warp : n_words;
-    const std::int32_t lefts = lefts_before_warp(words, first, end);
-    const std::int64_t begin = tiles.items[tile.item].begin;
-    std::int64_t left_at = begin + of_item.before + lefts;
-    std::int64_t right_at = tile.begin + of_item.all - of_item.before + first * kLanes - lefts;
+    const std::int32_t before_warp = lefts_before_warp(words, first, end);
+    const std::int64_t begin = lefts.tiles.items[tile.item].begin;
+    std::int64_t left_at = begin + of_item.before + before_warp;
+    std::int64_t right_at = tile.begin + of_item.all - of_item.before + first * kLanes - before_warp;
     const std::uint32_t lanes_below = (std::uint32_t{1} << lane) - 1u;
     for (std::int32_t word = first; word < end; word += kWordsAtOnce) {
       std::uint32_t left[kWordsAtOnce];
@@ -167,11 +196,13 @@ struct MoveKernel {
       }
       const std::int64_t from = tile.begin + std::int64_t{word} * kLanes + lane;
       const std::int32_t other = 1 - tile.buffer;
-      move(buffers.rows_of(tile.buffer) + from, buffers.rows_of(other), to);
+      RowId row[kWordsAtOnce];  // on their way while what lies beside them is sent
+      load(buffers.rows_of(tile.buffer) + from, to, row);
       if (buffers.bytes == 4)
         move(buffers.beside_of<std::uint32_t>(tile.buffer) + from, buffers.beside_of<std::uint32_t>(other), to);
       if (buffers.bytes == 8)
         move(buffers.beside_of<std::uint64_t>(tile.buffer) + from, buffers.beside_of<std::uint64_t>(other), to);
+      store(row, to, buffers.rows_of(other));
     }
   }
 
@@ -190,16 +221,27 @@ struct MoveKernel {
   }
 
   template <class T>
-  PYGBT_KERNEL static void move(const T* from, T* out, const std::int64_t (&to)[kWordsAtOnce]) {
-    T here[kWordsAtOnce] = {};
+  PYGBT_KERNEL static void load(const T* from, const std::int64_t (&to)[kWordsAtOnce], T (&here)[kWordsAtOnce]) {
     PYGBT_UNROLL
-    for (int u = 0; u < kWordsAtOnce; ++u)
-      if (to[u] >= 0) here[u] = from[u * kLanes];
+    for (int u = 0; u < kWordsAtOnce; ++u) here[u] = to[u] >= 0 ? from[u * kLanes] : T{};
+  }
+  template <class T>
+  PYGBT_KERNEL static void store(const T (&here)[kWordsAtOnce], const std::int64_t (&to)[kWordsAtOnce], T* out) {
     PYGBT_UNROLL
     for (int u = 0; u < kWordsAtOnce; ++u)
       if (to[u] >= 0) out[to[u]] = here[u];
   }
+  template <class T>
+  PYGBT_KERNEL static void move(const T* from, T* out, const std::int64_t (&to)[kWordsAtOnce]) {
+    T here[kWordsAtOnce];
+    load(from, to, here);
+    store(here, to, out);
+  }
 };
+
+inline RowBuffers CudaBackend::row_buffers(std::int64_t gradient_bytes) {
+  return {{rows_[0].data(), rows_[1].data()}, {gradients_[0].data(), gradients_[1].data()}, gradient_bytes};
+}
 
 // Moves the rows of the items of `tiles` to the other buffer; how many of each go left is in moves_.left_counts. The
 // gradients move with them if they have bytes. Once the numbers are known one block does `then`.
@@ -207,16 +249,14 @@ template <class Side, class Then>
 void CudaBackend::move_rows(const Pieces& tiles, std::int64_t most_items, const Side& side, std::int64_t gradient_bytes,
                             const Then& then) {
   make_moves(most_items);
-  const RowBuffers buffers{
-      {rows_[0].data(), rows_[1].data()}, {gradients_[0].data(), gradients_[1].data()}, gradient_bytes};
+  const RowBuffers buffers = row_buffers(gradient_bytes);
   const Sides sides{moves_.sides.data(), tiles.rows};
   const std::int64_t blocks = blocks_for(tile_pieces(), most_items);
   const int n_threads = device_.policy().n_threads;
-  device_.launch(blocks, n_threads, SideKernel<Side>{side, tiles, buffers, sides, moves_.tile_lefts.data()},
+  const CountLefts lefts{tiles, moves_.tile_lefts.data(), moves_.left_counts.data()};
+  device_.launch(blocks, n_threads, SideKernel<Side>{{side, tiles, buffers, moves_.tile_lefts.data()}, sides},
                  block_scratch());
-  device_.launch(blocks + 1, n_threads,
-                 MoveKernel<Then>{tiles, moves_.tile_lefts.data(), moves_.left_counts.data(), sides, buffers, then},
-                 block_scratch());
+  device_.launch(blocks + 1, n_threads, MoveKernel<Then>{lefts, sides, buffers, then}, block_scratch());
 }
 
 }  // namespace pygbt::device

@@ -9,11 +9,15 @@
 
 namespace pygbt::device {
 
+void CudaBackend::make_counts(std::int64_t most_items) {
+  moves_.tile_lefts.make(most_pieces(n_rows_, most_items, tile_pieces()));
+  moves_.left_counts.make(most_items);
+}
+
 void CudaBackend::make_moves(std::int64_t most_items) {
   const PieceSize size = tile_pieces();
   const std::int64_t n_tiles = most_pieces(n_rows_, most_items, size);
-  moves_.tile_lefts.make(n_tiles);
-  moves_.left_counts.make(most_items);
+  make_counts(most_items);
   // Of n tiles of r rows: n * (r / 32 + 1) words, n <= n_rows / r + items.
   moves_.sides.make(n_rows_ / 32 + n_tiles + most_items * (size.most / 32 + 1));
 }

@@ -12,7 +12,11 @@ struct Policy {
   std::int64_t n_blocks = 1024;         // of a pass over the rows at most: each block takes many rows
   std::int64_t tile_rows = 32768;       // rows of a node that a block moves to its children at a time, at most
   std::int64_t least_tile_rows = 256;   // at least, where there are fewer rows than work for all blocks
-  std::int64_t chunk_rows = 2048;       // rows of a leaf that a block adds up at a time, at least
+  std::int64_t chunk_rows = 2048;       // rows of a leaf that a block counts at a time, at least
+  int leaf_threads = 512;               // of a block that adds up the rows of all leaves
+  std::int64_t leaf_blocks = 264;       // as many as run at once
+  std::int64_t leaf_rows = 2048;        // of such a block at least
+  std::size_t leaf_bytes = 72 << 10;    // of its sums, which are as many copies as there is room for
   int histogram_threads = 1024;         // of a block that adds up histograms
   std::int64_t histogram_blocks =
       132;  // as many as run at once: each clears its cells and hands them over, piece by piece
@@ -86,6 +90,10 @@ inline void make_small(Policy& policy) {
   policy.tile_rows = 96;
   policy.least_tile_rows = 40;
   policy.chunk_rows = 160;
+  policy.leaf_threads = 64;
+  policy.leaf_blocks = 4;
+  policy.leaf_rows = 96;
+  policy.leaf_bytes = 1 << 10;
   policy.histogram_threads = 64;
   policy.histogram_blocks = 5;
   policy.histogram_rows = 96;

@@ -38,9 +38,10 @@ struct QuantisedRows {
   Quantiser scales;
 
   PYGBT_HD std::int64_t weight(std::int64_t row) const { return weights == nullptr ? 1 : weights[row]; }
-  PYGBT_HD Cell plain(std::int64_t row) const {
-    return {quantise_gradient(g[row], scales.g_scale, scales.g_limit),
-            quantise_hessian(h[row], scales.h_scale, scales.h_limit)};
+  PYGBT_HD Cell plain(std::int64_t row) const { return plain(g[row], h[row]); }
+  PYGBT_HD Cell plain(float of_g, float of_h) const {
+    return {quantise_gradient(of_g, scales.g_scale, scales.g_limit),
+            quantise_hessian(of_h, scales.h_scale, scales.h_limit)};
   }
   // (0, 0) for a row without weight, whatever its gradients.
   PYGBT_HD Cell weighted(std::int64_t row) const {

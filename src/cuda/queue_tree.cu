@@ -13,11 +13,22 @@
 #include "frontier_start.h"
 #include "frontier_stem.h"
 #include "leaf_rows.h"
+#include "mark_rows.h"
 #include "monotone_leaves.h"
 #include "move_rows.h"
 #include "quantise_rows.h"
 
 namespace pygbt::device {
+
+namespace {
+
+// Whether something reads the rows of a leaf side by side: then the last step's are moved, too. Nothing marks those of a stem.
+bool reads_rows_by_leaf(const TreeOrder& order) {
+  return order.kind.full_leaves || order.kind.stem == StemUse::kMakes ||
+         std::any_of(order.quantile_levels.begin(), order.quantile_levels.end(), [](double q) { return q >= 0.0; });
+}
+
+}  // namespace
 
 void CudaBackend::queue_tree(const TreeOrder& order) {
   Growth& growth = growth_;
@@ -42,23 +53,25 @@ void CudaBackend::queue_tree(const TreeOrder& order) {
   growth.record_end += kind.records.size;
 }
 
-// Steps with twice the nodes each.
+// Steps with twice the nodes each. The last one's cuts mark the rows and need not move them.
 void CudaBackend::launch_levels(const TreeOrder& order) {
   const GrowthKind& kind = *growth_.now;
-  const LeavesKernel list_leaves{kind.tree, kind.grown, table_.features()};
+  const ListedLeavesKernel list_leaves{{kind.tree, kind.grown, table_.features()}};
+  const bool moves_all = kind.bounds.steps == 0 || reads_rows_by_leaf(order);
   std::int64_t n_queries = launch_start(order);  // nodes that the step searches and expands, at most
   std::int64_t n_items = std::min(kind.bounds.items, n_queries);
   if (kind.bounds.steps == 0) device_.launch(1, device_.policy().n_threads, list_leaves, block_scratch());
   for (std::int64_t step = 1; step <= kind.bounds.steps; ++step) {
-    launch_step(order, n_queries);
-    if (step < kind.bounds.steps)
+    const bool last = step == kind.bounds.steps;
+    launch_step(order, n_queries, last && !moves_all);
+    if (!last)
       launch_expansion(n_items, Nothing{});
-    else
+    else if (moves_all)
       launch_expansion(n_items, list_leaves);
     n_queries = 2 * n_items;
     n_items = std::min(kind.bounds.items, n_queries);
   }
-  launch_leaves(order);
+  launch_leaves(order, !moves_all);
 }
 
 // Steps that are all alike, but nobody knows how many it takes: they are queued some at a time, and while they run the
@@ -82,9 +95,9 @@ void CudaBackend::launch_best_first(const TreeOrder& order, TreeRecordings& reco
   }
   device_.forget(growth_.reports);
   device_.replay(recordings.leaves, [&] {
-    device_.launch(1, device_.policy().n_threads, LeavesKernel{kind.tree, kind.grown, table_.features()},
+    device_.launch(1, device_.policy().n_threads, ListedLeavesKernel{{kind.tree, kind.grown, table_.features()}},
                    block_scratch());
-    launch_leaves(order);
+    launch_leaves(order, false);
   });
 }
 
@@ -106,8 +119,9 @@ std::int64_t CudaBackend::launch_stem(const TreeOrder& order) {
   return n_items;
 }
 
-// Histograms and cuts of the nodes that the step before has listed; then which nodes are expanded next.
-void CudaBackend::launch_step(const TreeOrder& order, std::int64_t n_queries) {
+// Histograms and cuts of the nodes that the step before has listed; then which nodes are expanded next. `marks`: their rows
+// are not moved.
+void CudaBackend::launch_step(const TreeOrder& order, std::int64_t n_queries, bool marks) {
   const GrowthKind& growth = *growth_.now;
   const bool shared = order.kind.limits.order == GrowOrder::kSymmetric;
   const std::int64_t n_built = (n_queries + 1) / 2, n_sets = shared ? 1 : n_queries;
@@ -134,7 +148,7 @@ void CudaBackend::launch_step(const TreeOrder& order, std::int64_t n_queries) {
   search.feature_penalty = order.kind.feature_penalty;
   launch_search(search,
                 {growth.tree.searched, growth.tree.cuts, growth.tree.left, growth.tree.left_bins, growth.tree.n_words},
-                n_queries, n_sets, growth.tree);
+                n_queries, n_sets, growth.tree, marks ? growth.grown.leaf_sums : nullptr);
   if (!order.kind.witnesses.empty()) launch_witnesses(order, search, n_queries);
 }
 
@@ -186,19 +200,31 @@ void CudaBackend::launch_expansion(std::int64_t n_items, const Then& then) {
             InTurn{ChildrenKernel{tree, moves_.left_counts.data()}, then});
 }
 
-// Leaf values and scores, or the cuts of a stem.
-void CudaBackend::launch_leaves(const TreeOrder& order) {
+// Leaf values and scores, or the cuts of a stem. waiting: rows of the nodes that are cut last wait to go to their children,
+// and are only marked.
+void CudaBackend::launch_leaves(const TreeOrder& order, bool waiting) {
   const GrowthKind& growth = *growth_.now;
   const GrownOnDevice& grown = growth.grown;
   if (order.kind.stem == StemUse::kMakes)
     return launch_rows(growth.bounds.nodes, KeepStemKernel{growth.tree, growth.records, tree_.data()});
-  const std::int64_t n_leaves = (growth.bounds.nodes + 1) / 2;
+  const std::int64_t n_leaves = growth.bounds.leaves;
   const std::vector<double>& levels = order.quantile_levels;
   const bool by_sums = levels.empty() || *std::min_element(levels.begin(), levels.end()) < 0.0;
-  if (by_sums)
-    launch_leaf_sums(growth.tree.leaves, n_leaves, grown.leaf_sums, LeafValueKernel{growth.tree, grown, tree_.data()});
+  if (!draws_all()) clear_marks(growth.marks);
+  launch_marks(growth.tree.runs, n_leaves, {growth.tree.moved, growth.tree.left_bins, table_.columns()},
+               growth.tree.run_leaves, growth.marks);
+  const MarkedLeaves leaves{growth.marks, growth.tree.leaves.n_items, n_leaves};
+  const LeafValueKernel by_sum{growth.tree, grown, tree_.data()};
+  if (waiting)
+    launch_leaf_sums(leaves, grown.leaf_sums,
+                     InTurn{CountLefts{growth.tree.runs, moves_.tile_lefts.data(), moves_.left_counts.data()},
+                            InTurn{ChildrenKernel{growth.tree, moves_.left_counts.data()},
+                                   LeavesKernel{growth.tree, grown, table_.features()}}},
+                     by_sum);
+  else if (by_sums)
+    launch_leaf_sums(leaves, grown.leaf_sums, Nothing{}, by_sum);
   else
-    launch_leaf_sums(growth.tree.leaves, n_leaves, grown.leaf_sums);
+    launch_leaf_sums(leaves, grown.leaf_sums);
   if (order.kind.full_leaves) launch_full_leaves(*order.kind.full_leaves);
   const bool bounded = growth.tree.monotone != nullptr;
   for (std::size_t k = 0; k < levels.size(); ++k) {
@@ -210,7 +236,7 @@ void CudaBackend::launch_leaves(const TreeOrder& order) {
                      MonotoneLeavesKernel{growth.tree, grown, tree_.data(), growth.means, growth.mean_ranges, target},
                      block_scratch());
   }
-  launch_add_scores(growth.tree.leaves, n_leaves, {grown.nodes, grown.bins, grown.leaf_values, growth.tree.leaf_width},
+  launch_add_scores(leaves, {grown.nodes, grown.bins, grown.leaf_values, growth.tree.leaf_width},
                     RecordKernel{growth.tree, grown, growth.records, tree_.data()});
 }
 

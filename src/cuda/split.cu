@@ -90,8 +90,8 @@ void CudaBackend::launch_search(const Search& search, const Found& found, std::i
 }
 
 void CudaBackend::launch_search(const Search& search, const Found& found, std::int64_t n_queries, std::int64_t n_sets,
-                                const Frontier& tree) {
-  launch_search(search, found, n_queries, n_sets, ExpandKernel{tree, table_.features()});
+                                const Frontier& tree, Cell* leaf_sums) {
+  launch_search(search, found, n_queries, n_sets, ExpandKernel{tree, table_.features(), leaf_sums});
 }
 
 void CudaBackend::launch_search(const Search& search, const Found& found, std::int64_t n_queries,

@@ -40,6 +40,7 @@ Policy policy_of(const cudaDeviceProp& properties) {
   Policy policy;
   policy.n_blocks = std::int64_t{8} * properties.multiProcessorCount;
   policy.histogram_blocks = std::int64_t{1} * properties.multiProcessorCount;
+  policy.leaf_blocks = std::int64_t{2} * properties.multiProcessorCount;
   policy.shared_bytes = properties.sharedMemPerBlockOptin;
   policy.few_rows = std::int64_t{32} * properties.multiProcessorCount;
   policy.group_bytes = std::min<std::size_t>(policy.group_bytes, policy.shared_bytes / 2);
