@@ -107,7 +107,7 @@ class CudaBackend final : public Backend {
   };
   // Trees of a kind that grow by themselves: see frontier.h. One tree grows at a time: all kinds have the same memory.
   struct GrowthKind {
-    explicit GrowthKind(Device& device) : list_features(device), list_heads(device), columns(device) {}
+    explicit GrowthKind(Device& device) : balance(device), list_features(device), list_heads(device), columns(device) {}
     TreeKind kind;
     GrowthBounds bounds;
     Frontier tree{};
@@ -117,6 +117,7 @@ class CudaBackend final : public Backend {
     DrawnSums* totals = nullptr;
     LeafMean* means = nullptr;  // [node] of quantiles with monotone bounds, and their ranges
     Interval* mean_ranges = nullptr;
+    Buffer<BalancedTargets> balance;  // kind.balance, as sent
     Buffer<FeatureId> list_features;
     Buffer<FeatureList> list_heads;
     std::vector<std::vector<FeatureId>> lists;  // as sent
@@ -147,7 +148,6 @@ class CudaBackend final : public Backend {
   };
   // Of targets that count alike, and of sketches.
   struct BalanceMemory {
-    Buffer<BalancedTargets> groups;
     Buffer<DrawnSums> totals;  // [target] zero between uses
     Buffer<CellUnits> factors;  // [target]
     Buffer<float> sketch_factors;  // [sketch][target]
@@ -239,7 +239,7 @@ class CudaBackend final : public Backend {
   void send_units(const std::vector<NodeDraws::Level>& levels);
   const std::uint8_t* launch_node_columns(std::int64_t n_sets);
   NarrowMeans narrow_means() const;
-  void make_balance(const TreeKind& kind);
+  void make_balance(GrowthKind& kind);
   const CellUnits* launch_balance(const TreeKind& kind);
   void add_sketches(std::int32_t n, const float* factors);
   void launch_sketches(const TreeOrder& order);

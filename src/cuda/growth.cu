@@ -78,7 +78,13 @@ CudaBackend::GrowthKind& CudaBackend::growth_kind(const TreeOrder& order) {
   for (const auto& kind : growth_.kinds)
     if (kind->kind == order.kind) return *kind;
   growth_.kinds.push_back(std::make_unique<GrowthKind>(device_));
-  make_growth(*growth_.kinds.back(), order);
+  try {
+    make_growth(*growth_.kinds.back(), order);
+  } catch (...) {  // out of memory: the other kinds may have lost theirs, but not the trees that they have queued
+    fetch_trees();
+    growth_.kinds.clear();
+    throw;
+  }
   return *growth_.kinds.back();
 }
 
@@ -186,7 +192,7 @@ void CudaBackend::make_growth(GrowthKind& made, const TreeOrder& order) {
   if (kind.feature_penalty > 0.0 && growth.used.size() == 0)
     growth.used.put(std::vector<std::uint8_t>(order.used_features.begin(), order.used_features.end()));
   tree.used = kind.feature_penalty > 0.0 ? growth.used.data() : nullptr;
-  make_balance(kind);
+  make_balance(made);
   if (!kind.witnesses.empty()) make_witnesses(kind, n_queries);
   if (kind.full_leaves) make_full_leaves(bounds, tree.leaf_width);
 

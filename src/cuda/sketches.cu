@@ -107,14 +107,14 @@ const CellUnits* CudaBackend::launch_balance(const TreeKind& kind) {
   BalanceMemory& memory = balance_;
   launch_totals(nullptr, n_targets_, memory.totals.data());
   device_.launch(1, device_.policy().n_threads,
-                 BalanceKernel{memory.groups.data(), static_cast<std::int32_t>(kind.balance.size()), narrow_means(),
-                               memory.totals.data(), memory.factors.data()});
+                 BalanceKernel{growth_.now->balance.data(), static_cast<std::int32_t>(kind.balance.size()),
+                               narrow_means(), memory.totals.data(), memory.factors.data()});
   return memory.factors.data();
 }
 
 // What launch_balance and launch_sketches need, which recorded launches keep the addresses of.
-void CudaBackend::make_balance(const TreeKind& kind) {
-  balance_.groups.put(kind.balance);
+void CudaBackend::make_balance(GrowthKind& kind) {
+  kind.balance.put(kind.kind.balance);
   balance_.totals.make_zero(static_cast<std::size_t>(n_targets_));
   balance_.factors.make(static_cast<std::size_t>(n_targets_));
 }
