@@ -40,6 +40,10 @@ def _checked() -> Iterator[None]:
         ("interaction_draws", "dense"),
         ("lambdarank", "dense"),
         ("rank_listmle", "weighted"),
+        ("stem_sampled", "categories"),
+        ("reported_lossguide", "dense"),
+        ("sketched_top", "dense"),
+        ("full_leaves", "weighted"),
     ],
 )
 def test_trainings(name: str, table: str) -> None:

@@ -75,7 +75,7 @@ CudaBackend::CudaBackend(int ordinal)
   growth_.memory = Buffer<std::byte>(device_);
   growth_.record_memory = Buffer<std::byte>(device_);
   growth_.monotone = Buffer<std::int8_t>(device_);
-  growth_.used = Buffer<std::uint8_t>(device_);
+  growth_.used = Buffer<std::uint32_t>(device_);
   growth_.stem_cuts = Buffer<Candidate>(device_);
   growth_.stem_left = Buffer<std::int32_t>(device_);
   growth_.stem_sums = Buffer<Cell>(device_);

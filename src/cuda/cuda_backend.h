@@ -130,7 +130,7 @@ class CudaBackend final : public Backend {
     GrowthKind* now = nullptr;  // of the tree that is queued
     Buffer<std::byte> memory, record_memory;
     Buffer<std::int8_t> monotone;
-    Buffer<std::uint8_t> used;  // [feature] by trees of the model
+    Buffer<std::uint32_t> used;  // [feature] by trees of the model
     Buffer<Candidate> stem_cuts;  // see StemCuts
     Buffer<std::int32_t> stem_left;
     Buffer<Cell> stem_sums;

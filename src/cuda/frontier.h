@@ -84,7 +84,7 @@ struct Frontier {
   double* query_upper;
 
   std::int32_t* places_in_stem;  // [node], or nullptr: the tree grows on no stem
-  std::uint8_t* used;  // [feature] 1 = some tree is cut on it; nullptr: new features have no price
+  std::uint32_t* used;  // [feature] 1 = some tree is cut on it; nullptr: new features have no price
 
   Pieces tiles;  // of the nodes that are expanded
   Pieces built;  // of the nodes whose histograms are added up
@@ -115,6 +115,11 @@ struct Frontier {
     return {arena + slot * n_bins * width, count_arena == nullptr ? nullptr : count_arena + slot * n_bins};
   }
 };
+
+// Several nodes of a step may be cut on the feature.
+PYGBT_KERNEL void use_feature(const Frontier& tree, FeatureId f) {
+  if (tree.used != nullptr) raise_to(tree.used + f, 1u);
+}
 
 // A node that is searched for a cut as number `q` of the step. sibling: of a histogram that still is the parent's.
 PYGBT_KERNEL void write_query(const Frontier& tree, std::int32_t q, NodeId id, const HistogramPlace& sibling) {

@@ -53,7 +53,7 @@ struct ExpandKernel {
     PYGBT_ROLL
     for (std::int32_t item = thread(); item < n_expanded; item += n_threads()) {
       const NodeId id = tree.expanded[item];
-      if (tree.nodes[id].cut) tree.used[tree.cuts[id].feature] = 1;
+      if (tree.nodes[id].cut) use_feature(tree, tree.cuts[id].feature);
     }
     sync();
   }
@@ -131,7 +131,7 @@ struct ExpandKernel {
       sync();
       if (!expanded) look_ahead(state, best, budget);
       if (thread() == 0) adopt(state.n_in_tree, best.node);
-      if (thread() == 0 && expanded && tree.used != nullptr) tree.used[tree.cuts[best.node].feature] = 1;
+      if (thread() == 0 && expanded) use_feature(tree, tree.cuts[best.node].feature);
       sync();
       ++state.n_leaves;
       state.n_in_tree += 2;

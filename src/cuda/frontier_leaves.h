@@ -80,7 +80,7 @@ struct LeavesKernel {
   PYGBT_KERNEL BinnedNode inner_node(NodeId id, std::int32_t at) const {
     const Candidate& cut = tree.cuts[id];
     const Feature& feature = features[cut.feature];
-    if (tree.used != nullptr) tree.used[cut.feature] = 1;
+    use_feature(tree, cut.feature);
     BinnedNode node;
     node.left = tree.nodes[tree.nodes[id].left].in_tree;
     node.feature = cut.feature;

@@ -59,6 +59,7 @@ struct StemKernel {
     for (std::int32_t k = 0; k < tree.width; ++k)
       tree.left[row_major(id, k, tree.width)] =
           tree.stem.left_sums[row_major(place, arguments->first_target + k, tree.stem.n_targets)];
+    if (!features[tree.cuts[id].feature].categorical) return;
     PYGBT_ROLL
     for (std::int32_t i = 0; i < tree.n_words; ++i)
       tree.left_bins[row_major(id, i, tree.n_words)] = tree.stem.left_bins[row_major(place, i, tree.n_words)];
@@ -100,6 +101,7 @@ struct StemEndsKernel {
 // The cuts of a tree that has grown to be a stem, and that it has.
 struct KeepStemKernel {
   Frontier tree;
+  const Feature* features;
   TreeRecords records;
   const TreeArguments* arguments;
 
@@ -118,6 +120,7 @@ struct KeepStemKernel {
     PYGBT_ROLL
     for (std::int32_t k = 0; k < tree.width; ++k)
       tree.stem.left_sums[row_major(place, k, tree.width)] = tree.left[row_major(id, k, tree.width)];
+    if (!features[tree.cuts[id].feature].categorical) return;
     PYGBT_ROLL
     for (std::int32_t i = 0; i < tree.n_words; ++i)
       tree.stem.left_bins[row_major(place, i, tree.n_words)] = tree.left_bins[row_major(id, i, tree.n_words)];

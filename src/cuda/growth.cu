@@ -190,7 +190,7 @@ void CudaBackend::make_growth(GrowthKind& made, const TreeOrder& order) {
     tree.stem = {growth.stem_cuts.data(), growth.stem_left.data(), growth.stem_sums.data(), growth.stem_bins.data(),
                  n_targets_};
   if (kind.feature_penalty > 0.0 && growth.used.size() == 0)
-    growth.used.put(std::vector<std::uint8_t>(order.used_features.begin(), order.used_features.end()));
+    growth.used.put(std::vector<std::uint32_t>(order.used_features.begin(), order.used_features.end()));
   tree.used = kind.feature_penalty > 0.0 ? growth.used.data() : nullptr;
   make_balance(made);
   if (!kind.witnesses.empty()) make_witnesses(kind, n_queries);

@@ -206,7 +206,8 @@ void CudaBackend::launch_leaves(const TreeOrder& order, bool waiting) {
   const GrowthKind& growth = *growth_.now;
   const GrownOnDevice& grown = growth.grown;
   if (order.kind.stem == StemUse::kMakes)
-    return launch_rows(growth.bounds.nodes, KeepStemKernel{growth.tree, growth.records, tree_.data()});
+    return launch_rows(growth.bounds.nodes,
+                       KeepStemKernel{growth.tree, table_.features(), growth.records, tree_.data()});
   const std::int64_t n_leaves = growth.bounds.leaves;
   const std::vector<double>& levels = order.quantile_levels;
   const bool by_sums = levels.empty() || *std::min_element(levels.begin(), levels.end()) < 0.0;

@@ -80,7 +80,7 @@ struct Search {
   bool one_row_allowed;  // which all sets have
   const Feature* features;  // [feature]
   const std::int8_t* monotone;  // [feature] or nullptr
-  const std::uint8_t* used;  // [feature] others must gain feature_penalty on top; nullptr: none must
+  const std::uint32_t* used;  // [feature] others must gain feature_penalty on top; nullptr: none must
   double feature_penalty;
   const Cell* sums;  // [query][width]
   const double* lower;  // [query][width]
