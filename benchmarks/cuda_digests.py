@@ -100,7 +100,8 @@ def on_gpu() -> list[str]:
         return [f"{NOT_YET}: `make gpu-test`, `make gpu-check` and `make gpu-bench` do on a machine that has one."]
     lines = []
     for result in checks:
-        lines += [f"**{result['device']}**, {result['date']}, {result['build']['compiler']}.", ""]
+        build = f"{result['date']}, {result['build']['compiler']}"
+        lines += [f"**{result['device']}**, the build of {build}; later changes of kernels: {NOT_YET} on a GPU.", ""]
         lines += ["| what | result |", "|---|---|"]
         for tool, run in result.get("sanitizer", {}).items():
             found = f"{'; '.join(run['summary'])} ({run['trainings']} trainings, {run['differ']} differ from the CPU's)"
