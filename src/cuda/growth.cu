@@ -213,6 +213,7 @@ void CudaBackend::make_growth(GrowthKind& made, const TreeOrder& order) {
   gradients_[0].make(std::max(gradients_[0].size(), static_cast<std::size_t>(n_rows_ * kind.width * gradient)));
   if (in_order_) gradients_[1].make(std::max(gradients_[1].size(), static_cast<std::size_t>(n_rows_ * gradient)));
   search_.judged.make(n_queries * table_.n_features());
+  make_moves(bounds.items);
   make_counts(std::max(bounds.items, bounds.leaves));
   make_node_columns(made, order, n_queries);
   carve_records(made);
