@@ -2,7 +2,7 @@
 """Digests of CPU and CUDA models over every objective, growth policy and kind of table, and docs/results/cuda.md.
 
     python cuda_digests.py --emulated     the CUDA sources run on the host, results/cuda-digests-emulated.json
-    python cuda_digests.py --checked      the same, each load and store of a kernel judged (an hour)
+    python cuda_digests.py --checked      the same, each load and store of a kernel judged (15 minutes)
     python cuda_digests.py                on the first GPU, results/cuda-digests-<gpu>.json
     python cuda_digests.py --report       the page from the files there are
 
