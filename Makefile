@@ -119,7 +119,7 @@ GPU_WORKERS = $$($(GPU_PY) -P -c 'import xdist; print("-n 8")' 2>/dev/null)
 GPU_FILES := tests/test_cuda.py tests/test_device_dataset.py tests/test_device_budget.py tests/test_on_device.py tests/test_teacher.py tests/test_sharing.py
 GPU_LAWS := tests/test_device_arrays.py tests/test_device_metrics.py tests/test_device_predict.py tests/test_device_predict_calls.py
 GPU_SEAM := tests/test_backend_seam.py tests/test_cut_search.py tests/test_device_histograms.py tests/test_device_leaves.py
-# Where there is no GPU: every load and store of the kernels judged (src/cuda/README.md), half an hour on two cores.
+# Where there is no GPU: every load and store of the kernels judged (src/cuda/README.md); half an hour or more on two cores.
 check-kernels: $(VENV)/.test
 	PYGBT_EMULATOR=pygbt._cuda_checked $(VENV)/bin/pytest -n $(WORKERS) -m "not gpu and not slow" $(GPU_FILES) $(GPU_LAWS) $(GPU_SEAM)
 
