@@ -65,6 +65,8 @@ class Checker {
     kernel_ = kernel;
     launch_ = ++last_stamp;
     releases_.clear();
+    findings_.clear();  // of a launch that another error has ended
+    found_.clear();
     n_blocks_ = static_cast<std::size_t>(n_blocks);
   }
 
@@ -83,8 +85,6 @@ class Checker {
     if (findings_.empty()) return;
     std::string text = demangled(kernel_.name) + ": ";
     for (const std::string& finding : findings_) text += finding + "\n";
-    findings_.clear();
-    found_.clear();
     throw std::logic_error(text + "(addr2line -Cfipe <module> <code> says where)");
   }
 
@@ -207,9 +207,6 @@ class Checker {
            at - module < reinterpret_cast<std::uintptr_t>(&_end) - module;
   }
 
-  void find(const char* what, std::uintptr_t at, std::uintptr_t code, const Access* rival) {
-    find(std::string(what), at, code, rival);
-  }
   void find(const std::string& what, std::uintptr_t at, std::uintptr_t code, const Access* rival) {
     constexpr std::size_t kMost = 20;
     if (findings_.size() >= kMost || !found_.insert({code, rival == nullptr ? 0 : rival->code}).second) return;
