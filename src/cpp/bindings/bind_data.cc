@@ -13,6 +13,7 @@
 #include "bindings/arrays.h"
 #include "data/cuts.h"
 #include "data/dataset.h"
+#include "data/joint_slots.h"
 #include "model/validate.h"
 
 namespace py = pybind11;
@@ -172,6 +173,17 @@ std::vector<std::vector<FeatureId>> slots(const Dataset& data) {
   return out;
 }
 
+// The same where a sum over codes has another price, of the features with at most 256 bins.
+std::vector<std::vector<FeatureId>> planned_slots(const std::shared_ptr<Dataset>& table, std::int64_t rows_per_sum) {
+  require(rows_per_sum > 0, "rows_per_sum must be positive");
+  const auto on_host = with_host_columns(table);
+  std::vector<std::vector<FeatureId>> out;
+  const std::vector<bool> held(static_cast<std::size_t>(on_host->n_features()), false);
+  for (PlannedSlot& planned : plan_slots(*on_host, held, rows_per_sum, 1))
+    out.push_back(std::move(planned.slot.features));
+  return out;
+}
+
 const FeatureCuts& feature(const Cuts& cuts, std::int64_t f) {
   if (f < 0 || f >= cuts.n_features()) throw py::index_error("feature " + std::to_string(f));
   return cuts.features[static_cast<std::size_t>(f)];
@@ -269,6 +281,7 @@ void bind_data(py::module_& module) {
       .def("bins", &bins, py::arg("by_column") = false)
       .def("sparse_blocks", &sparse_blocks)
       .def("slots", &slots)
+      .def("planned_slots", &planned_slots, py::arg("rows_per_sum"))
       .def("labels",
            [](const Dataset& data) {
              return to_array(std::vector<float>(data.labels), {data.n_labels > 0 ? data.n_rows : 0, data.n_labels});

@@ -62,7 +62,7 @@ void fill_rows(std::span<const std::uint8_t* const> columns, std::int64_t stride
 
 void fill_blocks(int n_threads, Dataset& data) {
   const std::vector<bool> sparse = fill_sparse_blocks(n_threads, data);
-  std::vector<PlannedSlot> planned = plan_slots(data, sparse, n_threads);
+  std::vector<PlannedSlot> planned = plan_slots(data, sparse, kRowsPerSum, n_threads);
   std::vector<SlotColumn> narrow, wide;
   for (PlannedSlot& one : planned) {
     const auto first = static_cast<std::size_t>(one.slot.features.front());

@@ -16,8 +16,11 @@ struct PlannedSlot {
   HugeVector<std::uint8_t> codes;  // [row] of a joint slot; empty: the feature's column
 };
 
-// Slots for all features with at most 256 bins but those `held` elsewhere, in the order of their first features. Depends
-// on the rows alone.
-std::vector<PlannedSlot> plan_slots(const Dataset& data, const std::vector<bool>& held, int n_threads);
+// Rows of a table for each sum over codes of a node: most nodes have a small part of the rows.
+inline constexpr std::int64_t kRowsPerSum = 32;
+
+// Slots for all features with at most 256 bins but those `held` elsewhere: see SlotPlan.
+std::vector<PlannedSlot> plan_slots(const Dataset& data, const std::vector<bool>& held, std::int64_t rows_per_sum,
+                                    int n_threads);
 
 }  // namespace pygbt
