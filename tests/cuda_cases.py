@@ -179,7 +179,7 @@ ALL_CONFIGS = {**CONFIGS, **RANK_CONFIGS, **COLUMN_CONFIGS, **SHARED_CONFIGS}
 RANKING = ("lambdarank", "rank_pairwise", "rank_xendcg")
 
 #: Tables, by name: dense with missing values, categories (few and many), weights, sparse, features of 600 bins.
-TABLES = ["dense", "categories", "weighted", "sparse", "two_byte"]
+TABLES = ["dense", "categories", "weighted", "sparse", "two_byte", "flags"]
 
 
 def signal(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -261,6 +261,9 @@ def dataset(kind: str, name: str, n: int = 700, seed: int = 0, **arguments: Any)
         return pygbt.Dataset(few, y, feature_names=names, **more)
     if kind == "two_byte":
         return pygbt.Dataset(X, y, max_bin=600, feature_names=names, **more)
+    if kind == "flags":  # few values: features that share a code
+        X[:, 1], X[:, 4], X[:, 5] = X[:, 1] > 0.3, X[:, 4] > 0.5, X[:, 3] > 2
+        X[:, 2] = np.round(X[:, 2])
     return pygbt.Dataset(X, y, feature_names=names, **more)
 
 

@@ -31,6 +31,8 @@ def _checked() -> Iterator[None]:
     [
         ("logistic", "dense"),
         ("squared_error", "two_byte"),
+        ("squared_error", "flags"),
+        ("vector_leaf", "flags"),
         ("vector_leaf", "weighted"),
         ("lossguide", "categories"),
         ("symmetric_budget", "sparse"),

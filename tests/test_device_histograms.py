@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Histograms on a device where their words are full to the last value, and where bins are anything but even.
+"""Histograms on a device where their words are full to the last value, where bins are anything but even, and where
+features share a code.
 
 The sums are integers: NumPy's, to the last bit. The emulator cuts a node into pieces for five blocks, so that the rows
 of a piece, which decide whether a cell may be one word, are known here; a GPU cuts otherwise and must find the same.
@@ -113,10 +114,13 @@ def skewed(kind: str, n: int, rng: np.random.Generator) -> np.ndarray:
     plain = rng.integers(0, 200, (n, 2)).astype(np.float32)
     level = rng.integers(0, 7, n)
     hot = np.where(rng.random((n, 7)) < 0.94, np.float32(3), rng.integers(0, 250, (n, 7)).astype(np.float32))
+    rare = np.where(rng.random((n, 7)) < 0.97, 0, rng.integers(0, 3, (n, 7)).astype(np.float32))
     columns = {
         "hot": hot,
         "missing": np.where(hot == 3, np.nan, hot),
         "one_hot": (level[:, None] == np.arange(7)).astype(np.float32),
+        "flags": (rng.random((n, 7)) < np.linspace(0.2, 0.8, 7)).astype(np.float32),
+        "rare": rare,  # one code, that of nothing at all, is usual
         "sorted": np.sort(rng.normal(size=(n, 7)), axis=0),
         "constant": np.full((n, 7), 2.0),
         "many_bins": np.where(hot == 3, -1.0, np.arange(n)[:, None] + np.arange(7)),
@@ -124,7 +128,7 @@ def skewed(kind: str, n: int, rng: np.random.Generator) -> np.ndarray:
     return np.hstack([columns, plain]).astype(np.float32)
 
 
-KINDS = ["hot", "missing", "one_hot", "sorted", "constant", "many_bins"]
+KINDS = ["hot", "missing", "one_hot", "flags", "rare", "sorted", "constant", "many_bins"]
 
 
 @pytest.mark.parametrize("width", [1, 3])
@@ -155,6 +159,73 @@ def test_skewed_bins_of_long_words(kind: str, wide: bool) -> None:
         backend.begin_tree({"wide": wide, "count_rows": True})
         backend.histograms([0])
     assert np.array_equal(pair[0].histogram_of(0), pair[1].histogram_of(0))
+
+
+def slots_of(dataset: _core.Dataset) -> list[list[int]]:
+    return _core.probe.Backend(KIND, dataset, 1).histogram_slots()
+
+
+N_SHARED = 20_000 if KIND == "emulated" else 400_000  # rows enough for what is shared below
+
+
+def shared_tables() -> dict[str, tuple[np.ndarray, list[list[int]]]]:
+    """Columns, and the features that share a code."""
+    rng, n = np.random.default_rng(6), N_SHARED
+    level, bits = rng.integers(0, 40, n), np.arange(n) % 256
+    smooth = rng.normal(size=(n, 2))
+    all_bits = np.stack([bits >> k & 1 for k in range(8)], axis=1).astype(float)
+    one_more = all_bits.copy()
+    one_more[n - 2, 7] = np.nan  # the 257th combination, in a row that no sample has
+    three = np.stack([rng.integers(0, levels, n) for levels in (2, 3, 2)], axis=1)
+    return {
+        "one hot": (np.hstack([smooth, level[:, None] == np.arange(40)]), [[0], [1], list(range(2, 42))]),
+        "equal": (np.stack([level, level % 20, level], axis=1), [[0, 1, 2]]),
+        "all codes of a byte": (all_bits, [list(range(8))]),
+        "a rare combination": (one_more, [list(range(7)), [7]]),
+        "apart": (np.hstack([three[:, :2], smooth, three[:, 2:]]), [[0, 1, 4], [2], [3]]),
+        "missing": (np.where(rng.random((n, 3)) < 0.1, np.nan, three), [[0, 1, 2]]),
+        "nothing": (np.hstack([smooth, smooth[:, :1] ** 2]), [[0], [1], [2]]),
+    }
+
+
+@pytest.mark.parametrize("table", shared_tables())
+def test_features_that_share_a_code(table: str) -> None:
+    X, slots = shared_tables()[table]
+    dataset = make_dataset([numeric(x) for x in X.T])
+    assert slots_of(dataset) == slots
+    rng = np.random.default_rng(7)
+    g = rng.normal(size=(len(X), 1))
+    check(dataset, g, np.ones((len(X), 1)), n_trees=2, count_rows=True)
+    check(dataset, g, rng.random((len(X), 1)), subsample=0.3)
+
+
+@pytest.mark.parametrize("count_rows", [False, True])
+def test_shared_codes_in_several_groups(count_rows: bool) -> None:
+    """More codes than a group has room for, among features of one and of two bytes, and several targets."""
+    rng = np.random.default_rng(8)
+    flags = rng.random((N_SHARED, 30)) < 0.5
+    wide = numeric(rng.integers(0, 600, N_SHARED))
+    dataset = make_dataset([*(numeric(x) for x in flags.T[:15]), wide, *(numeric(x) for x in flags.T[15:])], 1000)
+    joint = [slot for slot in slots_of(dataset) if len(slot) > 1]
+    assert len(joint) >= 4 and min(map(len, joint)) >= 5
+    check(dataset, rng.normal(size=(N_SHARED, 3)), rng.random((N_SHARED, 3)), count_rows=count_rows)
+
+
+@pytest.mark.parametrize("n", [1, 5, 80])
+def test_few_rows_share_no_code_that_costs_more(n: int) -> None:
+    X = np.arange(n)[:, None] % np.array([2, 3, 5])
+    dataset = make_dataset([numeric(x) for x in X.T])
+    slots = slots_of(dataset)
+    assert sorted(f for slot in slots for f in slot) == [0, 1, 2]
+    assert n > 5 or len(slots) == 3
+    check(dataset, np.ones((n, 1)), np.ones((n, 1)))
+
+
+def test_bins_of_a_device_share_codes_as_those_of_the_host() -> None:
+    X, slots = shared_tables()["one hot"]
+    with as_cuda() if KIND == "emulated" else nullcontext():
+        there = pygbt.Dataset(X, X[:, 0], device="cuda").core
+    assert slots_of(there) == slots == slots_of(pygbt.Dataset(X, X[:, 0]).core)
 
 
 #: What decides how a cell's words are used.

@@ -94,7 +94,7 @@ void CudaBackend::load(const Dataset& data, std::int32_t n_targets, Communicator
   scores_.make_zero(size);
   g_.make_zero(size);
   h_.make_zero(size);
-  word_trials_.put(std::vector(table_.host_groups().size(), WordTrials{device_.policy().one_word_rows}));
+  word_trials_.put(std::vector(table_.groups().host().size(), WordTrials{device_.policy().one_word_rows}));
   growth_.kinds.clear();
   growth_.used.make(std::size_t{0});
   witness_.gains.make(std::size_t{0});

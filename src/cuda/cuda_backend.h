@@ -74,6 +74,7 @@ class CudaBackend final : public Backend {
   std::vector<OrderedTree> finish_trees() override;
   CutGains cut_gains() override;
   std::vector<Cell> histogram_of(NodeId node) const override;
+  std::vector<std::vector<FeatureId>> histogram_slots() const override { return table_.groups().features(); }
   std::vector<RowId> rows_of(NodeId node) const override;
 
  private:

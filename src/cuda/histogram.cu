@@ -81,23 +81,23 @@ std::int32_t CudaBackend::histogram_parts() const {
   const bool packed = !request_.wide && table_.weights() == nullptr;
   const SharedLayout layout{packed ? sizeof(std::uint32_t) : sizeof(std::uint64_t), policy.shared_bytes,
                             request_.count_rows};
-  const auto n_groups = static_cast<std::int64_t>(table_.host_groups().size());
+  const auto n_groups = static_cast<std::int64_t>(table_.groups().host().size());
   const std::int64_t of_block = std::max<std::int64_t>(1, n_rows_ * n_groups / policy.histogram_blocks);
   std::int32_t n = 1;
   while (n < Group::kMostWords && n * of_block < policy.histogram_rows_enough) n *= 2;
-  for (const Group& group : table_.host_groups())
+  for (const Group& group : table_.groups().host())
     while (n < group.n_words && layout.together(group.n_places, request_.width) > 0 &&
-           layout.bytes(table_.most_places(group, n), request_.width) > policy.shared_bytes)
+           layout.bytes(table_.groups().most_places(group, n), request_.width) > policy.shared_bytes)
       n *= 2;
   std::int32_t most = 1;
-  for (const Group& group : table_.host_groups()) most = std::max(most, group.n_words);
+  for (const Group& group : table_.groups().host()) most = std::max(most, group.n_words);
   return std::min(n, most);
 }
 
 // Rows of a piece: even work for all blocks, which take the groups, their parts and the targets of a piece in turn.
 PieceSize CudaBackend::histogram_pieces() const {
   const Policy& policy = device_.policy();
-  const auto n_tasks = static_cast<std::int64_t>(table_.host_groups().size()) * histogram_parts();
+  const auto n_tasks = static_cast<std::int64_t>(table_.groups().host().size()) * histogram_parts();
   return {std::max<std::int64_t>(1, policy.histogram_blocks / n_tasks), policy.histogram_rows, kPackedRows};
 }
 
@@ -111,23 +111,22 @@ void CudaBackend::launch_histograms(const Pieces& pieces, const HistogramPlace* 
   std::size_t shared_bytes = 0;
   std::int32_t target_parts = 1;
   bool in_shared = false, in_memory = false;
-  for (const Group& group : table_.host_groups()) {
+  for (const Group& group : table_.groups().host()) {
     const std::int32_t together = layout.together(group.n_places, request_.width);
     (together > 0 ? in_shared : in_memory) = true;
     if (together == 0) continue;
-    const std::int64_t n_places = table_.most_places(group, word_parts);
+    const std::int64_t n_places = table_.groups().most_places(group, word_parts);
     const std::int32_t of_part = layout.together(n_places, request_.width);
     shared_bytes = std::max(shared_bytes, layout.bytes(n_places, of_part));
     target_parts = std::max(target_parts, (request_.width + of_part - 1) / of_part);
   }
   // A part of fewer places than the largest takes more targets at a time, up to all that there is room for.
   if (target_parts > 1) shared_bytes = policy.shared_bytes;
-  const auto n_groups = static_cast<std::int32_t>(table_.host_groups().size());
+  const auto n_groups = static_cast<std::int32_t>(table_.groups().host().size());
   const auto add_up = [&]<class Gradient, class Word, bool kOne>(HistogramKernel<Gradient, Word, kOne> kernel) {
     kernel.pieces = pieces;
     kernel.places = places;
-    kernel.groups = table_.groups();
-    kernel.features = table_.features();
+    kernel.table = table_.groups().table();
     for (int b = 0; b < 2; ++b) {
       kernel.rows[b] = rows_[b].data();
       kernel.gradients[b] = reinterpret_cast<const Gradient*>(gradients_[b].data());

@@ -68,8 +68,8 @@ struct LeafCells {
         sum.h += word(2 * n() + at);
       }
       Cell& cell = out[std::int64_t{leaf} * width];
-      if (sum.g != 0) add(&cell.g, sum.g);
-      if (sum.h != 0) add(&cell.h, sum.h);
+      if (sum.g != 0) add_to_memory(&cell.g, sum.g);
+      if (sum.h != 0) add_to_memory(&cell.h, sum.h);
     }
     sync();  // before they are cleared
   }

@@ -76,8 +76,8 @@ struct LeafSumKernel {
       for (int u = 0; u < kAtOnce; ++u) {
         if (leaf[u] == static_cast<std::uint32_t>(cells.n_leaves)) continue;
         Cell& sum = of_target[std::int64_t{leaf[u]} * width];
-        add(&sum.g, cell[u].g);
-        add(&sum.h, cell[u].h);
+        add_to_memory(&sum.g, cell[u].g);
+        add_to_memory(&sum.h, cell[u].h);
       }
     });
   }

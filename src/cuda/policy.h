@@ -25,6 +25,7 @@ struct Policy {
   std::int64_t one_word_rows = 65536;  // of a piece whose cells are tried as one word, at most (shared_cells.h)
   std::int64_t usual_rows = 8192;  // that are looked at for bins that most rows have
   double usual_share = 0.5;  // of the rows, more of which make a bin one that histograms leave out
+  std::int64_t rows_per_sum = 8;  // of every block that adds up histograms, for a sum over codes that features share
   std::int32_t warp_bins = 1024;  // of a feature whose cuts a warp searches, at most: a block those of wider ones
   std::size_t group_bytes = 64 << 10;  // packed cells of the features that a block adds up together
   std::size_t shared_bytes = 48 << 10;  // of a block at most
@@ -99,6 +100,7 @@ inline void make_small(Policy& policy) {
   policy.histogram_rows = 96;
   policy.histogram_rows_enough = 400;
   policy.usual_rows = 70;
+  policy.rows_per_sum = 1;
   policy.warp_bins = 300;
   policy.group_bytes = 2 << 10;
   policy.shared_bytes = 6 << 10;

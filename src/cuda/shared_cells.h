@@ -10,7 +10,7 @@
 //                                                                         < 2^23
 //
 // One word is one addition an update instead of two. A piece of at most 255 rows cannot break its bound. A longer one is
-// tried, and counted afterwards: each row is in one cell of each feature, so the rows of all cells are as many as there
+// tried, and counted afterwards: each row is in one cell of each slot, so the rows of all cells are as many as there
 // should be only where none of the lower fields has run over, however many cells do; then no g has, either. A piece that
 // has is added up again in two words: never is a wrong sum handed over.
 #pragma once
@@ -21,7 +21,7 @@
 #include "backend/kernels.h"
 #include "block.h"
 #include "device.h"
-#include "table.h"
+#include "groups.h"
 
 namespace pygbt::device {
 
@@ -45,7 +45,7 @@ struct WordTrials {
 };
 
 // Two words a cell, of tables that count rows one more a bin and, at the end of what there is, scratch of sums over the
-// block. A bin of a feature lies at Feature::place + bin.
+// block. A code of a slot lies at GroupSlot::place + code.
 struct SharedLayout {
   static constexpr std::size_t kScratch = 32 * sizeof(Cell);  // [warps of the block]
 
@@ -106,26 +106,44 @@ struct SharedCells {
   }
 };
 
+// What the rows of some codes have of a target; n is known of tables that count rows.
+struct CodeSums {
+  Cell cell;
+  std::int64_t n = 0;
+
+  PYGBT_HD CodeSums& operator+=(const CodeSums& other) {
+    cell += other.cell;
+    n += other.n;
+    return *this;
+  }
+  PYGBT_HD CodeSums operator-(const CodeSums& other) const {
+    return {{cell.g - other.cell.g, cell.h - other.cell.h}, n - other.n};
+  }
+};
+
 // Words of a group that a block adds up together: all of them, or fewer where the rows or the shared memory are few.
 struct Part {
   const std::uint32_t* words = nullptr;  // [row][stride], of a row the part's first
   std::int32_t stride = 0;
   std::int32_t n_words = 0;
-  std::int32_t first = 0;  // feature
-  std::int32_t n = 0;  // features, 0 = none
-  std::int64_t first_bin = 0;  // of the first feature in a histogram
+  std::int32_t first = 0;  // slot
+  std::int32_t n = 0;  // slots, 0 = none
+  std::int64_t first_bin = 0;  // of the first slot in a histogram, if it is one feature
   std::int64_t first_place = 0, n_places = 0;
+  std::int32_t first_marginal = 0, n_marginals = 0;
 
-  PYGBT_KERNEL static Part of(const Group& group, const Feature* features, std::int32_t number, std::int32_t n_parts) {
+  PYGBT_KERNEL static Part of(const Group& group, const GroupSlot* slots, std::int32_t number, std::int32_t n_parts) {
     const std::int32_t n_words = group.n_words / n_parts > 0 ? group.n_words / n_parts : 1;
     const std::int32_t skipped = number * n_words * group.in_word(), left = group.n - skipped;
     if (left <= 0) return {};
     Part part{group.words + number * n_words, group.n_words, n_words, group.first + skipped};
     part.n = left < n_words * group.in_word() ? left : n_words * group.in_word();
-    const Feature &first = features[part.first], &last = features[part.first + part.n - 1];
-    part.first_bin = first.offset;
+    const GroupSlot &first = slots[part.first], &last = slots[part.first + part.n - 1];
+    part.first_bin = first.first_bin;
     part.first_place = first.place;
     part.n_places = last.place + last.n_places() - first.place;
+    part.first_marginal = first.first_marginal;
+    part.n_marginals = last.first_marginal + last.n_marginals - first.first_marginal;
     return part;
   }
 };

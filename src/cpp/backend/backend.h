@@ -163,6 +163,8 @@ class Backend {
 
   // For tests: the histogram of a node, [feature][bin][width] with features back to back (n_bins each).
   virtual std::vector<Cell> histogram_of(NodeId node) const = 0;
+  // For tests: features whose bins a device adds up by one code, [slot]; none where they do not lie on one.
+  virtual std::vector<std::vector<FeatureId>> histogram_slots() const { return {}; }
   // For tests and sums: rows of a node in their present order.
   virtual std::vector<RowId> rows_of(NodeId node) const = 0;
 };

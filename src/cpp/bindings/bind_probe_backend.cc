@@ -278,6 +278,8 @@ class ProbeBackend {
     return cells_array(backend_->histogram_of(node), width_);
   }
 
+  std::vector<std::vector<FeatureId>> histogram_slots() const { return backend_->histogram_slots(); }
+
   py::list best_splits(const py::dict& rules_dict, const py::list& dicts, bool shared) {
     const SplitRules rules = read_rules(rules_dict);
     std::vector<QueryData> data;
@@ -361,6 +363,7 @@ void bind_probe_backend(py::module_& probe) {
       .def("subtract", &ProbeBackend::subtract, py::arg("parent_built_derived"))
       .def("release", &ProbeBackend::release, py::arg("nodes"))
       .def("histogram_of", &ProbeBackend::histogram_of, py::arg("node"))
+      .def("histogram_slots", &ProbeBackend::histogram_slots)
       .def("best_splits", &ProbeBackend::best_splits, py::arg("rules"), py::arg("queries"), py::arg("shared") = false)
       .def("partition", &ProbeBackend::partition, py::arg("node_left_split"))
       .def("rows_of", &ProbeBackend::rows_of, py::arg("node"))

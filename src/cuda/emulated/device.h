@@ -91,12 +91,18 @@ void add(T* at, T value) {
   const checks::Atomic atomic(at);
   *at = static_cast<T>(*at + value);
 }
+// The same where `at` is of the device's memory, not of a block's: the code need not ask.
+inline void add_to_memory(std::int64_t* at, std::int64_t value) { add(at, value); }
 // The same; returns what was there.
 inline std::uint32_t fetch_add(std::uint32_t* at, std::uint32_t value) {
   const checks::Atomic atomic(at);
   const std::uint32_t before = *at;
   *at += value;
   return before;
+}
+inline void set_bits(std::uint32_t* at, std::uint32_t bits) {
+  const checks::Atomic atomic(at);
+  *at |= bits;
 }
 // What is there, or was: others may change it meanwhile.
 template <class T>

@@ -52,7 +52,11 @@ PYGBT_KERNEL void add(std::uint64_t* at, std::uint64_t value) {
 PYGBT_KERNEL void add(std::int64_t* at, std::int64_t value) {  // two's complement: the same addition
   atomicAdd(reinterpret_cast<unsigned long long*>(at), static_cast<unsigned long long>(value));
 }
+PYGBT_KERNEL void add_to_memory(std::int64_t* at, std::int64_t value) {
+  asm volatile("red.global.add.u64 [%0], %1;" ::"l"(__cvta_generic_to_global(at)), "l"(value) : "memory");
+}
 PYGBT_KERNEL std::uint32_t fetch_add(std::uint32_t* at, std::uint32_t value) { return atomicAdd(at, value); }
+PYGBT_KERNEL void set_bits(std::uint32_t* at, std::uint32_t bits) { atomicOr(at, bits); }
 template <class T>
 PYGBT_KERNEL T peek(const T* at) {
   return *static_cast<const volatile T*>(at);
