@@ -165,7 +165,7 @@ def slots_of(dataset: _core.Dataset) -> list[list[int]]:
     return _core.probe.Backend(KIND, dataset, 1).histogram_slots()
 
 
-N_SHARED = 20_000 if KIND == "emulated" else 400_000  # rows enough for what is shared below
+N_SHARED = 20_000 if KIND == "emulated" else 700_000  # rows enough for what is shared below, by 132 blocks
 
 
 def shared_tables() -> dict[str, tuple[np.ndarray, list[list[int]]]]:

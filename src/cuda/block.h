@@ -221,4 +221,19 @@ struct InTurn {
 PYGBT_KERNEL std::int64_t first_row() { return block() * n_threads() + thread(); }
 PYGBT_KERNEL std::int64_t row_step() { return n_blocks() * n_threads(); }
 
+// Such a pass where what use(row, loaded) stores would keep the next load(row) from being sent ahead of it: so many rows of
+// a thread are on their way before the first of them is used.
+template <int kAtOnce, class Load, class Use>
+PYGBT_KERNEL void stream_rows(std::int64_t n, const Load& load, const Use& use) {
+  const std::int64_t step = row_step();
+  for (std::int64_t row = first_row(); row < n; row += kAtOnce * step) {
+    decltype(load(row)) loaded[kAtOnce];
+    PYGBT_UNROLL
+    for (int u = 0; u < kAtOnce; ++u) loaded[u] = load(row + u * step < n ? row + u * step : row);
+    PYGBT_UNROLL
+    for (int u = 0; u < kAtOnce; ++u)
+      if (row + u * step < n) use(row + u * step, loaded[u]);
+  }
+}
+
 }  // namespace pygbt::device

@@ -22,6 +22,9 @@ namespace {
 
 template <class Loss>
 struct LossKernel {
+  static constexpr int kLeastBlocks = 4;
+  static constexpr int kAtOnce = 4;  // rows
+
   Loss loss;
   const std::int32_t* stop;
   const float* scores;  // [row][n_targets]
@@ -36,14 +39,22 @@ struct LossKernel {
 
   PYGBT_KERNEL void operator()() const {
     if (*stop != 0) return;
+    struct Row {
+      float score, label;
+      bool counts;
+    };
+    const auto load = [&](std::int64_t row) {
+      return Row{scores[row_major(row, target, n_targets)],
+                 elementwise_label(labels + row * n_labels, n_labels, target, one_hot),
+                 weights == nullptr || weights[row] != 0};
+    };
     Magnitudes seen;
-    for (std::int64_t row = first_row(); row < n_rows; row += row_step()) {
-      const float label = elementwise_label(labels + row * n_labels, n_labels, target, one_hot);
-      const GradHess pair = loss.gradient(scores[row_major(row, target, n_targets)], label);
+    stream_rows<kAtOnce>(n_rows, load, [&](std::int64_t row, const Row& of) {
+      const GradHess pair = loss.gradient(of.score, of.label);
       g[row] = pair.g;
       h[row] = pair.h;
-      if (weights == nullptr || weights[row] != 0) seen.take(pair.g, pair.h);
-    }
+      if (of.counts) seen.take(pair.g, pair.h);
+    });
     scales.tell(seen, target, block(), n_blocks(), target, 1);
   }
 };

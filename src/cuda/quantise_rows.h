@@ -20,7 +20,8 @@ namespace pygbt::device {
 // `beside`.
 template <class Gradient, class Then, class Beside>
 struct QuantiseKernel {
-  static constexpr int kLeastBlocks = 6;
+  static constexpr int kLeastBlocks = 4;
+  static constexpr int kAtOnce = 4;  // rows
   static constexpr Precision kPrecision =
       sizeof(Gradient) == sizeof(NarrowGradient) ? Precision::kNarrow : Precision::kWide;
 
@@ -47,20 +48,28 @@ struct QuantiseKernel {
 
   PYGBT_KERNEL void add_up_target(std::int32_t k, std::int64_t n) const {
     const QuantisedRows target = targets.rows(tree->first_target + k, kPrecision);
-    DrawnSums mine;
-    for (std::int64_t i = first_row(); i < n; i += row_step()) {
-      if (n_drawn == nullptr && k == 0) rows[i] = static_cast<RowId>(i);
+    struct Row {
+      RowId id;
+      float g, h;
+      std::int64_t weight;
+    };
+    const auto load = [&](std::int64_t i) {
       const RowId row = n_drawn == nullptr ? static_cast<RowId>(i) : rows[i];
-      const Cell cell = target.plain(row);
-      Gradient& gradient = out[width == 1 ? i : row_major(row, k, width)];
+      return Row{row, target.g[row], target.h[row], target.weight(row)};
+    };
+    DrawnSums mine;
+    stream_rows<kAtOnce>(n, load, [&](std::int64_t i, const Row& row) {
+      if (n_drawn == nullptr && k == 0) rows[i] = row.id;
+      Cell cell = target.plain(row.g, row.h);
+      Gradient& gradient = out[width == 1 ? i : row_major(row.id, k, width)];
       gradient.g = static_cast<decltype(gradient.g)>(cell.g);
       gradient.h = static_cast<decltype(gradient.h)>(cell.h);
-      const std::int64_t w = target.weight(row);
-      mine.g += w * cell.g;
-      mine.magnitude += w * (cell.g < 0 ? -cell.g : cell.g);
-      mine.h += w * cell.h;
-      mine.weight += w;
-    }
+      if (target.weights != nullptr) cell = {row.weight * cell.g, row.weight * cell.h};
+      mine.g += cell.g;
+      mine.magnitude += cell.g < 0 ? -cell.g : cell.g;
+      mine.h += cell.h;
+      mine.weight += row.weight;
+    });
     add_up(mine, shared<std::int64_t>(), sums + k);
   }
 };
