@@ -85,7 +85,7 @@ constexpr std::int64_t kPackedBytes = 8;  // of a cell
 
 }  // namespace
 
-// One pass of the host over what it plans, then everything is queued: nothing is waited for.
+// The plan waits for what it asks of the columns, the rest is queued.
 void Groups::load(std::span<const Column> columns, std::span<const std::int64_t> bin_offset, std::int64_t n_rows) {
   std::vector<std::int32_t> n_bins;
   for (std::size_t f = 0; f < columns.size(); ++f)

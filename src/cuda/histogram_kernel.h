@@ -103,12 +103,13 @@ struct HistogramKernel {
     const HistogramPlace& place = places[run.item];
     Cell* const node = place.cells + row_major(part.first_bin, first_target, width);
     std::int64_t* const counts = layout.counted ? place.counts + part.first_bin : nullptr;
-    visit_rows<kInWord, false>(run, part, first_target, [&](std::int32_t bin, std::int64_t weight, auto&& gradient_of) {
-      for (std::int32_t k = 0; k < n_targets; ++k) {
+    visit_rows<kInWord, false>(run, part, first_target, [&](const auto& bins, std::int64_t weight, auto&& gradient_of) {
+      for (std::int32_t k = 0; k < (kOne ? 1 : n_targets); ++k) {
         const Gradient gradient = gradient_of(k);
-        add_cell(node + row_major(bin, k, width), {weight * gradient.g, weight * gradient.h});
+        const Cell cell{weight * gradient.g, weight * gradient.h};
+        bins.visit([&](std::int32_t bin) { add_cell(node + (kOne ? bin : row_major(bin, k, width)), cell); });
       }
-      if (counts != nullptr) add_to_memory(counts + bin, std::int64_t{1});
+      if (counts != nullptr) bins.visit([&](std::int32_t bin) { add_to_memory(counts + bin, std::int64_t{1}); });
     });
   }
 
@@ -123,13 +124,15 @@ struct HistogramKernel {
     for (std::int32_t at = thread(); counts_apart && at < n_places; at += n_threads()) cells.counts[at] = 0;
     sync();
     const std::int32_t skipped = visit_rows<kInWord, kSkips>(
-        run, part, first_target, [&](std::int32_t place, std::int64_t weight, auto&& gradient_of) {
+        run, part, first_target, [&](const auto& found, std::int64_t weight, auto&& gradient_of) {
           for (std::int32_t k = 0; k < (kOne ? 1 : n_targets); ++k) {
             const Gradient gradient = gradient_of(k);
-            cells.template add_to<kOneWord>(kOne ? place : place * n_targets + k, weight * gradient.g,
-                                            weight * gradient.h);
+            found.visit([&](std::int32_t place) {
+              cells.template add_to<kOneWord>(kOne ? place : place * n_targets + k, weight * gradient.g,
+                                              weight * gradient.h);
+            });
           }
-          if (counts_apart) add(cells.counts + place, std::uint32_t{1});
+          if (counts_apart) found.visit([&](std::int32_t place) { add(cells.counts + place, std::uint32_t{1}); });
         });
     sync();
     const bool fits = !kOneWord || run.n <= kWordRows ||
@@ -263,10 +266,23 @@ struct HistogramKernel {
     return block_sum(mine, shared<Cell>() + scratch_at);
   }
 
-  // Calls body(place, weight, gradient of a target of the task, of its number there) for the codes of all rows but, kSkips,
-  // those that are their slot's usual one; returns how many this thread has left out. Where a place is of the part's
-  // shared memory or, straight to the node, of its bins. The threads of a row take a word of its codes each, and those of
-  // neighbouring rows begin with different slots: rows with equal codes wait for each other less.
+  // Where codes of a row are: in the part's shared memory or, straight to the node, of its bins.
+  template <int kMost>
+  struct Places {
+    std::int32_t at[kMost];  // of several -1: none
+
+    template <class Use>
+    PYGBT_KERNEL void visit(const Use& use) const {
+      PYGBT_UNROLL
+      for (int j = 0; j < kMost; ++j)
+        if (kMost == 1 || at[j] >= 0) use(at[j]);
+    }
+  };
+
+  // Calls body(places, weight, gradient of a target of the task, of its number there) for the codes of all rows but, kSkips,
+  // those that are their slot's usual one; returns how many this thread has left out. Codes of a row come one by one or,
+  // of several targets, a word of them at once: their gradients are loaded once for it. The threads of a row take a word
+  // each, and those of neighbouring rows begin with different slots: rows with equal codes wait for each other less.
   template <int kInWord, bool kSkips, class Body>
   PYGBT_KERNEL std::int32_t visit_rows(const RowRun& run, const Part& part, std::int32_t first_target,
                                        Body&& body) const {
@@ -300,16 +316,19 @@ struct HistogramKernel {
       for (int u = 0; u < kAtOnce; ++u) {
         if (i + u * step >= n) continue;
         const std::int64_t weight = kPacked || weights == nullptr ? 1 : weights[row[u]];
+        const auto gradient_of = [&](std::int32_t k) {
+          return kOne || k == 0 ? first[u] : of_rows[row_major(row[u], k, width)];
+        };
+        Places<kInWord> of_word;
         PYGBT_UNROLL
         for (int j = 0; j < kInWord; ++j) {
-          if (j >= n_mine) continue;
           const auto code = static_cast<std::int32_t>((codes[u] >> (j * kBits)) & kMask);
-          if (kSkips && code == usual[j])
-            ++skipped;
-          else
-            body(place_0[j] + code, weight,
-                 [&](std::int32_t k) { return k == 0 ? first[u] : of_rows[row_major(row[u], k, width)]; });
+          const bool left_out = kSkips && j < n_mine && code == usual[j];
+          if (left_out) ++skipped;
+          of_word.at[j] = j >= n_mine || left_out ? -1 : place_0[j] + code;
+          if (kOne && j < n_mine && !left_out) body(Places<1>{place_0[j] + code}, weight, gradient_of);
         }
+        if (!kOne) body(of_word, weight, gradient_of);
       }
     }
     return skipped;

@@ -16,12 +16,12 @@
 
 namespace pygbt {
 
-// Quantised gradient and hessian of a row; the histogram's input.
-struct NarrowGradient {
+// Quantised gradient and hessian of a row; the histogram's input. Aligned so that they are one load.
+struct alignas(4) NarrowGradient {
   std::int16_t g;
   std::uint16_t h;
 };
-struct WideGradient {
+struct alignas(8) WideGradient {
   std::int32_t g;
   std::int32_t h;
 };
