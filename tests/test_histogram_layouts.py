@@ -51,6 +51,7 @@ def test_groups(name: str) -> None:
     slots = dataset.slots()
     assert sorted(f for slot in slots for f in slot) == list(range(len(columns)))
     assert len(slots) < len(columns) / 2 if not groups else slots == groups
+    assert [slot for slot in slots if name != "with two bytes" or slot != [1]] == dataset.planned_slots(32)
     assert np.array_equal(dataset.bins(), dataset.bins(by_column=True))
 
 
@@ -64,6 +65,15 @@ def test_a_rare_combination_outside_the_sample_is_not_lost() -> None:
     dataset = make_dataset([numeric(c) for c in columns])
     assert dataset.slots() == [list(range(7)), [7]]
     assert np.array_equal(dataset.bins(), dataset.bins(by_column=True))
+
+
+def test_dearer_sums_are_shared_by_fewer() -> None:
+    rng = np.random.default_rng(6)
+    dataset = make_dataset([numeric(rng.integers(0, levels, N)) for levels in (2, 3, 5, 9, 2, 4)])
+    n_slots = [len(dataset.planned_slots(price)) for price in (1, 32, 100, 1000, N)]
+    assert n_slots == sorted(n_slots) and n_slots[0] < n_slots[2] < n_slots[-1] == 6
+    with pytest.raises(ValueError, match="rows_per_sum must be positive"):
+        dataset.planned_slots(0)
 
 
 def test_threads_do_not_change_the_slots() -> None:
