@@ -22,7 +22,7 @@ from pygbt import devices
 @st.composite
 def tables(draw: st.DrawFn) -> tuple[list[Any], list[int], dict[str, Any]]:
     """Columns of every sort side by side, with or without weights."""
-    n = draw(st.sampled_from([1, 2, 5, 97, 160, 161, 700]))
+    n = draw(st.sampled_from([1, 2, 5, 97, 100, 101, 161, 400, 401, 700]))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     columns: list[Any] = []
     n_categories: list[int] = []

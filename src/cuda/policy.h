@@ -50,9 +50,11 @@ struct Policy {
   std::size_t key_bytes = std::size_t{1} << 60;  // of keys and their sorted copies at a time, if that much is free
   double key_share = 0.6;  // of the free memory that they may take: bins and the training want the rest
   std::int64_t unit_rows = 8192;  // of a column that a block counts or bins at a time; a multiple of 4
-  // Columns of at most so many items are sorted by a block each, all in one launch: a sort of its own costs a column
-  // several.
+  // Columns of at most so many items are sorted in shared memory, a block each, or as segments of one sort, which gives
+  // a block to each of them, too: a sort of its own has the whole device, and costs a column some 50 us to launch.
   std::int64_t block_sort = 2048;
+  std::int64_t segment_sort = 131072;
+  std::int64_t segment_items = std::int64_t{1} << 30;  // of such a sort, which counts in 32 bits
   // A column that has no room as a whole is read in parts, once a pass, and counted into so many cells: 16 bits of its
   // keys are known after the first pass.
   std::size_t rank_cells = 1 << 16;
@@ -123,6 +125,8 @@ inline void make_small(Policy& policy) {
   policy.part_rows = 5000;
   policy.least_part_rows = 64;
   policy.block_sort = 100;
+  policy.segment_sort = 400;
+  policy.segment_items = 1000;
   policy.edge_bytes = 256;
 }
 

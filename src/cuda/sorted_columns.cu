@@ -7,6 +7,7 @@
 #include "block.h"
 #include "data/keys.h"
 #include "device.h"
+#include "small_columns.h"
 #include "sort_keys.h"
 
 namespace pygbt::device {
@@ -29,71 +30,6 @@ struct WeighKernel {
       const bool counts = weight != 0 && keys[i] != Key{kMissingKey};
       out[i] = counts ? keys[i] : Key{kMissingKey};
       out_weights[i] = counts ? weight : 0u;
-    }
-  }
-};
-
-// A column of few items, for a block to sort.
-struct SmallColumn {
-  const std::byte* keys;
-  const RowId* rows;
-  std::byte* out;
-  std::uint32_t* out_weights;  // nullptr: every item weighs 1
-  std::int32_t n;
-  bool wide;
-};
-
-// A block a column: a bitonic sort in shared memory, [most] keys, then [most] weights.
-struct BlockSortKernel {
-  const SmallColumn* columns;
-  const std::uint32_t* weights;  // [row]
-  std::int32_t most;
-
-  PYGBT_KERNEL void operator()() const {
-    const SmallColumn column = columns[block()];
-    auto* const keys = shared<std::uint64_t>();
-    auto* const own = reinterpret_cast<std::uint32_t*>(keys + most);
-    const bool weighted = column.out_weights != nullptr;
-    std::int32_t size = 1;
-    while (size < column.n) size *= 2;
-    for (std::int32_t i = thread(); i < size; i += n_threads()) {
-      std::uint64_t key = ~std::uint64_t{0};  // of no value: those stay behind
-      std::uint32_t weight = 0;
-      if (i < column.n) {
-        key = column.wide ? reinterpret_cast<const std::uint64_t*>(column.keys)[i]
-                          : reinterpret_cast<const std::uint32_t*>(column.keys)[i];
-        if (weighted) weight = weights[column.rows == nullptr ? i : static_cast<std::int64_t>(column.rows[i])];
-        if (weighted && weight == 0) key = kMissingKey;
-        if (key == kMissingKey) weight = 0;
-      }
-      keys[i] = key;
-      if (weighted) own[i] = weight;
-    }
-    for (std::int32_t run = 2; run <= size; run *= 2) {
-      for (std::int32_t by = run / 2; by > 0; by /= 2) {
-        sync();
-        for (std::int32_t i = thread(); i < size; i += n_threads()) {
-          const std::int32_t other = i ^ by;
-          if (other < i) continue;
-          const bool ascends = (i & run) == 0;
-          if ((keys[i] > keys[other]) != ascends) continue;
-          const std::uint64_t key = keys[i];
-          keys[i] = keys[other];
-          keys[other] = key;
-          if (!weighted) continue;
-          const std::uint32_t weight = own[i];
-          own[i] = own[other];
-          own[other] = weight;
-        }
-      }
-    }
-    sync();
-    for (std::int32_t i = thread(); i < column.n; i += n_threads()) {
-      if (column.wide)
-        reinterpret_cast<std::uint64_t*>(column.out)[i] = keys[i];
-      else
-        reinterpret_cast<std::uint32_t*>(column.out)[i] = static_cast<std::uint32_t>(keys[i]);
-      if (weighted) column.out_weights[i] = own[i];
     }
   }
 };
@@ -156,19 +92,57 @@ struct RunningKernel {
   }
 };
 
+enum class Way : std::uint8_t { kBlock, kSegment, kLarge };
+
+Way way_of(const Policy& policy, std::int64_t n) {
+  return n <= policy.block_sort ? Way::kBlock : n <= policy.segment_sort ? Way::kSegment : Way::kLarge;
+}
+
+// Places of the keys of a column, up to the next one's.
+std::int64_t padded(std::int64_t n, KeyKind kind) {
+  const std::size_t key_bytes = KeyColumns::key_bytes(kind);
+  return static_cast<std::int64_t>(aligned(static_cast<std::size_t>(n) * key_bytes) / key_bytes);
+}
+
 }  // namespace
+
+// Segments side by side, of keys of one kind.
+struct SortedColumns::SegmentGroup {
+  bool wide = false;
+  std::size_t first_byte = 0;  // in keys_
+  std::int64_t first_weight = 0;  // in sorted_weights_
+  std::int32_t n = 0;  // items, padding included
+  std::vector<std::int32_t> begin, end;
+  std::vector<std::size_t> places;
+};
+
+// Where the columns are put, and how each gets there.
+struct SortedColumns::Layout {
+  struct Large {
+    const LoadedColumn* column;
+    std::byte* keys;
+    std::uint32_t* weights;
+  };
+  std::vector<Large> large;
+  std::vector<SmallColumn> gathered, small;  // for segments, for blocks
+  std::vector<SegmentGroup> groups;
+  std::vector<const std::uint32_t*> weights;  // [sorted column], as the running sums
+  std::vector<std::int64_t*> running;
+};
 
 std::size_t SortedColumns::bytes(const Device& device, const KeyColumn& column, std::int64_t n_rows, bool weighted) {
   const auto n = static_cast<std::size_t>(KeyColumns::items(column, n_rows));
   const std::size_t units = n / static_cast<std::size_t>(device.policy().unit_rows) + 1;
-  return aligned(n * KeyColumns::key_bytes(column.kind)) +
-         (weighted ? n * (sizeof(std::uint32_t) + sizeof(std::int64_t)) + units * sizeof(std::int64_t) : 0) +
+  const auto places = static_cast<std::size_t>(padded(static_cast<std::int64_t>(n), column.kind));
+  const std::size_t copies = way_of(device.policy(), static_cast<std::int64_t>(n)) == Way::kSegment ? 2 : 1;
+  return copies * places * (KeyColumns::key_bytes(column.kind) + (weighted ? sizeof(std::uint32_t) : 0)) +
+         (weighted ? (places + units) * sizeof(std::int64_t) : 0) +
          static_cast<std::size_t>(column.n_bins) * (sizeof(RankQuery) + sizeof(Mass));
 }
 
 SortScratch SortedColumns::scratch(Device& device, const KeyColumn& column, std::int64_t n_rows, bool weighted) {
   const std::int64_t n = KeyColumns::items(column, n_rows);
-  if (n <= device.policy().block_sort) return {};
+  if (way_of(device.policy(), n) != Way::kLarge) return {};
   const std::size_t key_bytes = KeyColumns::key_bytes(column.kind), of_each = static_cast<std::size_t>(n);
   SortScratch scratch{sort_bytes(device, key_bytes, weighted, n)};
   if (weighted) {
@@ -196,6 +170,101 @@ void SortedColumns::sort_large(const LoadedColumn& column, std::byte* keys, cons
     run(std::uint32_t{});
 }
 
+// The sorted columns of what is loaded, those side by side that are segments of one sort.
+std::vector<std::size_t> SortedColumns::segments_first(const KeyColumns& loaded) const {
+  std::vector<std::size_t> order;
+  for (std::size_t c = 0; c < place_.size(); ++c)
+    if (place_[c] >= 0) order.push_back(c);
+  const auto rank = [&](std::size_t c) {
+    const LoadedColumn& column = loaded.columns()[c];
+    if (way_of(device_.policy(), column.n) != Way::kSegment) return 2;
+    return column.kind == KeyKind::wide ? 1 : 0;
+  };
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return rank(a) < rank(b); });
+  return order;
+}
+
+SortedColumns::Layout SortedColumns::lay_out(const KeyColumns& loaded, std::size_t key_bytes, std::int64_t n_places,
+                                             bool weighted) {
+  Layout layout;
+  layout.weights.resize(host_.size());
+  layout.running.resize(host_.size());
+  std::byte* keys = keys_.make(key_bytes);
+  std::uint32_t* weights = weighted ? sorted_weights_.make(n_places) : nullptr;
+  std::int64_t* running = weighted ? running_.make(n_places) : nullptr;
+  for (const std::size_t c : segments_first(loaded)) {
+    const LoadedColumn& column = loaded.columns()[c];
+    const auto place = static_cast<std::size_t>(place_[c]);
+    SortedColumn& sorted = host_[place];
+    sorted.keys = keys;
+    sorted.weights = layout.running[place] = running;
+    layout.weights[place] = weights;
+    const Way way = way_of(device_.policy(), column.n);
+    const SmallColumn small{column.keys, column.rows, keys, weights, static_cast<std::int32_t>(column.n), sorted.wide};
+    const std::int64_t n = padded(column.n, column.kind);
+    if (way == Way::kLarge) {
+      layout.large.push_back({&column, keys, weights});
+    } else if (way == Way::kSegment) {
+      std::vector<SegmentGroup>& groups = layout.groups;
+      if (groups.empty() || groups.back().wide != sorted.wide || groups.back().n + n > device_.policy().segment_items) {
+        SegmentGroup& next = groups.emplace_back();
+        next.wide = sorted.wide;
+        next.first_byte = static_cast<std::size_t>(keys - keys_.data());
+        next.first_weight = weighted ? weights - sorted_weights_.data() : 0;
+      }
+      SegmentGroup& group = groups.back();
+      group.begin.push_back(group.n);
+      group.end.push_back(group.n + small.n);
+      group.n += static_cast<std::int32_t>(n);
+      group.places.push_back(place);
+      layout.gathered.push_back(small);
+    } else if (column.n > 0) {
+      layout.small.push_back(small);
+    }
+    keys += static_cast<std::size_t>(n) * KeyColumns::key_bytes(column.kind);
+    if (!weighted) continue;
+    weights += n;
+    running += n;
+  }
+  return layout;
+}
+
+// They lie at the beginning of keys_ and sorted_weights_, and are found there or in the spare arrays afterwards.
+void SortedColumns::sort_segments_of(const std::uint32_t* weights, Layout& layout) {
+  const Policy& policy = device_.policy();
+  const SegmentGroup& last = layout.groups.back();
+  const std::size_t key_bytes = last.wide ? sizeof(std::uint64_t) : sizeof(std::uint32_t);
+  std::byte* const spare = spare_keys_.make(last.first_byte + static_cast<std::size_t>(last.n) * key_bytes);
+  std::uint32_t* const spare_weights =
+      weights == nullptr ? nullptr : spare_weights_.make(last.first_weight + std::int64_t{last.n});
+  Buffer<SmallColumn> columns(device_);
+  const auto n_columns = static_cast<std::int64_t>(layout.gathered.size());
+  const std::int64_t n_parts = std::max<std::int64_t>(1, policy.n_blocks / n_columns);
+  device_.launch(n_columns * n_parts, policy.n_threads, GatherKernel{columns.put(layout.gathered), weights, n_parts});
+  for (const SegmentGroup& group : layout.groups) {
+    Buffer<std::int32_t> begin(device_), end(device_);
+    const auto sort_as = [&]<class Key>(Key) {
+      KeySegments<Key> segments;
+      segments.keys = reinterpret_cast<Key*>(keys_.data() + group.first_byte);
+      segments.spare = reinterpret_cast<Key*>(spare + group.first_byte);
+      if (weights != nullptr) {
+        segments.values = sorted_weights_.data() + group.first_weight;
+        segments.spare_values = spare_weights + group.first_weight;
+      }
+      segments.n = group.n;
+      segments.begin = begin.put(group.begin);
+      segments.end = end.put(group.end);
+      segments.n_segments = static_cast<std::int32_t>(group.begin.size());
+      return device::sort_segments(device_, segments, scratch_);
+    };
+    if (!(group.wide ? sort_as(std::uint64_t{}) : sort_as(std::uint32_t{}))) continue;
+    for (const std::size_t place : group.places) {
+      host_[place].keys = spare + (host_[place].keys - keys_.data());
+      if (weights != nullptr) layout.weights[place] = spare_weights + (layout.weights[place] - sorted_weights_.data());
+    }
+  }
+}
+
 std::vector<ValueCount> SortedColumns::sort(const KeyColumns& loaded, std::span<const KeyColumn> columns,
                                             const std::uint32_t* weights) {
   place_.assign(columns.size(), -1);
@@ -218,35 +287,14 @@ std::vector<ValueCount> SortedColumns::sort(const KeyColumns& loaded, std::span<
     host_.push_back(sorted);
     n_items.push_back(column.n);
     size += aligned(static_cast<std::size_t>(column.n) * KeyColumns::key_bytes(column.kind));
-    total += column.n;
+    total += padded(column.n, column.kind);
   }
   std::vector<ValueCount> counts(columns.size());
   if (host_.empty()) return counts;
 
-  std::byte* keys = keys_.make(size);
-  std::uint32_t* sorted_weights = weights == nullptr ? nullptr : sorted_weights_.make(total);
-  std::int64_t* running = weights == nullptr ? nullptr : running_.make(total);
-  std::vector<SmallColumn> small;
-  std::vector<const std::uint32_t*> weights_of_column;
-  std::vector<std::int64_t*> running_of_column;
-  for (std::size_t c = 0; c < columns.size(); ++c) {
-    if (place_[c] < 0) continue;
-    const LoadedColumn& column = loaded.columns()[c];
-    SortedColumn& sorted = host_[static_cast<std::size_t>(place_[c])];
-    sorted.keys = keys;
-    sorted.weights = running;
-    weights_of_column.push_back(sorted_weights);
-    running_of_column.push_back(running);
-    if (column.n > device_.policy().block_sort)
-      sort_large(column, keys, weights, sorted_weights);
-    else if (column.n > 0)
-      small.push_back(
-          {column.keys, column.rows, keys, sorted_weights, static_cast<std::int32_t>(column.n), sorted.wide});
-    keys += aligned(static_cast<std::size_t>(column.n) * KeyColumns::key_bytes(column.kind));
-    if (weights == nullptr) continue;
-    sorted_weights += column.n;
-    running += column.n;
-  }
+  Layout layout = lay_out(loaded, size, total, weights != nullptr);
+  for (const Layout::Large& large : layout.large) sort_large(*large.column, large.keys, weights, large.weights);
+  if (!layout.groups.empty()) sort_segments_of(weights, layout);
 
   const Policy& policy = device_.policy();
   plan_ = UnitPlan(policy, n_items);
@@ -255,16 +303,16 @@ std::vector<ValueCount> SortedColumns::sort(const KeyColumns& loaded, std::span<
   first_ = given.put(plan_.first);
   items_ = given.put(plan_.items);
   const auto distinct = given.put(std::vector<std::int64_t>(host_.size(), 0));
-  const auto weights_part = given.put(weights_of_column);
-  const auto running_part = given.put(running_of_column);
+  const auto weights_part = given.put(layout.weights);
+  const auto running_part = given.put(layout.running);
   given.send();
   const Units units = plan_.on_device(given.at(first_), given.at(items_));
   const std::size_t scratch = scan_bytes(policy);
-  if (!small.empty()) {
+  if (!layout.small.empty()) {
     Buffer<SmallColumn> there(device_);
     const auto most = static_cast<std::int32_t>(std::bit_ceil(static_cast<std::uint32_t>(policy.block_sort)));
-    device_.launch(static_cast<std::int64_t>(small.size()), policy.n_threads,
-                   BlockSortKernel{there.put(small), weights, most}, static_cast<std::size_t>(most) * 12);
+    device_.launch(static_cast<std::int64_t>(layout.small.size()), policy.n_threads,
+                   BlockSortKernel{there.put(layout.small), weights, most}, static_cast<std::size_t>(most) * 12);
   }
   if (weights != nullptr) {
     std::int64_t* const sums = tile_sums_.make(plan_.first.back());

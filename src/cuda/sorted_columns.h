@@ -30,7 +30,7 @@ struct SortedColumn {
   bool wide = false;
 };
 
-// Bytes that sorts use one after the other, each buffer as large as any of them wants.
+// Bytes that sorts of whole columns use one after the other, each buffer as large as any of them wants.
 struct SortScratch {
   std::size_t sort = 0;  // the sort's own
   std::size_t keys = 0, weights = 0;  // of a column whose rows weigh
@@ -48,12 +48,14 @@ class SortedColumns {
   explicit SortedColumns(Device& device)
       : device_(device),
         keys_(device),
+        spare_keys_(device),
         scratch_(device),
         masked_(device),
         given_(device),
         asked_(device),
         weights_(device),
         sorted_weights_(device),
+        spare_weights_(device),
         tile_sums_(device),
         running_(device) {}
 
@@ -68,14 +70,20 @@ class SortedColumns {
   static SortScratch scratch(Device& device, const KeyColumn& column, std::int64_t n_rows, bool weighted);
 
  private:
+  struct SegmentGroup;
+  struct Layout;
+
+  std::vector<std::size_t> segments_first(const KeyColumns& loaded) const;
+  Layout lay_out(const KeyColumns& loaded, std::size_t key_bytes, std::int64_t n_places, bool weighted);
+  void sort_segments_of(const std::uint32_t* weights, Layout& layout);
   void sort_large(const LoadedColumn& column, std::byte* keys, const std::uint32_t* weights,
                   std::uint32_t* out_weights);
   // Completes what is known of the columns and counts their values. column_ranks.cu, as are `distinct` and `values_at`.
   void measure(const Units& units, SortedColumn* columns, std::int64_t* distinct);
 
   Device& device_;
-  Buffer<std::byte> keys_, scratch_, masked_, given_, asked_;
-  Buffer<std::uint32_t> weights_, sorted_weights_;  // of one column; of all, side by side
+  Buffer<std::byte> keys_, spare_keys_, scratch_, masked_, given_, asked_;
+  Buffer<std::uint32_t> weights_, sorted_weights_, spare_weights_;  // of one column; of all, side by side
   Buffer<std::int64_t> tile_sums_, running_;
   std::vector<std::int32_t> place_;  // [loaded column] among the sorted ones, -1 = none
   std::vector<SortedColumn> host_;  // [sorted column]

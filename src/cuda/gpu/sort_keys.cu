@@ -2,6 +2,7 @@
 #include "gpu/sort_keys.h"
 
 #include <cub/device/device_radix_sort.cuh>
+#include <cub/device/device_segmented_radix_sort.cuh>
 
 namespace pygbt::device {
 
@@ -43,6 +44,26 @@ std::size_t bytes_of(Device& device, bool values, std::int64_t n) {
   return bytes;
 }
 
+// Of two arrays each, CUB says which it has ended with; its scratch is next to nothing.
+template <class Key>
+bool run_segments(Device& device, Buffer<std::byte>& scratch, const KeySegments<Key>& of) {
+  const Current current(device.ordinal());
+  cub::DoubleBuffer<Key> keys(of.keys, of.spare);
+  cub::DoubleBuffer<std::uint32_t> values(of.values, of.spare_values);
+  const auto sorted = [&](void* memory, std::size_t& bytes) {
+    constexpr int kBits = static_cast<int>(sizeof(Key)) * 8;
+    using Sort = cub::DeviceSegmentedRadixSort;
+    return of.values == nullptr
+               ? Sort::SortKeys(memory, bytes, keys, of.n, of.n_segments, of.begin, of.end, 0, kBits, device.stream())
+               : Sort::SortPairs(memory, bytes, keys, values, of.n, of.n_segments, of.begin, of.end, 0, kBits,
+                                 device.stream());
+  };
+  std::size_t bytes = 0;
+  check(sorted(nullptr, bytes), "cub::DeviceSegmentedRadixSort");
+  check(sorted(scratch.make(bytes), bytes), "cub::DeviceSegmentedRadixSort");
+  return keys.selector == 1;
+}
+
 }  // namespace
 
 void sort(Device& device, const std::uint32_t* keys, std::uint32_t* out, std::int64_t n, Buffer<std::byte>& scratch) {
@@ -61,6 +82,14 @@ void sort(Device& device, const std::uint32_t* keys, std::uint32_t* out, const s
 void sort(Device& device, const std::uint64_t* keys, std::uint64_t* out, const std::uint32_t* values,
           std::uint32_t* out_values, std::int64_t n, Buffer<std::byte>& scratch) {
   run(device, scratch, keys, out, n, values, out_values);
+}
+
+bool sort_segments(Device& device, const KeySegments<std::uint32_t>& segments, Buffer<std::byte>& scratch) {
+  return run_segments(device, scratch, segments);
+}
+
+bool sort_segments(Device& device, const KeySegments<std::uint64_t>& segments, Buffer<std::byte>& scratch) {
+  return run_segments(device, scratch, segments);
 }
 
 std::size_t sort_bytes(Device& device, std::size_t key_bytes, bool values, std::int64_t n) {
