@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gpu/sort_keys.h"
 
+#include <algorithm>
 #include <cub/device/device_radix_sort.cuh>
 #include <cub/device/device_segmented_radix_sort.cuh>
 
@@ -60,6 +61,7 @@ bool run_segments(Device& device, Buffer<std::byte>& scratch, const KeySegments<
   };
   std::size_t bytes = 0;
   check(sorted(nullptr, bytes), "cub::DeviceSegmentedRadixSort");
+  bytes = std::max(bytes, std::size_t{1});  // without memory it would only say how much it wants
   check(sorted(scratch.make(bytes), bytes), "cub::DeviceSegmentedRadixSort");
   return keys.selector == 1;
 }
