@@ -78,9 +78,11 @@ def page() -> str:
     if not any(result["device"] != "emulated" for result in found):
         lines += [f"- **a GPU**: {NOT_YET}."]
     missing = [case for case in ALL_CONFIGS if any(case not in result["cases"] for result in found)]
-    if missing:
+    new = [table for table in TABLES if any(table not in row for result in found for row in result["cases"].values())]
+    if missing or new:
         lines += ["", "\\*: not yet run by all of these devices."]
-    lines += ["", "| training | " + " | ".join(TABLES) + " |", "|---" * (len(TABLES) + 1) + "|"]
+    titles = [table + r" \*" * (table in new) for table in TABLES]
+    lines += ["", "| training | " + " | ".join(titles) + " |", "|---" * (len(TABLES) + 1) + "|"]
     for case in ALL_CONFIGS:
         name = case + r" \*" * (case in missing)
         lines.append(f"| {name} | " + " | ".join(cell(found, case, table) for table in TABLES) + " |")
