@@ -21,7 +21,9 @@ class HostColumns final : public SlotColumns {
 
   std::vector<std::uint8_t> sample(FeatureId feature) override {
     std::vector<std::uint8_t> sample;
-    for (const std::int64_t row : sample_rows_) sample.push_back(bins(feature)[row]);
+    sample.reserve(sample_rows_.size());
+    const std::uint8_t* const bins = this->bins(feature);
+    for (const std::int64_t row : sample_rows_) sample.push_back(bins[row]);
     return sample;
   }
 

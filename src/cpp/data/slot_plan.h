@@ -63,15 +63,15 @@ class SlotPlan {
       const std::int32_t n_bins = n_bins_[at];
       if (n_bins == 0) continue;
       const auto feature = static_cast<FeatureId>(at);
-      const bool may_join = n_bins <= SlotPairs::kMostBins && n_rows_ >= rows_per_sum_;
       std::vector<std::uint8_t> sample;
-      if (may_join) sample = columns_.sample(feature);
+      if (n_bins <= SlotPairs::kMostBins && n_rows_ >= rows_per_sum_) sample = columns_.sample(feature);
+      const std::int32_t sampled_bins = distinct(sample);
+      const bool may_join = !sample.empty() && worth(sampled_bins - 1);  // sums that any join makes of it, at least
       if (may_join && join(feature, sample)) continue;
       slots_.push_back({{feature}, n_bins, {}});
       if (!may_join) continue;
       if (open_.size() == kOpenSlots) close_fullest();
-      const std::int32_t sampled_codes = distinct(sample);
-      open_.push_back({slots_.size() - 1, 0, std::move(sample), sampled_codes});
+      open_.push_back({slots_.size() - 1, 0, std::move(sample), sampled_bins});
     }
     return std::move(slots_);
   }
