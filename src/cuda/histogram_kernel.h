@@ -228,11 +228,13 @@ struct HistogramKernel {
     }
   }
 
+  // Adds to a bin of the node, of a target of the task.
   PYGBT_KERNEL void give(const HistogramPlace& node, std::int64_t* counts, std::int64_t bin, std::int32_t first_target,
                          std::int32_t k, const CodeSums& sums) const {
     add_cell(node.cells + row_major(bin, first_target + k, width), sums.cell);
     if (counts != nullptr && k == 0 && sums.n != 0) add_to_memory(counts + bin, sums.n);
   }
+  // Of a code.
   template <bool kOneWord>
   PYGBT_KERNEL CodeSums sums_at(const SharedCells<Word>& cells, std::int32_t place, std::int32_t first_target,
                                 std::int32_t k, std::int32_t n_targets) const {
